@@ -1,0 +1,22 @@
+//! What things are in Cerrojo and the rules they follow: ids, time, randomness, users, endings, log entries, claims,
+//! passwords. No I/O except reading the clock and the operating system's randomness.
+
+mod address;
+mod email;
+mod ending;
+mod entry;
+mod ids;
+mod random;
+mod role;
+mod time;
+mod user;
+
+pub use address::{AddressBlock, Origin};
+pub use email::{Email, EmailError};
+pub use ending::{Actor, EndReason, Ending};
+pub use entry::{Entry, Fact, Position};
+pub use ids::{KeyId, ListIndex, ListName, SessionId, UserId};
+pub use random::{Random, SystemRandom};
+pub use role::{ADMIN_ROLE, Role, RoleId, Roles, USER_ROLE};
+pub use time::{Clock, SystemClock, UnixMillis};
+pub use user::{Status, User};
