@@ -1,1 +1,34 @@
-//! app
+//! What the server does, one file a verb. Every use case is a plain function on a plain [`App`].
+
+pub mod account;
+mod activity;
+pub mod administer;
+mod app;
+pub mod authenticate;
+pub mod end;
+pub mod follow;
+pub mod hashing;
+pub mod keys;
+pub mod limits;
+mod lists;
+pub mod login;
+pub mod mail;
+pub mod password;
+pub mod profile;
+pub mod recover;
+pub mod register;
+pub mod sessions;
+mod settings;
+mod side_file;
+pub mod status_list;
+pub mod sweep;
+mod trouble;
+
+pub use app::{App, Lease, Parts, StartError, Tasks};
+pub use authenticate::Caller;
+pub use limits::{Limited, Quota};
+pub use settings::{
+    Algorithm, Argon2Settings, Composition, Locale, PasswordSettings, Rate, Reauthentication, Registration, Secret,
+    Settings,
+};
+pub use trouble::Trouble;

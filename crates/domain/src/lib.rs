@@ -3,6 +3,7 @@
 
 mod address;
 mod email;
+pub mod password;
 mod ending;
 mod entry;
 mod ids;

@@ -1,0 +1,156 @@
+//! What an operator can set, already checked.
+
+use std::time::Duration;
+
+use cerrojo_domain::Roles;
+use zeroize::Zeroizing;
+
+/// Bytes that are never shown.
+#[derive(Clone)]
+pub struct Secret(pub Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How session tokens are signed (RFC 7518, section 3.1).
+#[derive(Clone, Debug)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with a key of the server's own.
+    Es256,
+    /// HMAC with a secret that other services share; 32 bytes at least.
+    Hs256(Secret),
+}
+
+/// So many in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// In how long.
+    pub window: Duration,
+}
+
+/// Whether anybody may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Nobody: administrators and the command line make users.
+    Closed,
+}
+
+/// Whether the current password is asked for before a change of e-mail and before ending other sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reauthentication {
+    /// It is not.
+    Off,
+    /// It is.
+    Required,
+}
+
+/// Whether passwords must mix kinds of characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Composition {
+    /// They need not.
+    Off,
+    /// An upper-case letter and a digit.
+    Required,
+}
+
+/// The language of messages and mails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locale {
+    /// Spanish.
+    Es,
+    /// English.
+    En,
+}
+
+/// Cost of Argon2id (RFC 9106).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argon2Settings {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+/// How passwords are judged and hashed.
+#[derive(Clone, Debug)]
+pub struct PasswordSettings {
+    /// Rules on kinds of characters.
+    pub composition: Composition,
+    /// Cost of new hashes.
+    pub argon2: Argon2Settings,
+    /// Threads that hash.
+    pub threads: usize,
+    /// Whoever would wait longer for a hash is refused.
+    pub longest_wait: Duration,
+}
+
+/// Everything that use cases need to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients reach the server, without a slash at the end: the `iss` of tokens.
+    pub public_url: String,
+    /// How tokens are signed.
+    pub algorithm: Algorithm,
+    /// How long a token, and so a session, lives.
+    pub token_ttl: Duration,
+    /// The `aud` of tokens.
+    pub audience: String,
+    /// How long a session may go unused; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// Failed sign-ins for an account from one address; `None`: no limit of sign-ins at all.
+    pub login_limit: Option<Rate>,
+    /// Requests from one address to a public endpoint.
+    pub public_limit: Option<Rate>,
+    /// Passwords.
+    pub password: PasswordSettings,
+    /// Whether anybody may register.
+    pub registration: Registration,
+    /// When the current password is asked for again.
+    pub reauthentication: Reauthentication,
+    /// The roles that exist.
+    pub roles: Roles,
+    /// The language of messages and mails.
+    pub locale: Locale,
+    /// The address in reset mails; `{token}` stands for the code.
+    pub reset_link: String,
+    /// How many verified tokens are remembered.
+    pub cache_capacity: usize,
+}
+
+impl Settings {
+    /// The defaults, for a server reached at `public_url`.
+    #[must_use]
+    pub fn for_url(public_url: &str) -> Self {
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        Self {
+            audience: public_url.clone(),
+            reset_link: format!("{public_url}/reset-password?token={{token}}"),
+            public_url,
+            algorithm: Algorithm::Es256,
+            token_ttl: Duration::from_secs(24 * 3600),
+            idle_timeout: None,
+            login_limit: Some(Rate { count: 5, window: Duration::from_secs(15 * 60) }),
+            public_limit: Some(Rate { count: 50, window: Duration::from_secs(15 * 60) }),
+            password: PasswordSettings {
+                composition: Composition::Off,
+                argon2: Argon2Settings { memory_kib: 19 * 1024, passes: 2, lanes: 1 },
+                threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+                longest_wait: Duration::from_secs(3),
+            },
+            registration: Registration::Open,
+            reauthentication: Reauthentication::Off,
+            roles: Roles::default(),
+            locale: Locale::Es,
+            cache_capacity: 20_000,
+        }
+    }
+}
