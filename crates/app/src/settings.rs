@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use cerrojo_domain::password::Composition;
 use cerrojo_domain::Roles;
 use zeroize::Zeroizing;
 
@@ -48,15 +49,6 @@ pub enum Reauthentication {
     /// It is not.
     Off,
     /// It is.
-    Required,
-}
-
-/// Whether passwords must mix kinds of characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Composition {
-    /// They need not.
-    Off,
-    /// An upper-case letter and a digit.
     Required,
 }
 

@@ -2,13 +2,15 @@
 //! passwords. No I/O except reading the clock and the operating system's randomness.
 
 mod address;
+mod common_passwords;
 mod email;
-pub mod password;
 mod ending;
 mod entry;
 mod ids;
+pub mod password;
 mod random;
 mod role;
+pub mod strict_json;
 mod time;
 mod user;
 
