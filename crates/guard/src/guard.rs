@@ -1,0 +1,225 @@
+//! The check: from memory, in one order, never waiting.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis};
+use quick_cache::sync::Cache;
+use ring::digest;
+
+use crate::claims;
+use crate::jws::{Jws, SESSION_TOKEN};
+use crate::keys::VerifyingKey;
+use crate::lease::Lease;
+use crate::lists::{List, Lists};
+use crate::verdict::{Refusal, Verified};
+
+/// What a token must say to be one of ours.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `iss`, and the base of list addresses: `<issuer>/status-lists/<name>`. No slash at the end.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// How long a session may go unused; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How many verified tokens are remembered.
+    pub cache_capacity: usize,
+}
+
+/// The verifier. All of it is shared between threads without further ado.
+pub struct Guard {
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    lease: Lease,
+    lists: Lists,
+    /// `None`: retired before it was known.
+    keys: RwLock<HashMap<KeyId, Option<Arc<Key>>>>,
+    cache: Cache<TokenHash, Arc<Known>>,
+    unwritten: Mutex<Vec<(Arc<List>, ListIndex)>>,
+}
+
+/// SHA-256 of the whole token, signature included.
+type TokenHash = [u8; digest::SHA256_OUTPUT_LEN];
+
+struct Key {
+    key: VerifyingKey,
+    in_use: AtomicBool,
+}
+
+/// A token whose signature and claims were found good, with what can still turn against it.
+struct Known {
+    verified: Arc<Verified>,
+    key: Arc<Key>,
+    list: Arc<List>,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// A guard that knows no key and no list and holds no lease: it accepts nothing yet.
+    #[must_use]
+    pub fn new(policy: Policy, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            cache: Cache::new(policy.cache_capacity),
+            policy,
+            clock,
+            lease: Lease::default(),
+            lists: Lists::default(),
+            keys: RwLock::default(),
+            unwritten: Mutex::default(),
+        }
+    }
+
+    /// The whole check. The order is part of the guarantee: the deadline is copied before anything is looked at, and the
+    /// clock that it is measured by is read after everything was.
+    pub fn check(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
+        let deadline = self.lease.copy();
+        if token.len() > SESSION_TOKEN.max_bytes {
+            return Err(Refusal::Invalid);
+        }
+        let now = self.clock.now();
+        let known = self.find(token, now).ok_or(Refusal::Invalid)?;
+        let verified = &known.verified;
+        if !known.key.in_use.load(Ordering::Acquire) || now >= verified.expires_at {
+            return Err(Refusal::Invalid);
+        }
+        let idle = self.is_idle(&known, now);
+        if known.list.is_over(verified.index) {
+            return Err(Refusal::Invalid);
+        }
+        if idle {
+            return Err(Refusal::Idle(Arc::clone(verified)));
+        }
+        if !deadline.lies_ahead(&*self.clock) {
+            return Err(Refusal::Unavailable);
+        }
+        if known.list.used(verified.index, now) {
+            self.unwritten().push((Arc::clone(&known.list), verified.index));
+        }
+        Ok(Arc::clone(verified))
+    }
+
+    fn find(&self, token: &str, now: UnixMillis) -> Option<Arc<Known>> {
+        let hash = TokenHash::try_from(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()).ok()?;
+        if let Some(known) = self.cache.get(&hash) {
+            return Some(known);
+        }
+        let known = Arc::new(self.verify(token, now)?);
+        self.cache.insert(hash, Arc::clone(&known));
+        Some(known)
+    }
+
+    fn verify(&self, token: &str, now: UnixMillis) -> Option<Known> {
+        let jws = Jws::parse(token, SESSION_TOKEN.max_bytes).ok().filter(|jws| jws.is_typ(SESSION_TOKEN.typ))?;
+        let kid = KeyId::from_text(jws.kid()?);
+        let key = self.key(&kid).filter(|key| key.in_use.load(Ordering::Acquire))?;
+        let payload = jws.verify(&key.key).ok()?;
+        let verified = claims::read(payload.bytes(), kid, &self.policy, now).filter(|it| now < it.expires_at)?;
+        let list = self.lists.get(&verified.list)?;
+        Some(Known { verified: Arc::new(verified), key, list })
+    }
+
+    fn is_idle(&self, known: &Known, now: UnixMillis) -> bool {
+        self.policy.idle_timeout.is_some_and(|timeout| {
+            known.list.last_seen(known.verified.index).is_none_or(|seen| now >= seen.plus(timeout))
+        })
+    }
+
+    fn key(&self, id: &KeyId) -> Option<Arc<Key>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id)?.clone()
+    }
+
+    fn unwritten(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<List>, ListIndex)>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a key known, unless its name is: a name never comes to mean another key, and a retired one stays retired.
+    pub fn add_key(&self, id: KeyId, key: VerifyingKey) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let key = Key { key, in_use: AtomicBool::new(true) };
+        keys.entry(id).or_insert_with(|| Some(Arc::new(key)));
+    }
+
+    /// Refuses from now on, for ever, whatever this key signed.
+    pub fn retire_key(&self, id: &KeyId) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys.entry(id.clone()).or_insert(None) {
+            key.in_use.store(false, Ordering::Release);
+        }
+    }
+
+    /// Makes a list known (all zero but for endings told before), unless it is known or retired. `capacity` in sessions.
+    pub fn open_list(&self, name: &ListName, capacity: u32) {
+        self.lists.open(name, capacity);
+    }
+
+    /// Sets a session's bit, for ever. False: the list is not known (its tokens are refused anyhow); the ending is kept
+    /// and is there when the list is opened.
+    pub fn end(&self, list: &ListName, index: ListIndex) -> bool {
+        self.lists.end(list, index)
+    }
+
+    /// Whether the session at this place is refused: its bit is set, its list retired or not known, the place none of
+    /// the list's.
+    #[must_use]
+    pub fn is_over(&self, list: &ListName, index: ListIndex) -> bool {
+        self.lists.get(list).is_none_or(|list| list.is_over(index))
+    }
+
+    /// Refuses from now on, for ever, every session of this list; known or not.
+    pub fn retire_list(&self, name: &ListName) {
+        self.lists.retire(name);
+    }
+
+    /// Everything is over: retires every list that is known but those that were made since.
+    pub fn retire_lists_but(&self, in_use: &[ListName]) {
+        self.lists.retire_all_but(in_use);
+    }
+
+    /// The list's bitmap as bytes, for the Status List token; `None`: not known. Retired: all ones.
+    #[must_use]
+    pub fn list_bytes(&self, name: &ListName) -> Option<Vec<u8>> {
+        self.lists.bytes(name)
+    }
+
+    /// Notes that a session was used (sign-in, loading, the database's newer time). Not reported by `take_activity`.
+    pub fn seen(&self, list: &ListName, index: ListIndex, at: UnixMillis) {
+        if let Some(list) = self.lists.get(list) {
+            list.seen(index, at);
+        }
+    }
+
+    /// When the session was last used, as far as this process knows.
+    #[must_use]
+    pub fn last_seen(&self, list: &ListName, index: ListIndex) -> Option<UnixMillis> {
+        self.lists.get(list)?.last_seen(index)
+    }
+
+    /// The last use of each session that was accepted since the last call, for writing it down.
+    #[must_use]
+    pub fn take_activity(&self) -> Vec<(ListName, ListIndex, UnixMillis)> {
+        let taken = std::mem::take(&mut *self.unwritten());
+        let last = |(list, index): (Arc<List>, ListIndex)| Some((list.name.clone(), index, list.take_use(index)?));
+        taken.into_iter().filter_map(last).collect()
+    }
+
+    /// Lease: yes may be said while `clock.elapsed() < deadline`. `Duration::MAX`: does not run out. `ZERO`: given up.
+    /// The caller has applied everything that the lease stands for before it calls this.
+    pub fn hold_lease_until(&self, deadline: Duration) {
+        self.lease.hold_until(deadline);
+    }
+
+    /// Whether a check that ends now could say yes.
+    #[must_use]
+    pub fn holds_lease(&self) -> bool {
+        self.lease.copy().lies_ahead(&*self.clock)
+    }
+}

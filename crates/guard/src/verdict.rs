@@ -1,0 +1,39 @@
+//! What a check says.
+
+use std::sync::Arc;
+
+use cerrojo_domain::{KeyId, ListIndex, ListName, RoleId, SessionId, UnixMillis, UserId};
+
+/// A token that was found good. What it says is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// `sid`: the session that the token was issued under.
+    pub session: SessionId,
+    /// `user_id`, equal to `sub`.
+    pub user: UserId,
+    /// `email`, as it was at the sign-in.
+    pub email: String,
+    /// `name`, as it was at the sign-in.
+    pub name: String,
+    /// `role_id`.
+    pub role_id: RoleId,
+    /// `exp`: from this time on the token is refused.
+    pub expires_at: UnixMillis,
+    /// `kid` of the header: the key that signed it.
+    pub key: KeyId,
+    /// The status list that holds the session's bit: the last part of `status.status_list.uri`.
+    pub list: ListName,
+    /// `status.status_list.idx`: the session's place in that list.
+    pub index: ListIndex,
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not valid (any more), whatever the lease.
+    Invalid,
+    /// Everything about it is good, but the lease has run out: the answer would be a guess.
+    Unavailable,
+    /// By what this process remembers nobody used the session for the idle timeout: the database decides.
+    Idle(Arc<Verified>),
+}
