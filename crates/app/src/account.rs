@@ -1,6 +1,79 @@
 //! Proving again that the caller is the person: the current password.
-use cerrojo_domain::{Origin, User};
-use crate::{App, Quota, Trouble};
+
+use cerrojo_domain::{Origin, User, UserId};
+use cerrojo_store::{Run, sessions, users};
+
+use crate::hashing::{Checked, Turn};
+use crate::login::is_known;
+use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble};
+
 /// Why the current password did not help.
 #[derive(Debug)]
-pub enum Reauth { /** 400: it is asked for and was not given */ Missing, /** 401 INVALID_CREDENTIALS */ Wrong, /** 429, with the exhausted figure */ TooMany(Option<Quota>), /** 503/500 */ Trouble(Trouble) }
+pub enum Reauth {
+    /// 400: it is asked for and was not given.
+    Missing,
+    /// 401 `INVALID_CREDENTIALS`.
+    Wrong,
+    /// 429, with the exhausted figure.
+    TooMany(Option<Quota>),
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for Reauth {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+/// Checks the current password, counted like a sign-in.
+pub(crate) async fn check_password(
+    app: &App,
+    user: &User,
+    origin: &Origin,
+    password: String,
+) -> Limited<Result<(), Reauth>> {
+    let known = match is_known(app, origin, Some(user)).await {
+        Ok(known) => known,
+        Err(trouble) => return Limited { outcome: Err(trouble.into()), quota: None },
+    };
+    let counted = match app.limits.try_password(user.email.as_str(), origin.block(), known) {
+        Ok(counted) => counted,
+        Err(quota) => return Limited { outcome: Err(Reauth::TooMany(Some(quota))), quota: Some(quota) },
+    };
+    let turn = Turn { block: origin.block(), known };
+    match app.hasher.check(turn, password, Some(user.password_hash.clone())).await {
+        Ok(Checked::Right | Checked::RightWith(_)) => Limited { outcome: Ok(()), quota: counted.give_back() },
+        Ok(Checked::Wrong) => {
+            let quota = counted.quota();
+            let saved = app.limits.save(&app.store).await;
+            Limited { outcome: Err(saved.err().map_or(Reauth::Wrong, Reauth::Trouble)), quota }
+        }
+        Err(busy) => Limited { outcome: Err(Reauth::Trouble(busy.into())), quota: counted.give_back() },
+    }
+}
+
+/// Asks for the current password where the settings do. `None`: the user is gone.
+pub(crate) async fn reauthenticate(
+    app: &App,
+    caller: &Caller,
+    origin: &Origin,
+    password: Option<String>,
+) -> Result<Option<User>, Reauth> {
+    let user = users::by_id(&mut app.store.reader(), caller.user).await?;
+    if let (Reauthentication::Required, Some(user)) = (app.settings.reauthentication, &user) {
+        let password = password.filter(|password| !password.is_empty()).ok_or(Reauth::Missing)?;
+        check_password(app, user, origin, password).await.outcome?;
+    }
+    Ok(user)
+}
+
+/// Whether the calling session may still change something: asked inside the transaction, after the users row.
+pub(crate) async fn is_live(run: &mut impl Run, caller: &Caller) -> Result<bool, Trouble> {
+    Ok(sessions::is_live(run, &caller.session).await?)
+}
+
+/// Whether `id` is the caller's own user.
+pub(crate) fn is_own(caller: &Caller, id: UserId) -> bool {
+    caller.user == id
+}

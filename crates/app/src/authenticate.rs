@@ -1,11 +1,62 @@
 //! Who is calling: the check of a bearer token.
+
 use std::sync::Arc;
-use cerrojo_guard::Verified;
+
+use cerrojo_domain::{Actor, EndReason, Ending};
+use cerrojo_guard::{Refusal, Verified};
+use cerrojo_store::sessions;
+
+use crate::end::{self, How, Outcome};
 use crate::{App, Trouble};
+
 /// The session that a request's token belongs to, checked.
 pub type Caller = Arc<Verified>;
+
 /// Why a token is not accepted.
 #[derive(Debug)]
-pub enum AuthError { /** 401 */ Invalid, /** 503 or 500 */ Trouble(Trouble) }
-/// Checks a token; asks the database only where idleness must be decided.
-pub async fn authenticate(app: &App, token: &str) -> Result<Caller, AuthError> { todo!() }
+pub enum AuthError {
+    /// It is not valid, or not any more (401).
+    Invalid,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for AuthError {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+/// Checks a token from memory. Only idleness is decided in the database.
+pub async fn authenticate(app: &App, token: &str) -> Result<Caller, AuthError> {
+    match app.guard.check(token) {
+        Err(Refusal::Idle(session)) => decide_idleness(app, token, &session).await,
+        checked => in_words(checked),
+    }
+}
+
+fn in_words(checked: Result<Caller, Refusal>) -> Result<Caller, AuthError> {
+    checked.map_err(|refusal| match refusal {
+        Refusal::Invalid => AuthError::Invalid,
+        Refusal::Unavailable => Trouble::Unavailable("no lease".to_owned()).into(),
+        // Idle by memory a moment after the database said otherwise: not current enough to say yes.
+        Refusal::Idle(_) => Trouble::Unavailable("idleness could not be decided".to_owned()).into(),
+    })
+}
+
+/// The ending hits only if nobody was seen since; if it misses, the newer time is taken and the check is made again.
+async fn decide_idleness(app: &App, token: &str, session: &Caller) -> Result<Caller, AuthError> {
+    let Some(idle) = app.settings.idle_timeout else { return Err(AuthError::Invalid) };
+    let now = app.clock.now();
+    let ending = Ending { reason: EndReason::Idle, actor: Actor::Server, at: now, place: None };
+    let how = How::UnlessSeenAfter(session.session.clone(), now.minus(idle));
+    if end::one(app, how, ending).await? == Outcome::Ended {
+        return Err(AuthError::Invalid);
+    }
+    match sessions::last_seen(&mut app.store.reader(), &session.session).await? {
+        Some(at) => app.guard.seen(&session.list, session.index, at),
+        // No such session: a token of a database that went back.
+        None => return Err(AuthError::Invalid),
+    }
+    in_words(app.guard.check(token))
+}

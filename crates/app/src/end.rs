@@ -1,8 +1,220 @@
 //! The one road by which sessions end.
-use cerrojo_domain::{Origin};
-use crate::{App, Caller, Trouble};
+
+use std::sync::{Arc, Weak};
+
+use cerrojo_domain::{Actor, EndReason, Ending, Entry, Origin, SessionId, UnixMillis};
+use cerrojo_store::endings::{self, Which};
+use cerrojo_store::{EndingTx, StoreError, log};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{App, Caller, Trouble, follow};
+
+/// Endings that share one transaction at most.
+const BATCH: usize = 128;
+/// Endings that wait at most; further ones wait for a place.
+const QUEUE: usize = 4096;
+
 /// Why a logout is not a 200.
 #[derive(Debug)]
-pub enum LogoutError { /** 401: it had ended already, and everybody knows */ AlreadyEnded, /** 503/500 */ Trouble(Trouble) }
-/// Ends the calling session.
-pub async fn logout(app: &App, caller: &Caller, origin: &Origin) -> Result<(), LogoutError> { todo!() }
+pub enum LogoutError {
+    /// 401: it had ended already, and everybody knows.
+    AlreadyEnded,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+/// Ends the calling session. Returns when the ending is durable and known wherever yes could be said.
+pub async fn logout(app: &App, caller: &Caller, origin: &Origin) -> Result<(), LogoutError> {
+    let actor = Actor::User(caller.user);
+    let ending = Ending { reason: EndReason::Logout, actor, at: app.clock.now(), place: Some(origin.address) };
+    match one(app, How::Now(caller.session.clone()), ending).await {
+        Ok(Outcome::Ended) => Ok(()),
+        Ok(Outcome::WasOver) => Err(LogoutError::AlreadyEnded),
+        Err(trouble) => Err(LogoutError::Trouble(trouble)),
+    }
+}
+
+/// Which session, and under what condition.
+#[derive(Clone, Debug)]
+pub(crate) enum How {
+    /// Without condition.
+    Now(SessionId),
+    /// If nobody was seen using it after this time.
+    UnlessSeenAfter(SessionId, UnixMillis),
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// This call ended it.
+    Ended,
+    /// It had ended, or the condition did not hold; if it had ended, that is known everywhere.
+    WasOver,
+}
+
+/// Ends what is live of `which`; the only caller of the store's ending.
+pub(crate) async fn in_tx(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result<Vec<Entry>, StoreError> {
+    endings::end(tx, which, ending).await
+}
+
+/// Commits, applies the entries here and waits until they are known wherever yes could be said.
+///
+/// A caller that goes away does not stop it: between COMMIT and the bits nothing may be left half done.
+pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Result<(), Trouble> {
+    let app = app.shared()?;
+    tokio::spawn(async move { commit_here(&app, tx, &entries).await })
+        .await
+        .map_err(|error| Trouble::Unavailable(format!("commit was interrupted: {error}")))?
+}
+
+async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), Trouble> {
+    if let Err(error) = tx.commit().await {
+        app.distrust(&error);
+        return Err(error.into());
+    }
+    follow::apply(app, entries).await?;
+    match entries.last() {
+        Some(last) => follow::known_everywhere(app, last.position.number).await,
+        None => Ok(()),
+    }
+}
+
+/// Ends one session together with others that end at the same time.
+pub(crate) async fn one(app: &App, how: How, ending: Ending) -> Result<Outcome, Trouble> {
+    let (answer, answered) = oneshot::channel();
+    let wanted = Wanted { how, ending, answer };
+    app.ender.0.send(wanted).await.map_err(|_| Trouble::Unavailable("shutting down".to_owned()))?;
+    answered.await.map_err(|_| Trouble::Unavailable("the ending was interrupted".to_owned()))?
+}
+
+/// The way to the task that ends single sessions in shared transactions.
+#[derive(Debug)]
+pub(crate) struct Ender(mpsc::Sender<Wanted>);
+
+#[derive(Debug)]
+struct Wanted {
+    how: How,
+    ending: Ending,
+    answer: oneshot::Sender<Result<Outcome, Trouble>>,
+}
+
+impl Wanted {
+    fn which(&self) -> Which<'_> {
+        match &self.how {
+            How::Now(id) => Which::One(id),
+            How::UnlessSeenAfter(id, time) => Which::IdleSince(id, *time),
+        }
+    }
+
+    fn id(&self) -> &SessionId {
+        let (How::Now(id) | How::UnlessSeenAfter(id, _)) = &self.how;
+        id
+    }
+}
+
+impl Ender {
+    /// Starts the task; it ends with the app.
+    pub(crate) fn start(app: Weak<App>) -> Self {
+        let (sender, mut queue) = mpsc::channel(QUEUE);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(BATCH);
+            while queue.recv_many(&mut batch, BATCH).await > 0 {
+                let Some(app) = app.upgrade() else { return };
+                end_together(&app, std::mem::take(&mut batch)).await;
+            }
+        });
+        Self(sender)
+    }
+}
+
+/// If it fails before COMMIT was sent, each runs again alone; if COMMIT's outcome is unknown, nothing is repeated.
+async fn end_together(app: &Arc<App>, mut batch: Vec<Wanted>) {
+    // Rows of sessions are taken in the order of their ids, everywhere.
+    batch.sort_by(|a, b| a.id().cmp(b.id()));
+    match write(app, &batch).await {
+        Ok((tx, entries, outcomes)) => answer(app, batch, (tx, entries, outcomes)).await,
+        Err(_) if batch.len() > 1 => {
+            for wanted in batch {
+                let alone = vec![wanted];
+                match write(app, &alone).await {
+                    Ok(written) => answer(app, alone, written).await,
+                    Err(error) => refuse(alone, error),
+                }
+            }
+        }
+        Err(error) => refuse(batch, error),
+    }
+}
+
+type Written = (EndingTx, Vec<Entry>, Vec<Outcome>);
+
+async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
+    let mut tx = app.store.begin_ending().await?;
+    let mut all = Vec::with_capacity(batch.len());
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for wanted in batch {
+        let entries = in_tx(&mut tx, wanted.which(), &wanted.ending).await?;
+        outcomes.push(if entries.is_empty() { Outcome::WasOver } else { Outcome::Ended });
+        all.extend(entries);
+    }
+    Ok((tx, all, outcomes))
+}
+
+async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (mut tx, entries, outcomes): Written) {
+    let missed = outcomes.contains(&Outcome::WasOver);
+    let known = async {
+        // Whatever ended the missed ones is in the log before this head.
+        let head = if missed { log::head(&mut *tx).await?.number } else { 0 };
+        commit_here(app, tx, &entries).await?;
+        if missed {
+            follow::catch_up(app).await?;
+            follow::known_everywhere(app, head).await?;
+        }
+        Ok::<(), Trouble>(())
+    };
+    match known.await {
+        Ok(()) => {
+            for (wanted, outcome) in batch.into_iter().zip(outcomes) {
+                // Whoever asked may have gone away; the ending stays.
+                let _ = wanted.answer.send(Ok(outcome));
+            }
+        }
+        Err(trouble) => {
+            let cause = trouble.to_string();
+            tracing::error!(cause, "endings could not be confirmed");
+            for wanted in batch {
+                let _ = wanted.answer.send(Err(Trouble::Unavailable(cause.clone())));
+            }
+        }
+    }
+}
+
+fn refuse(batch: Vec<Wanted>, error: StoreError) {
+    let trouble = Trouble::from(error);
+    let cause = trouble.to_string();
+    for wanted in batch {
+        let told = match &trouble {
+            Trouble::Internal(_) => Trouble::Internal(cause.clone()),
+            _ => Trouble::Unavailable(cause.clone()),
+        };
+        let _ = wanted.answer.send(Err(told));
+    }
+}
+
+/// Ends every session there is by one entry: every list is retired and a new incarnation begins. After a restore every
+/// epoch is raised as well, so that sign-ins in flight and pending reset links fail.
+pub(crate) async fn everything(app: &App, ending: Ending) -> Result<(), Trouble> {
+    let incarnation = SessionId::new(&*app.random).to_string();
+    let mut tx = app.store.begin_ending().await?;
+    let entry = everything_in_tx(&mut tx, &incarnation, &ending).await?;
+    commit(app, tx, vec![entry]).await
+}
+
+/// The same inside a transaction, for the start of a server that finds its database gone back.
+pub(crate) async fn everything_in_tx(
+    tx: &mut EndingTx,
+    incarnation: &str,
+    ending: &Ending,
+) -> Result<Entry, StoreError> {
+    endings::end_everything(tx, incarnation, ending).await
+}

@@ -1,10 +1,11 @@
 //! What the server does, one file a verb. Every use case is a plain function on a plain [`App`].
 
 pub mod account;
-mod activity;
+pub mod activity;
 pub mod administer;
 mod app;
 pub mod authenticate;
+mod birth;
 pub mod end;
 pub mod follow;
 pub mod hashing;
@@ -22,13 +23,15 @@ mod settings;
 mod side_file;
 pub mod status_list;
 pub mod sweep;
+mod tasks;
 mod trouble;
 
-pub use app::{App, Lease, Parts, StartError, Tasks};
+pub use app::{App, Lease, Parts, StartError};
 pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
 pub use settings::{
     Algorithm, Argon2Settings, Composition, Locale, PasswordSettings, Rate, Reauthentication, Registration, Secret,
     Settings,
 };
+pub use tasks::Tasks;
 pub use trouble::Trouble;

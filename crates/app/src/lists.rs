@@ -1,1 +1,66 @@
-//! lists
+//! Where sessions get their places in status lists: random ones, out of blocks that this process reserved.
+
+use cerrojo_domain::{ListIndex, ListName, UnixMillis};
+use cerrojo_store::lists::{Wanted, reserve};
+use tokio::sync::Mutex;
+
+use crate::{App, Trouble};
+
+/// Places in a list. 16 KiB as a bitmap, and enough sessions that a bit tells nobody whose it is.
+const CAPACITY: u32 = 1 << 17;
+/// Places reserved at once. What is left of a block at a restart is never used.
+const BLOCK: u32 = 512;
+
+/// The block in use.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks(Mutex<Option<Block>>);
+
+#[derive(Debug)]
+struct Block {
+    list: ListName,
+    expires_by: UnixMillis,
+    /// Shuffled.
+    places: Vec<u32>,
+}
+
+impl Blocks {
+    /// A place for a session whose tokens expire at `expires_at`.
+    pub(crate) async fn take(&self, app: &App, expires_at: UnixMillis) -> Result<(ListName, ListIndex), Trouble> {
+        let mut block = self.0.lock().await;
+        let expires_by = round_up(expires_at, app);
+        if let Some(block) = block.as_mut().filter(|block| block.expires_by == expires_by)
+            && let Some(place) = block.places.pop()
+        {
+            return Ok((block.list.clone(), ListIndex(place)));
+        }
+        let fresh = ListName::new(&*app.random);
+        let wanted = Wanted { expires_by, len: BLOCK, capacity: CAPACITY, fresh: &fresh, now: app.clock.now() };
+        let (list, reserved) = reserve(&app.store, &wanted).await?;
+        // Known to the guard before any token points to it.
+        app.guard.open_list(&list.name, list.capacity);
+        let mut places: Vec<u32> = (reserved.first..reserved.first.saturating_add(reserved.len)).collect();
+        shuffle(&mut places, app);
+        let place = places.pop().ok_or_else(|| Trouble::Internal("an empty block was reserved".to_owned()))?;
+        *block = Some(Block { list: list.name.clone(), expires_by, places });
+        Ok((list.name, ListIndex(place)))
+    }
+
+    /// Forgets the block in use: its list is retired.
+    pub(crate) async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// Lists are cut by the time their last token expires: a quarter of a token's life, an hour at least.
+fn round_up(expires_at: UnixMillis, app: &App) -> UnixMillis {
+    let quarter = i64::try_from(app.settings.token_ttl.as_millis() / 4).unwrap_or(i64::MAX);
+    let width = quarter.clamp(3_600_000, 7 * 86_400_000);
+    UnixMillis(expires_at.0.div_euclid(width).saturating_add(1).saturating_mul(width))
+}
+
+fn shuffle(places: &mut [u32], app: &App) {
+    for last in (1..places.len()).rev() {
+        let other = usize::try_from(app.random.below(last as u64 + 1)).unwrap_or(0);
+        places.swap(last, other);
+    }
+}

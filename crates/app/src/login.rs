@@ -1,12 +1,133 @@
 //! Sign in.
-use cerrojo_domain::{Origin, SessionId, UnixMillis, User};
-use crate::{App, Limited, Trouble};
+
+use cerrojo_domain::{Email, Origin, Status, User};
+use cerrojo_store::{known_addresses, users};
+
+pub use crate::birth::SignedIn;
+use crate::birth::{self, Birth};
+use crate::hashing::{Busy, Checked, Known, Turn};
+use crate::limits::Try;
+use crate::{App, Limited, Quota, Trouble};
+
+/// How long an address stays known after the account signed in from it.
+const KNOWN_FOR: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
+
 /// What a person typed.
-pub struct Credentials { /** as typed */ pub email: Option<String>, /** as typed */ pub password: Option<String> }
-/// A session just born.
-pub struct SignedIn { /** the JWT */ pub token: String, /** user, as of now */ pub user: User, /** its id */ pub session: SessionId, /** the token's exp */ pub expires_at: UnixMillis }
+pub struct Credentials {
+    /// As typed.
+    pub email: Option<String>,
+    /// As typed.
+    pub password: Option<String>,
+}
+
 /// Why not.
 #[derive(Debug)]
-pub enum LoginError { /** 400 */ Incomplete, /** 401 INVALID_CREDENTIALS */ Credentials, /** 401 UNAUTHORIZED, right password only */ Inactive, /** 429 */ TooMany, /** 503/500 */ Trouble(Trouble) }
-/// Signs in.
-pub async fn login(app: &App, origin: &Origin, typed: Credentials) -> Limited<Result<SignedIn, LoginError>> { todo!() }
+pub enum LoginError {
+    /// 400: e-mail or password is missing.
+    Incomplete,
+    /// 401: unknown e-mail and wrong password alike.
+    Credentials,
+    /// 401: the password is right, but the user is not active.
+    Inactive,
+    /// 429.
+    TooMany,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for LoginError {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<Busy> for Trouble {
+    fn from(busy: Busy) -> Self {
+        Self::Unavailable(format!("too many passwords wait to be hashed; try again in {:?}", busy.retry_after))
+    }
+}
+
+/// Signs in: limits, then one hash whatever happens, then the session.
+pub async fn login(app: &App, origin: &Origin, typed: Credentials) -> Limited<Result<SignedIn, LoginError>> {
+    let email = Email::fold(typed.email.as_deref().unwrap_or_default());
+    let (user, known) = match look_up(app, origin, &email).await {
+        Ok(found) => found,
+        Err(trouble) => return Limited { outcome: Err(trouble.into()), quota: None },
+    };
+    let counted = match app.limits.try_password(&email, origin.block(), known) {
+        Ok(counted) => counted,
+        Err(quota) => return Limited { outcome: Err(LoginError::TooMany), quota: Some(quota) },
+    };
+    let password = typed.password.filter(|password| !password.is_empty());
+    let (Some(password), false) = (password, email.is_empty()) else {
+        return Limited { outcome: Err(LoginError::Incomplete), quota: counted.give_back() };
+    };
+    let outcome = check_and_sign_in(app, origin, Attempt { user, known, password }).await;
+    let quota = settle(&outcome, counted);
+    if matches!(outcome, Err(LoginError::Credentials))
+        && let Err(trouble) = app.limits.save(&app.store).await
+    {
+        return Limited { outcome: Err(trouble.into()), quota };
+    }
+    Limited { outcome, quota }
+}
+
+struct Attempt {
+    user: Option<User>,
+    known: Known,
+    password: String,
+}
+
+async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Result<SignedIn, LoginError> {
+    let turn = Turn { block: origin.block(), known: attempt.known };
+    let hash = attempt.user.as_ref().map(|user| user.password_hash.clone());
+    let checked = app.hasher.check(turn, attempt.password, hash).await.map_err(Trouble::from)?;
+    let user = match (attempt.user, &checked) {
+        (Some(user), Checked::Right | Checked::RightWith(_)) => user,
+        _ => return Err(LoginError::Credentials),
+    };
+    if user.status != Status::Active {
+        return Err(LoginError::Inactive);
+    }
+    let better = if let Checked::RightWith(hash) = checked { Some(hash) } else { None };
+    sign_in(app, origin, user, better).await
+}
+
+/// Makes the session, if the user's row still is what was checked.
+async fn sign_in(app: &App, origin: &Origin, user: User, better: Option<String>) -> Result<SignedIn, LoginError> {
+    for _ in 0..2 {
+        let cradle = birth::prepare(app).await?;
+        let mut tx = app.store.begin().await?;
+        match birth::in_tx(&mut tx, &cradle, &user, origin).await? {
+            Birth::Born => {
+                if let Some(better) = &better {
+                    users::upgrade_hash(&mut tx, user.id, &user.password_hash, better).await?;
+                }
+                return Ok(birth::commit(app, tx, cradle, user).await?);
+            }
+            Birth::Lost => return Err(LoginError::Credentials),
+            Birth::ListRetired => app.blocks.forget().await,
+        }
+    }
+    Err(LoginError::Trouble(Trouble::Unavailable("every session was being ended".to_owned())))
+}
+
+/// A try is given back unless the credentials were wrong.
+fn settle<T>(outcome: &Result<T, LoginError>, counted: Try) -> Option<Quota> {
+    if matches!(outcome, Err(LoginError::Credentials)) { counted.quota() } else { counted.give_back() }
+}
+
+async fn look_up(app: &App, origin: &Origin, email: &str) -> Result<(Option<User>, Known), Trouble> {
+    let mut run = app.store.reader();
+    let user = users::by_email(&mut run, email).await?;
+    let known = is_known(app, origin, user.as_ref()).await?;
+    Ok((user, known))
+}
+
+/// Whether the account signed in from this address lately. Asks the database for unknown accounts as well: same work.
+pub(crate) async fn is_known(app: &App, origin: &Origin, user: Option<&User>) -> Result<Known, Trouble> {
+    let id = user.map_or(cerrojo_domain::UserId(0), |user| user.id);
+    let since = app.clock.now().minus(KNOWN_FOR);
+    let known = known_addresses::is_known(&mut app.store.reader(), id, origin.block(), since).await?;
+    Ok(if known { Known::Yes } else { Known::No })
+}

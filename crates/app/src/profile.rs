@@ -1,12 +1,133 @@
 //! One's own profile.
-use cerrojo_domain::{Origin, User};
-use crate::{App, Caller, Quota, Trouble, account::Reauth};
+
+use cerrojo_domain::{Actor, Email, EmailError, EndReason, Ending, Origin, User};
+use cerrojo_store::StoreError;
+use cerrojo_store::endings::Which;
+use cerrojo_store::users::{self, Change};
+
+use crate::account::{self, Reauth, is_live};
+use crate::{App, Caller, Trouble, end, mail};
+
+/// The longest name that is stored, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// What is to change; a value equal to the stored one changes and ends nothing.
-pub struct ProfileChange { /** as typed */ pub name: Option<String>, /** as typed */ pub email: Option<String>, /** if reauthentication is required */ pub current_password: Option<String> }
+pub struct ProfileChange {
+    /// As typed.
+    pub name: Option<String>,
+    /// As typed.
+    pub email: Option<String>,
+    /// Asked for before a change of e-mail if the settings say so.
+    pub current_password: Option<String>,
+}
+
 /// Why not.
 #[derive(Debug)]
-pub enum ProfileError { /** 404 */ NotFound, /** 400 "Debe proporcionar al menos nombre o email para actualizar" */ Nothing, /** 400 */ Email, /** 400 */ Name, /** 409 CONFLICT */ EmailTaken, /** current password */ Reauth(Reauth), /** 401 */ SessionOver, /** 503/500 */ Trouble(Trouble) }
-/// Reads.
-pub async fn read(app: &App, caller: &Caller) -> Result<User, ProfileError> { todo!() }
-/// Changes.
-pub async fn change(app: &App, caller: &Caller, origin: &Origin, change: ProfileChange) -> Result<User, ProfileError> { todo!() }
+pub enum ProfileError {
+    /// 404.
+    NotFound,
+    /// 400 "Debe proporcionar al menos nombre o email para actualizar".
+    Nothing,
+    /// 400 "Formato de email inválido".
+    Email,
+    /// 400: the name has over 200 characters or control characters.
+    Name,
+    /// 409 `CONFLICT`.
+    EmailTaken,
+    /// The current password is asked for.
+    Reauth(Reauth),
+    /// 401: the calling session ended meanwhile.
+    SessionOver,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for ProfileError {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<EmailError> for ProfileError {
+    fn from(_: EmailError) -> Self {
+        Self::Email
+    }
+}
+
+/// Reads it.
+pub async fn read(app: &App, caller: &Caller) -> Result<User, ProfileError> {
+    users::by_id(&mut app.store.reader(), caller.user).await?.ok_or(ProfileError::NotFound)
+}
+
+/// Changes name, e-mail or both. A changed e-mail ends the other sessions; this one goes on.
+pub async fn change(app: &App, caller: &Caller, origin: &Origin, typed: ProfileChange) -> Result<User, ProfileError> {
+    let (name, email) = (filled(typed.name), filled(typed.email));
+    if name.is_none() && email.is_none() {
+        return Err(ProfileError::Nothing);
+    }
+    if name.as_deref().is_some_and(|name| !name_is_fit(name)) {
+        return Err(ProfileError::Name);
+    }
+    let email = email.as_deref().map(Email::parse).transpose()?;
+    let before = read(app, caller).await?;
+    let name = name.filter(|name| *name != before.name);
+    let email = email.filter(|email| *email != before.email);
+    if email.is_some() {
+        account::reauthenticate(app, caller, origin, typed.current_password).await.map_err(ProfileError::Reauth)?;
+        return change_email(
+            app,
+            caller,
+            origin,
+            (before, Change { name, email, raise_epoch: true, ..Change::default() }),
+        )
+        .await;
+    }
+    let mut tx = app.store.begin().await?;
+    let after = users::change(&mut tx, before.id, before.epoch, &Change { name, ..Change::default() }).await?;
+    if !is_live(&mut tx, caller).await? {
+        return Err(ProfileError::SessionOver);
+    }
+    let after = after.ok_or_else(changed_meanwhile)?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+async fn change_email(
+    app: &App,
+    caller: &Caller,
+    origin: &Origin,
+    (before, change): (User, Change),
+) -> Result<User, ProfileError> {
+    let at = app.clock.now();
+    let mut tx = app.store.begin_ending().await?;
+    let after = match users::change(&mut tx, before.id, before.epoch, &change).await {
+        Err(StoreError::Taken) => return Err(ProfileError::EmailTaken),
+        changed => changed?,
+    };
+    if !is_live(&mut *tx, caller).await? {
+        return Err(ProfileError::SessionOver);
+    }
+    let after = after.ok_or_else(changed_meanwhile)?;
+    let actor = Actor::User(caller.user);
+    let ending = Ending { reason: EndReason::EmailChanged, actor, at, place: Some(origin.address) };
+    let entries = end::in_tx(&mut tx, Which::OthersOf(caller.user, &caller.session), &ending).await?;
+    mail::tell_email_changed(&mut tx, (&before, &after), Some(origin.address), at).await?;
+    end::commit(app, tx, entries).await?;
+    app.mail_waiting.notify_one();
+    Ok(after)
+}
+
+/// The account was changed between reading and writing; asked again, the request is judged by what is stored then.
+pub(crate) fn changed_meanwhile() -> Trouble {
+    Trouble::Unavailable("the account was changed at the same time".to_owned())
+}
+
+/// Absent, null and blank are the same: not given.
+pub(crate) fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+/// Whether a name can be stored exactly as it was given.
+pub(crate) fn name_is_fit(name: &str) -> bool {
+    name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
+}

@@ -1,14 +1,126 @@
 //! Register, and be signed in.
-use cerrojo_domain::{Origin};
+
 use cerrojo_domain::password::PasswordFlaw;
-use crate::{App, Limited, Trouble, login::SignedIn};
+use cerrojo_domain::{Email, EmailError, Origin, Status, USER_ROLE};
+use cerrojo_store::StoreError;
+use cerrojo_store::users::{self, NewUser};
+
+use crate::birth::{self, Birth};
+use crate::hashing::{Known, Turn};
+use crate::limits::Public;
+use crate::login::SignedIn;
+use crate::profile::name_is_fit;
+use crate::{App, Limited, Registration, Trouble, password};
+
 /// What a person typed.
-pub struct NewAccount { /** as typed */ pub name: Option<String>, /** as typed */ pub email: Option<String>, /** as typed */ pub password: Option<String> }
-/// What was left out (absent, null or blank).
+pub struct NewAccount {
+    /// As typed.
+    pub name: Option<String>,
+    /// As typed.
+    pub email: Option<String>,
+    /// As typed.
+    pub password: Option<String>,
+}
+
+/// What was left out: absent, null or blank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing { /** name */ Name, /** email */ Email, /** password */ Password }
+pub enum Missing {
+    /// The name.
+    Name,
+    /// The e-mail address.
+    Email,
+    /// The password.
+    Password,
+}
+
 /// Why not.
 #[derive(Debug)]
-pub enum RegisterError { /** 400 "Datos de entrada incompletos" */ Incomplete(Vec<Missing>), /** 400 */ Email, /** 400: over 200 characters or with control characters */ Name, /** 400 "Contraseña no cumple requisitos" */ Password(Vec<PasswordFlaw>), /** 409 */ EmailTaken, /** 403 */ Closed, /** 429 */ TooMany, /** 503/500 */ Trouble(Trouble) }
-/// Registers.
-pub async fn register(app: &App, origin: &Origin, typed: NewAccount) -> Limited<Result<SignedIn, RegisterError>> { todo!() }
+pub enum RegisterError {
+    /// 400 "Datos de entrada incompletos".
+    Incomplete(Vec<Missing>),
+    /// 400 "Formato de email inválido".
+    Email,
+    /// 400: the name has over 200 characters or control characters.
+    Name,
+    /// 400 "Contraseña no cumple requisitos".
+    Password(Vec<PasswordFlaw>),
+    /// 409.
+    EmailTaken,
+    /// 403.
+    Closed,
+    /// 429.
+    TooMany,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for RegisterError {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<EmailError> for RegisterError {
+    fn from(_: EmailError) -> Self {
+        Self::Email
+    }
+}
+
+/// Registers an account with the role `user` and signs it in.
+pub async fn register(app: &App, origin: &Origin, typed: NewAccount) -> Limited<Result<SignedIn, RegisterError>> {
+    let quota = match app.limits.request(Public::Register, origin.block()) {
+        Ok(quota) => quota,
+        Err(quota) => return Limited { outcome: Err(RegisterError::TooMany), quota: Some(quota) },
+    };
+    Limited { outcome: make(app, origin, typed).await, quota }
+}
+
+async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn, RegisterError> {
+    if app.settings.registration == Registration::Closed {
+        return Err(RegisterError::Closed);
+    }
+    let (name, email, password) = complete(typed)?;
+    let email = Email::parse(&email)?;
+    if !name_is_fit(&name) {
+        return Err(RegisterError::Name);
+    }
+    let flaws = password::flaws(app, &password, &name, &email);
+    if !flaws.is_empty() {
+        return Err(RegisterError::Password(flaws));
+    }
+    if users::by_email(&mut app.store.reader(), email.as_str()).await?.is_some() {
+        return Err(RegisterError::EmailTaken);
+    }
+    let turn = Turn { block: origin.block(), known: Known::No };
+    let password_hash = app.hasher.hash(turn, password).await.map_err(Trouble::from)?;
+    let cradle = birth::prepare(app).await?;
+    let registered_at = app.clock.now();
+    let user = NewUser { name, email, password_hash, role_id: USER_ROLE, status: Status::Active, registered_at };
+    let mut tx = app.store.begin().await?;
+    let user = match users::insert(&mut tx, &user).await {
+        Err(StoreError::Taken) => return Err(RegisterError::EmailTaken),
+        inserted => inserted?,
+    };
+    match birth::in_tx(&mut tx, &cradle, &user, origin).await? {
+        Birth::Born => Ok(birth::commit(app, tx, cradle, user).await?),
+        Birth::Lost | Birth::ListRetired => {
+            app.blocks.forget().await;
+            Err(RegisterError::Trouble(Trouble::Unavailable("every session was being ended".to_owned())))
+        }
+    }
+}
+
+fn complete(typed: NewAccount) -> Result<(String, String, String), RegisterError> {
+    let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    match (filled(typed.name), filled(typed.email), typed.password.filter(|password| !password.is_empty())) {
+        (Some(name), Some(email), Some(password)) => Ok((name, email, password)),
+        (name, email, password) => {
+            let missing = [
+                name.is_none().then_some(Missing::Name),
+                email.is_none().then_some(Missing::Email),
+                password.is_none().then_some(Missing::Password),
+            ];
+            Err(RegisterError::Incomplete(missing.into_iter().flatten().collect()))
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-pub use cerrojo_domain::password::Composition;
 use cerrojo_domain::Roles;
+pub use cerrojo_domain::password::Composition;
 use zeroize::Zeroizing;
 
 /// Bytes that are never shown.

@@ -1,1 +1,171 @@
-//! side_file
+//! The last known position of the log, kept in a file beside the database, so that a database file put back is noticed.
+//!
+//! The file is never ahead of the database: it is written after COMMIT. It may be behind after a power cut, which is
+//! harmless, because what it names is still in the database then. Two slots are written in turn, so that a torn write
+//! leaves the other one.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use cerrojo_domain::{Position, SessionId};
+use ring::digest::{SHA256, digest};
+
+/// One slot: a line of text, padded with spaces.
+const SLOT: usize = 512;
+
+/// What the file remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// The installation's incarnation.
+    pub(crate) incarnation: String,
+    /// The last entry applied.
+    pub(crate) position: Position,
+    /// The session born last: sign-ins are not in the log, and losing one must be noticed as well.
+    pub(crate) newest_session: Option<SessionId>,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct SideFile {
+    file: File,
+    state: Mutex<(u64, Option<Remembered>)>,
+}
+
+impl SideFile {
+    /// Opens or makes the file (mode 0600) and reads what it remembers; nothing if it is new or unreadable.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let newest = [0, 1].into_iter().filter_map(|slot| read_slot(&file, slot)).max_by_key(|(turn, _)| *turn);
+        let state = newest.map_or((0, None), |(turn, remembered)| (turn, Some(remembered)));
+        Ok(Self { file, state: Mutex::new(state) })
+    }
+
+    /// What was remembered last.
+    pub(crate) fn remembered(&self) -> Option<Remembered> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Begins anew with `remembered`.
+    pub(crate) fn set(&self, remembered: Remembered) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(&mut state, remembered)
+    }
+
+    /// Notes the last entry applied; an older one than the noted is ignored.
+    pub(crate) fn note_position(&self, position: &Position) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.1.clone() {
+            Some(mut remembered) if remembered.position.number < position.number => {
+                remembered.position = position.clone();
+                self.write(&mut state, remembered)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that everything is over and a new incarnation has begun.
+    pub(crate) fn note_incarnation(&self, incarnation: &str, position: &Position) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest_session = state.1.as_ref().and_then(|remembered| remembered.newest_session.clone());
+        let remembered = Remembered { incarnation: incarnation.to_owned(), position: position.clone(), newest_session };
+        self.write(&mut state, remembered)
+    }
+
+    /// Notes a session whose sign-in has been committed.
+    pub(crate) fn note_birth(&self, session: &SessionId) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.1.clone() {
+            Some(remembered) => {
+                self.write(&mut state, Remembered { newest_session: Some(session.clone()), ..remembered })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, state: &mut (u64, Option<Remembered>), remembered: Remembered) -> io::Result<()> {
+        let turn = state.0 + 1;
+        let slot = encode(turn, &remembered).ok_or_else(|| io::Error::other("the position does not fit its slot"))?;
+        self.file.write_all_at(&slot, (turn % 2) * SLOT as u64)?;
+        *state = (turn, Some(remembered));
+        Ok(())
+    }
+}
+
+fn checksum(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn encode(turn: u64, remembered: &Remembered) -> Option<Vec<u8>> {
+    let Remembered { incarnation, position, newest_session } = remembered;
+    let newest = newest_session.as_ref().map_or("-", SessionId::as_str);
+    let mark = if position.mark.is_empty() { "-" } else { &position.mark };
+    let text = format!("cerrojo-position-1 {turn} {incarnation} {} {mark} {newest}", position.number);
+    let mut line = format!("{text} {}\n", checksum(&text)).into_bytes();
+    (line.len() <= SLOT).then(|| {
+        line.resize(SLOT, b' ');
+        line
+    })
+}
+
+fn read_slot(file: &File, slot: u64) -> Option<(u64, Remembered)> {
+    let mut bytes = [0; SLOT];
+    file.read_exact_at(&mut bytes, slot * SLOT as u64).ok()?;
+    let line = std::str::from_utf8(&bytes).ok()?.trim_end();
+    let (text, sum) = line.rsplit_once(' ')?;
+    if checksum(text) != sum {
+        return None;
+    }
+    let [kind, turn, incarnation, number, mark, newest] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let or_none = |text: &str| (text != "-").then(|| text.to_owned());
+    (kind == "cerrojo-position-1").then_some(())?;
+    Some((
+        turn.parse().ok()?,
+        Remembered {
+            incarnation: incarnation.to_owned(),
+            position: Position { number: number.parse().ok()?, mark: or_none(mark).unwrap_or_default() },
+            newest_session: or_none(newest).map(SessionId::from_text),
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(number: i64) -> Remembered {
+        Remembered {
+            incarnation: "first".to_owned(),
+            position: Position { number, mark: format!("mark{number}") },
+            newest_session: None,
+        }
+    }
+
+    #[test]
+    fn what_was_noted_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.position");
+        let file = SideFile::open(&path).unwrap();
+        assert_eq!(file.remembered(), None);
+        file.set(remembered(3)).unwrap();
+        file.note_position(&Position { number: 4, mark: "mark4".to_owned() }).unwrap();
+        file.note_position(&Position { number: 2, mark: "mark2".to_owned() }).unwrap();
+        file.note_birth(&SessionId::from_text("s1")).unwrap();
+        let again = SideFile::open(&path).unwrap().remembered().unwrap();
+        assert_eq!(again, Remembered { newest_session: Some(SessionId::from_text("s1")), ..remembered(4) });
+    }
+
+    #[test]
+    fn a_torn_write_leaves_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.position");
+        let file = SideFile::open(&path).unwrap();
+        file.set(remembered(1)).unwrap();
+        file.set(remembered(2)).unwrap();
+        file.file.write_all_at(b"torn", 30).unwrap();
+        assert_eq!(SideFile::open(&path).unwrap().remembered(), Some(remembered(1)));
+    }
+}

@@ -1,4 +1,110 @@
 //! What time does: expiry, idleness, retired lists, old rows.
-use crate::{App, Trouble};
-/// One round. Every minute in a running server.
-pub async fn sweep(app: &App) -> Result<(), Trouble> { todo!() }
+
+use std::time::Duration;
+
+use cerrojo_domain::{Actor, EndReason, Ending, Fact, SessionId};
+use cerrojo_store::endings::Which;
+use cerrojo_store::{attempts, known_addresses, lists, log, outbox, reset_links, sessions};
+
+use crate::{App, Trouble, activity, end};
+
+/// Sessions ended, or rows removed, in one transaction: others get their turn in between.
+const CHUNK: i64 = 500;
+/// A list is retired this long after the last of its tokens expired.
+const AFTERLIFE: Duration = Duration::from_secs(3600);
+/// How long addresses stay known, and delivered mail stays listed.
+const KNOWN: Duration = Duration::from_secs(90 * 86_400);
+const DELIVERED: Duration = Duration::from_secs(7 * 86_400);
+
+/// One round. A running server makes one every minute.
+pub async fn sweep(app: &App) -> Result<(), Trouble> {
+    activity::write_down(app).await?;
+    end_expired(app).await?;
+    end_idle(app).await?;
+    end_stranded(app).await?;
+    retire_lists(app).await?;
+    remove_old_rows(app).await
+}
+
+async fn end_expired(app: &App) -> Result<(), Trouble> {
+    loop {
+        let now = app.clock.now();
+        let found = sessions::expired(&mut app.store.reader(), now, CHUNK).await?;
+        if end_each(app, &found, (EndReason::Expired, Which::One)).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+async fn end_idle(app: &App) -> Result<(), Trouble> {
+    let Some(idle) = app.settings.idle_timeout else { return Ok(()) };
+    loop {
+        let not_seen_since = app.clock.now().minus(idle);
+        let found = sessions::idle(&mut app.store.reader(), not_seen_since, CHUNK).await?;
+        // Decided in the statement that ends: whoever was seen meanwhile goes on.
+        let which = |id| Which::IdleSince(id, not_seen_since);
+        if end_each(app, &found, (EndReason::Idle, which)).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Sessions whose key or list was retired while their sign-in was on its way: no verifier accepts them.
+async fn end_stranded(app: &App) -> Result<(), Trouble> {
+    loop {
+        let found = sessions::stranded(&mut app.store.reader(), CHUNK).await?;
+        if end_each(app, &found, (EndReason::KeyRetired, Which::One)).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+async fn end_each<'a, F>(app: &App, ids: &'a [SessionId], (reason, which): (EndReason, F)) -> Result<usize, Trouble>
+where
+    F: Fn(&'a SessionId) -> Which<'a>,
+{
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let ending = Ending { reason, actor: Actor::Server, at: app.clock.now(), place: None };
+    let mut tx = app.store.begin_ending().await?;
+    let mut entries = Vec::new();
+    for id in ids {
+        entries.extend(end::in_tx(&mut tx, which(id), &ending).await?);
+    }
+    let ended = entries.len();
+    end::commit(app, tx, entries).await?;
+    Ok(ended)
+}
+
+async fn retire_lists(app: &App) -> Result<(), Trouble> {
+    let at = app.clock.now();
+    for list in lists::outlived(&mut app.store.reader(), at.minus(AFTERLIFE)).await? {
+        let mut tx = app.store.begin_ending().await?;
+        let mut entries = Vec::new();
+        if lists::retire(&mut tx, &list).await? {
+            entries.push(log::append(&mut tx, Fact::ListRetired { list }, at).await?);
+        }
+        end::commit(app, tx, entries).await?;
+    }
+    Ok(())
+}
+
+async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    loop {
+        let mut tx = app.store.begin().await?;
+        let removed = sessions::sweep(&mut tx, now.minus(crate::sessions::KEPT), CHUNK).await?;
+        tx.commit().await?;
+        if removed == 0 {
+            break;
+        }
+    }
+    let mut tx = app.store.begin().await?;
+    reset_links::sweep(&mut tx, now).await?;
+    outbox::sweep(&mut tx, now.minus(DELIVERED)).await?;
+    attempts::sweep(&mut tx, now).await?;
+    known_addresses::sweep(&mut tx, now.minus(KNOWN)).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,4 +1,4 @@
-//! What a use case cannot help: the cause goes to the log once, the client learns only which of the two it is.
+//! What a use case cannot help: the cause goes to the log once, the client learns only which kind it is.
 
 use cerrojo_store::StoreError;
 
@@ -7,6 +7,8 @@ use cerrojo_store::StoreError;
 pub enum Trouble {
     /// Overloaded, or not able to answer truthfully now (503).
     Unavailable(String),
+    /// Committed as this entry of the log, but whoever holds the lease has not confirmed it in time (503; exit code 3).
+    Unconfirmed(i64),
     /// A defect or a broken database (500).
     Internal(String),
 }
@@ -15,6 +17,7 @@ impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unavailable(cause) => write!(f, "unavailable: {cause}"),
+            Self::Unconfirmed(number) => write!(f, "log entry {number} is committed but not confirmed by the server"),
             Self::Internal(cause) => write!(f, "internal: {cause}"),
         }
     }

@@ -1,0 +1,105 @@
+//! Accounts: see, add, delete.
+
+use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, RoleId, Status, User, UserId};
+use cerrojo_store::endings::Which;
+use cerrojo_store::users::{self, NewUser};
+use cerrojo_store::{EndingTx, StoreError};
+
+use super::{AdminError, By, Page};
+use crate::hashing::Hasher;
+use crate::profile::name_is_fit;
+use crate::{App, Trouble, end, password};
+
+/// Users on a page if nobody says how many.
+const PAGE: i64 = 100;
+/// Users on a page at most.
+const LARGEST_PAGE: i64 = 1000;
+
+/// A user that the operator adds.
+pub struct AddedUser {
+    /// As typed.
+    pub name: String,
+    /// As typed.
+    pub email: String,
+    /// As typed.
+    pub password: String,
+    /// Number of a role.
+    pub role_id: RoleId,
+}
+
+/// Adds an active user, on the operator's word.
+pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
+    let email = Email::parse(&user.email)?;
+    if user.name.trim().is_empty() || !name_is_fit(&user.name) {
+        return Err(AdminError::Name);
+    }
+    if !app.settings.roles.exists(user.role_id) {
+        return Err(AdminError::Role);
+    }
+    let flaws = password::flaws(app, &user.password, &user.name, &email);
+    if !flaws.is_empty() {
+        return Err(AdminError::Password(flaws));
+    }
+    let password_hash = app.hasher.hash(Hasher::operator_turn(), user.password).await.map_err(Trouble::from)?;
+    let (name, role_id, registered_at) = (user.name, user.role_id, app.clock.now());
+    let new = NewUser { name, email, password_hash, role_id, status: Status::Active, registered_at };
+    let mut tx = app.store.begin().await?;
+    let user = match users::insert(&mut tx, &new).await {
+        Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
+        inserted => inserted?,
+    };
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Lists users, newest first. `limit` is brought into 1 to 1000 (100 if not given), `page` counts from 1.
+pub async fn list_users(app: &App, by: By<'_>, page: Option<i64>, limit: Option<i64>) -> Result<Page, AdminError> {
+    by.check_role()?;
+    let page_size = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let current_page = page.unwrap_or(1).max(1);
+    let mut run = app.store.snapshot().await?;
+    let total_items = users::count(&mut run).await?;
+    let offset = (current_page - 1).saturating_mul(page_size);
+    let users = users::page(&mut run, offset, page_size).await?;
+    let total_pages = total_items.saturating_add(page_size - 1).div_euclid(page_size).max(1);
+    Ok(Page { users, current_page, total_pages, page_size, total_items })
+}
+
+/// One user.
+pub async fn user(app: &App, by: By<'_>, id: UserId) -> Result<User, AdminError> {
+    by.check_role()?;
+    users::by_id(&mut app.store.reader(), id).await?.ok_or(AdminError::NotFound)
+}
+
+/// The user of an address, on the command line.
+pub async fn user_by_email(app: &App, email: &str) -> Result<User, AdminError> {
+    users::by_email(&mut app.store.reader(), &Email::fold(email)).await?.ok_or(AdminError::NotFound)
+}
+
+/// Deletes a user; the sessions end with it, and the number is never used again.
+pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminError> {
+    by.check_role()?;
+    let mut tx = app.store.begin_ending().await?;
+    let user = users::lock(&mut tx, id).await?;
+    by.check_session(&mut *tx).await?;
+    let user = user.ok_or(AdminError::NotFound)?;
+    if by.is(&user) {
+        return Err(AdminError::OneSelf);
+    }
+    keep_an_administrator(&mut tx, &user).await?;
+    let raise = users::Change { raise_epoch: true, ..users::Change::default() };
+    users::change(&mut tx, id, user.epoch, &raise).await?;
+    let entries = end::in_tx(&mut tx, Which::OfUser(id), &by.ending(app, EndReason::UserDeleted)).await?;
+    users::delete(&mut tx, id).await?;
+    end::commit(app, tx, entries).await?;
+    Ok(())
+}
+
+/// Refuses if `user` is the only one who can administer. Holding the log's head row, no two can go at once.
+pub(super) async fn keep_an_administrator(tx: &mut EndingTx, user: &User) -> Result<(), AdminError> {
+    let administers = user.role_id == ADMIN_ROLE && user.status == Status::Active;
+    if administers && users::count_active_with_role(&mut **tx, ADMIN_ROLE).await? <= 1 {
+        return Err(AdminError::LastAdministrator);
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Changing somebody's account: what the change is, and what it ends.
+
+use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Status, User, UserId};
+use cerrojo_store::endings::Which;
+use cerrojo_store::users::{self, Change};
+use cerrojo_store::{EndingTx, StoreError};
+
+use super::accounts::keep_an_administrator;
+use super::{AdminError, By, UserChange};
+use crate::hashing::Hasher;
+use crate::profile::{changed_meanwhile, filled, name_is_fit};
+use crate::{App, Trouble, end, mail, password};
+
+/// Changes a user. A role, a status other than `active`, a password or an e-mail address that was changed ends every
+/// session of the user; an administrator's own new address ends the other ones.
+pub async fn update_user(app: &App, by: By<'_>, id: UserId, typed: UserChange) -> Result<User, AdminError> {
+    by.check_role()?;
+    let wanted = read(app, typed)?;
+    let before = users::by_id(&mut app.store.reader(), id).await?.ok_or(AdminError::NotFound)?;
+    let password_hash = hash_password(app, &before, wanted.password).await?;
+    let mut tx = app.store.begin_ending().await?;
+    let before = users::lock(&mut tx, id).await?.ok_or(AdminError::NotFound)?;
+    by.check_session(&mut *tx).await?;
+    let change = Change {
+        name: wanted.name.filter(|name| *name != before.name),
+        email: wanted.email.filter(|email| *email != before.email),
+        password_hash,
+        role_id: wanted.role_id.filter(|role| *role != before.role_id),
+        status: wanted.status.filter(|status| *status != before.status),
+        raise_epoch: false,
+    };
+    check_own_and_last(&mut tx, by, (&before, &change)).await?;
+    apply(app, tx, by, (before, change)).await
+}
+
+struct Wanted {
+    name: Option<String>,
+    email: Option<Email>,
+    role_id: Option<i64>,
+    status: Option<Status>,
+    password: Option<String>,
+}
+
+fn read(app: &App, typed: UserChange) -> Result<Wanted, AdminError> {
+    let UserChange { name, email, role_id, status, password } = typed;
+    let (name, email) = (filled(name), filled(email));
+    if name.is_none() && email.is_none() && role_id.is_none() && status.is_none() && password.is_none() {
+        return Err(AdminError::Nothing);
+    }
+    if name.as_deref().is_some_and(|name| !name_is_fit(name)) {
+        return Err(AdminError::Name);
+    }
+    if role_id.is_some_and(|role| !app.settings.roles.exists(role)) {
+        return Err(AdminError::Role);
+    }
+    let status = status.map(|status| Status::parse(&status).ok_or(AdminError::Status)).transpose()?;
+    let email = email.as_deref().map(Email::parse).transpose()?;
+    Ok(Wanted { name, email, role_id, status, password })
+}
+
+async fn hash_password(app: &App, user: &User, password: Option<String>) -> Result<Option<String>, AdminError> {
+    let Some(password) = password else { return Ok(None) };
+    let flaws = password::flaws(app, &password, &user.name, &user.email);
+    if !flaws.is_empty() {
+        return Err(AdminError::Password(flaws));
+    }
+    Ok(Some(app.hasher.hash(Hasher::operator_turn(), password).await.map_err(Trouble::from)?))
+}
+
+async fn check_own_and_last(
+    tx: &mut EndingTx,
+    by: By<'_>,
+    (before, change): (&User, &Change),
+) -> Result<(), AdminError> {
+    if change.role_id.is_none() && change.status.is_none() {
+        return Ok(());
+    }
+    if by.is(before) {
+        return Err(AdminError::OneSelf);
+    }
+    let stays = change.role_id.unwrap_or(before.role_id) == ADMIN_ROLE
+        && change.status.unwrap_or(before.status) == Status::Active;
+    if stays { Ok(()) } else { keep_an_administrator(tx, before).await }
+}
+
+/// What a change ends sessions for, the gravest first; nothing if it ends none.
+fn reason(change: &Change) -> Option<EndReason> {
+    if change.status.is_some_and(|status| status != Status::Active) {
+        Some(EndReason::Disabled)
+    } else if change.role_id.is_some() {
+        Some(EndReason::RoleChanged)
+    } else if change.password_hash.is_some() {
+        Some(EndReason::PasswordChanged)
+    } else if change.email.is_some() {
+        Some(EndReason::EmailChanged)
+    } else {
+        None
+    }
+}
+
+async fn apply(
+    app: &App,
+    mut tx: EndingTx,
+    by: By<'_>,
+    (before, mut change): (User, Change),
+) -> Result<User, AdminError> {
+    let reason = reason(&change);
+    change.raise_epoch = reason.is_some();
+    let after = match users::change(&mut tx, before.id, before.epoch, &change).await {
+        Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
+        changed => changed?.ok_or_else(changed_meanwhile)?,
+    };
+    let mut entries = Vec::new();
+    if let Some(reason) = reason {
+        let ending = by.ending(app, reason);
+        let which = match by {
+            By::Administrator(caller, _) if by.is(&before) => Which::OthersOf(before.id, &caller.session),
+            _ => Which::OfUser(before.id),
+        };
+        entries = end::in_tx(&mut tx, which, &ending).await?;
+        if change.email.is_some() {
+            mail::tell_email_changed(&mut tx, (&before, &after), ending.place, ending.at).await?;
+        }
+        if change.password_hash.is_some() {
+            mail::tell_password_changed(&mut tx, &after, ending.place, ending.at).await?;
+        }
+    }
+    end::commit(app, tx, entries).await?;
+    app.mail_waiting.notify_one();
+    Ok(after)
+}

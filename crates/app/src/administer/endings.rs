@@ -1,0 +1,58 @@
+//! Ending other people's sessions.
+
+use cerrojo_domain::{EndReason, SessionId, UserId};
+use cerrojo_store::endings::Which;
+use cerrojo_store::users;
+
+use super::{AdminError, By};
+use crate::sessions::{Session, Show, of_user};
+use crate::{App, end};
+
+/// A user's sessions.
+pub async fn user_sessions(app: &App, by: By<'_>, id: UserId, show: Show) -> Result<Vec<Session>, AdminError> {
+    super::user(app, by, id).await?;
+    Ok(of_user(app, id, show).await?)
+}
+
+/// Ends all of a user's sessions; how many that were.
+pub async fn end_user_sessions(app: &App, by: By<'_>, id: UserId) -> Result<usize, AdminError> {
+    by.check_role()?;
+    let mut tx = app.store.begin_ending().await?;
+    let user = users::lock(&mut tx, id).await?;
+    by.check_session(&mut *tx).await?;
+    user.ok_or(AdminError::NotFound)?;
+    let entries = end::in_tx(&mut tx, Which::OfUser(id), &by.ending(app, reason(by))).await?;
+    let ended = entries.len();
+    end::commit(app, tx, entries).await?;
+    Ok(ended)
+}
+
+/// Ends one session, on the operator's word.
+pub async fn end_session(app: &App, id: &SessionId) -> Result<(), AdminError> {
+    let mut tx = app.store.begin_ending().await?;
+    let entries = end::in_tx(&mut tx, Which::One(id), &By::Operator.ending(app, EndReason::Operator)).await?;
+    if entries.is_empty() {
+        return Err(AdminError::NotFound);
+    }
+    end::commit(app, tx, entries).await?;
+    Ok(())
+}
+
+/// Ends every session there is by one entry, on the operator's word. Sign-ins and reset links in flight go on.
+pub async fn end_everything(app: &App) -> Result<(), AdminError> {
+    end::everything(app, By::Operator.ending(app, EndReason::Operator)).await?;
+    Ok(())
+}
+
+/// Ends every session after a restore; sign-ins in flight and pending reset links fail as well.
+pub async fn end_everything_restored(app: &App) -> Result<(), AdminError> {
+    end::everything(app, By::Operator.ending(app, EndReason::Restored)).await?;
+    Ok(())
+}
+
+fn reason(by: By<'_>) -> EndReason {
+    match by {
+        By::Administrator(..) => EndReason::Admin,
+        By::Operator => EndReason::Operator,
+    }
+}

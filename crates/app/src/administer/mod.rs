@@ -1,0 +1,127 @@
+//! What administrators and the operator do to accounts.
+
+mod accounts;
+mod change;
+mod endings;
+
+use cerrojo_domain::password::PasswordFlaw;
+use cerrojo_domain::{ADMIN_ROLE, Actor, EmailError, EndReason, Ending, Origin, RoleId, User};
+use cerrojo_store::Run;
+
+pub use accounts::{AddedUser, add_user, delete_user, list_users, user, user_by_email};
+pub use change::update_user;
+pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
+
+use crate::account::is_live;
+use crate::{App, Caller, Trouble};
+
+/// On whose word.
+#[derive(Clone, Copy)]
+pub enum By<'a> {
+    /// Over HTTP; the role is checked.
+    Administrator(&'a Caller, &'a Origin),
+    /// On the command line.
+    Operator,
+}
+
+impl By<'_> {
+    fn check_role(self) -> Result<(), AdminError> {
+        match self {
+            // A changed role ends every session, so what the token says is so.
+            Self::Administrator(caller, _) if caller.role_id != ADMIN_ROLE => Err(AdminError::NotAdministrator),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asked inside the transaction, after the users row.
+    async fn check_session(self, run: &mut impl Run) -> Result<(), AdminError> {
+        match self {
+            Self::Administrator(caller, _) if !is_live(run, caller).await? => Err(AdminError::SessionOver),
+            _ => Ok(()),
+        }
+    }
+
+    fn ending(self, app: &App, reason: EndReason) -> Ending {
+        let (actor, place) = match self {
+            Self::Administrator(caller, origin) => (Actor::Administrator(caller.user), Some(origin.address)),
+            Self::Operator => (Actor::Operator, None),
+        };
+        Ending { reason, actor, at: app.clock.now(), place }
+    }
+
+    fn is(self, user: &User) -> bool {
+        matches!(self, Self::Administrator(caller, _) if crate::account::is_own(caller, user.id))
+    }
+}
+
+/// What is to change; a value equal to the stored one changes and ends nothing.
+#[derive(Default)]
+pub struct UserChange {
+    /// As typed.
+    pub name: Option<String>,
+    /// As typed.
+    pub email: Option<String>,
+    /// Number of a role.
+    pub role_id: Option<RoleId>,
+    /// As typed: `active`, `inactive`, `suspended`.
+    pub status: Option<String>,
+    /// On the command line only.
+    pub password: Option<String>,
+}
+
+/// A page of users.
+pub struct Page {
+    /// Newest first.
+    pub users: Vec<User>,
+    /// From 1.
+    pub current_page: i64,
+    /// At least 1.
+    pub total_pages: i64,
+    /// As asked for, 1 to 1000.
+    pub page_size: i64,
+    /// In all.
+    pub total_items: i64,
+}
+
+/// Why not.
+#[derive(Debug)]
+pub enum AdminError {
+    /// 403 "Acceso denegado: se requiere rol de administrador".
+    NotAdministrator,
+    /// 404.
+    NotFound,
+    /// 400 "No hay datos para actualizar".
+    Nothing,
+    /// 400 "Formato de email inválido".
+    Email,
+    /// 400: blank, over 200 characters, or with control characters.
+    Name,
+    /// 409 `CONFLICT`.
+    EmailTaken,
+    /// 400 "Rol inválido".
+    Role,
+    /// 400 "Estado inválido".
+    Status,
+    /// The password that the operator gave is not accepted.
+    Password(Vec<PasswordFlaw>),
+    /// 403: one's own role, activity or deletion.
+    OneSelf,
+    /// 403: the last administrator stays.
+    LastAdministrator,
+    /// 401: the calling session ended meanwhile.
+    SessionOver,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for AdminError {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<EmailError> for AdminError {
+    fn from(_: EmailError) -> Self {
+        Self::Email
+    }
+}

@@ -1,0 +1,120 @@
+//! The birth of a session: under the credentials it was checked against, or not at all.
+
+use std::sync::Arc;
+
+use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, SessionId, UnixMillis, User};
+use cerrojo_guard::{Claims, Status, StatusList};
+use cerrojo_store::sessions::NewSession;
+use cerrojo_store::{StoreError, Tx, known_addresses, lists, sessions, users};
+
+use crate::{App, Trouble};
+
+/// A session just born.
+pub struct SignedIn {
+    /// The JWT.
+    pub token: String,
+    /// The user as of now.
+    pub user: User,
+    /// The session's id.
+    pub session: SessionId,
+    /// The token's `exp`.
+    pub expires_at: UnixMillis,
+}
+
+/// What a session needs before its transaction: no lock is held while it is got.
+pub(crate) struct Cradle {
+    id: SessionId,
+    list: ListName,
+    index: ListIndex,
+    key: KeyId,
+    signer: Arc<crate::keys::SessionSigner>,
+    started_at: UnixMillis,
+    expires_at: UnixMillis,
+    jti: String,
+}
+
+/// Reserves a place and chooses the key.
+pub(crate) async fn prepare(app: &App) -> Result<Cradle, Trouble> {
+    let signer = app.keys.session_signer()?;
+    let started_at = app.clock.now();
+    // `exp` counts whole seconds (RFC 7519, section 2): the session lives exactly as long as its token.
+    let expires_at = UnixMillis(started_at.plus(app.settings.token_ttl).seconds().saturating_mul(1000));
+    let (list, index) = app.blocks.take(app, expires_at).await?;
+    let jti = SessionId::new(&*app.random).to_string();
+    let id = SessionId::new(&*app.random);
+    Ok(Cradle { id, list, index, key: signer.key().clone(), signer, started_at, expires_at, jti })
+}
+
+/// What became of a sign-in in its transaction.
+pub(crate) enum Birth {
+    /// The session is in the transaction.
+    Born,
+    /// The user's epoch was raised, or the user is no longer active.
+    Lost,
+    /// The list was retired meanwhile: everything is over, try again with another.
+    ListRetired,
+}
+
+/// Looks again at what was checked, under the users row's lock, and only then makes the session.
+pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Origin) -> Result<Birth, StoreError> {
+    if !users::sign_in(tx, user.id, user.epoch, cradle.started_at).await? {
+        return Ok(Birth::Lost);
+    }
+    if lists::by_name(tx, &cradle.list).await?.is_none_or(|list| list.retired) {
+        return Ok(Birth::ListRetired);
+    }
+    let session = NewSession {
+        id: cradle.id.clone(),
+        user: user.id,
+        list: cradle.list.clone(),
+        index: cradle.index,
+        key: cradle.key.clone(),
+        started_at: cradle.started_at,
+        expires_at: cradle.expires_at,
+        device: origin.device.clone(),
+        address: origin.address,
+    };
+    sessions::insert(tx, &session).await?;
+    known_addresses::note(tx, user.id, origin.block(), cradle.started_at).await?;
+    Ok(Birth::Born)
+}
+
+/// Commits the birth and gives the token out.
+pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Result<SignedIn, Trouble> {
+    let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
+    let app = app.shared()?;
+    // A caller that goes away must not leave a session that the position file does not know of.
+    let committed = tokio::spawn(async move {
+        if let Err(error) = tx.commit().await {
+            app.distrust(&error);
+            return Err(Trouble::from(error));
+        }
+        if let Some(file) = &app.side_file {
+            file.note_birth(&cradle.id).map_err(|error| Trouble::Internal(format!("position file: {error}")))?;
+        }
+        app.guard.seen(&cradle.list, cradle.index, cradle.started_at);
+        Ok(cradle)
+    });
+    let cradle = committed.await.map_err(|error| Trouble::Unavailable(format!("sign-in interrupted: {error}")))??;
+    let user = User { last_session: Some(cradle.started_at), ..user };
+    Ok(SignedIn { token, user, session: cradle.id, expires_at: cradle.expires_at })
+}
+
+fn claims(app: &App, cradle: &Cradle, user: &User) -> Claims {
+    let Cradle { id, list, index, started_at, expires_at, jti, .. } = cradle;
+    let issuer = &app.settings.public_url;
+    Claims {
+        iss: issuer.clone(),
+        aud: app.settings.audience.clone(),
+        sub: user.id.to_string(),
+        iat: started_at.seconds(),
+        exp: expires_at.seconds(),
+        jti: jti.clone(),
+        sid: id.to_string(),
+        status: Status { status_list: StatusList { idx: index.0, uri: format!("{issuer}/status-lists/{list}") } },
+        user_id: user.id.0,
+        email: user.email.as_str().to_owned(),
+        role_id: user.role_id,
+        name: user.name.clone(),
+    }
+}
