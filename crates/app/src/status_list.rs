@@ -1,7 +1,126 @@
-//! The wire form of the lists: Token Status List tokens.
+//! The wire form of the lists: Token Status List tokens (draft-ietf-oauth-status-list, section 5.1).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::ListName;
+use cerrojo_guard::status_list::{EncodedList, StatusListClaims, encode};
+use ring::digest::{SHA256, digest};
+
 use crate::{App, Trouble};
-/// The signed token (`typ` statuslist+jwt) of a list; `None`: no such list. `max_age`: seconds a cache may keep it.
-pub async fn token(app: &App, name: &ListName) -> Result<Option<ListToken>, Trouble> { todo!() }
+
+/// How long a token may be used at all.
+const LIFETIME: Duration = Duration::from_mins(10);
+/// After how many seconds a reader should fetch a list again (`ttl`).
+const FRESH: u64 = 5;
+/// How long a token is served again while no bit changes, so that its `iat` says how fresh it is.
+const SERVED: Duration = Duration::from_secs(1);
+/// A list that nobody asked for in this time is no longer kept ready.
+const FORGOTTEN: Duration = Duration::from_mins(10);
+
 /// What is served.
-pub struct ListToken { /** compact JWS */ pub token: String, /** strong ETag, with quotes */ pub etag: String, /** seconds */ pub max_age: u64 }
+#[derive(Clone, Debug)]
+pub struct ListToken {
+    /// Compact JWS.
+    pub token: String,
+    /// Strong `ETag`, with quotes.
+    pub etag: String,
+    /// How many seconds a cache may keep it.
+    pub max_age: u64,
+}
+
+/// The tokens served last. One is built at a time for each list, however many ask.
+#[derive(Default)]
+pub struct StatusListTokens {
+    places: Mutex<HashMap<ListName, Arc<Place>>>,
+}
+
+#[derive(Default)]
+struct Place {
+    built: tokio::sync::Mutex<Option<Built>>,
+    asked: Mutex<Duration>,
+}
+
+struct Built {
+    /// When the bits were read.
+    read_at: Duration,
+    signed_at: Duration,
+    bits: [u8; 32],
+    compressed: String,
+    served: ListToken,
+}
+
+/// The signed token (`typ` `statuslist+jwt`) of a list; `None`: no such list. Whatever ended before the call shows in it.
+///
+/// # Errors
+/// [`Trouble::Unavailable`] where this node cannot show that it is current: a fresh `iat` would be a guess.
+pub async fn token(app: &App, name: &ListName) -> Result<Option<ListToken>, Trouble> {
+    let asked = app.clock.elapsed();
+    let Some(place) = place(app, name, asked) else { return Ok(None) };
+    let mut built = place.built.lock().await;
+    let (iat, read_at) = (app.clock.now(), app.clock.elapsed());
+    if !app.guard.holds_lease() {
+        return Err(Trouble::Unavailable("the lists of this node may not be current".to_owned()));
+    }
+    // Read while this request waited: it holds all that ended before the request came.
+    if let Some(ready) = built.as_ref().filter(|ready| asked < ready.read_at && !is_old(ready, read_at)) {
+        return Ok(Some(ready.served.clone()));
+    }
+    let Some(bytes) = app.guard.list_bytes(name) else { return Ok(None) };
+    let bits = hash(&bytes);
+    let compressed = match built.take() {
+        Some(mut ready) if ready.bits == bits => {
+            if !is_old(&ready, read_at) {
+                ready.read_at = read_at;
+                return Ok(Some(built.insert(ready).served.clone()));
+            }
+            ready.compressed
+        }
+        _ => compress(bytes).await?,
+    };
+    let token = app.keys.sign_status_list(&StatusListClaims {
+        sub: format!("{}/status-lists/{name}", app.settings.public_url),
+        iat: iat.seconds(),
+        exp: iat.plus(LIFETIME).seconds(),
+        ttl: FRESH,
+        status_list: EncodedList { bits: 1, lst: compressed.clone() },
+    })?;
+    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash(token.as_bytes())));
+    let served = ListToken { token, etag, max_age: FRESH };
+    *built = Some(Built { read_at, signed_at: read_at, bits, compressed, served: served.clone() });
+    Ok(Some(served))
+}
+
+fn is_old(ready: &Built, now: Duration) -> bool {
+    now.saturating_sub(ready.signed_at) >= SERVED
+}
+
+/// Where a list's token is kept. Only lists that exist get a place.
+fn place(app: &App, name: &ListName, now: Duration) -> Option<Arc<Place>> {
+    let mut places = app.status_list_tokens.places.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(place) = places.get(name) {
+        *place.asked.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        return Some(Arc::clone(place));
+    }
+    app.guard.list_bytes(name)?;
+    places
+        .retain(|_, place| now.saturating_sub(*place.asked.lock().unwrap_or_else(PoisonError::into_inner)) < FORGOTTEN);
+    let place = Arc::new(Place { asked: Mutex::new(now), ..Place::default() });
+    places.insert(name.clone(), Arc::clone(&place));
+    Some(place)
+}
+
+/// Off the threads that answer requests: a large list takes some milliseconds.
+async fn compress(bytes: Vec<u8>) -> Result<String, Trouble> {
+    let lst = tokio::task::spawn_blocking(move || encode(&bytes)).await;
+    lst.map_err(|error| Trouble::Internal(format!("a status list could not be compressed: {error}")))
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    hash
+}

@@ -1,0 +1,82 @@
+//! New keys for old ones, and the end of a compromised one.
+
+use cerrojo_domain::{Actor, EndReason, Ending, Fact, KeyId};
+use cerrojo_store::endings::Which;
+use cerrojo_store::{StoreError, log};
+
+use super::{SESSION, STATUS_LIST};
+use crate::{App, Trouble, end};
+
+/// Why keys stay as they are.
+#[derive(Debug)]
+pub enum RotateError {
+    /// HS256: the secret is a setting; change it there. Nothing was changed.
+    GivenSecret,
+    /// No key has this name.
+    NotFound,
+    /// 503 or 500.
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for RotateError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<StoreError> for RotateError {
+    fn from(error: StoreError) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+/// A new session key and a new list key, which sign from now on; old ones go on verifying. The session key's name.
+///
+/// With HS256 nothing is rotated, the list key neither: [`RotateError::GivenSecret`].
+pub async fn rotate(app: &App) -> Result<KeyId, RotateError> {
+    if app.keys.given().is_some() {
+        return Err(RotateError::GivenSecret);
+    }
+    let mut tx = app.store.begin_ending().await?;
+    let before = cerrojo_store::keys::all(&mut *tx).await?;
+    let (key, session) = app.keys.add(&mut tx, SESSION).await?;
+    let (_, list) = app.keys.add(&mut tx, STATUS_LIST).await?;
+    let now = app.clock.now();
+    for row in before {
+        if app.keys.may_sign(&row, SESSION) || app.keys.may_sign(&row, STATUS_LIST) {
+            cerrojo_store::keys::set_rotated(&mut tx, &row.id, now).await?;
+        }
+    }
+    end::commit(app, tx, vec![session, list]).await?;
+    tracing::info!(%key, "signing keys rotated");
+    Ok(key)
+}
+
+/// Retires a compromised key: what it signed is refused for ever and every session that it signed ends. A new key is in
+/// the log first if this was the signing one; a shared secret cannot be replaced here, so that sign-ins are 503 until the
+/// settings give another. How many sessions ended. Retiring a retired key ends what it may still have signed.
+pub async fn retire(app: &App, id: &KeyId) -> Result<usize, RotateError> {
+    let mut tx = app.store.begin_ending().await?;
+    let rows = cerrojo_store::keys::all(&mut *tx).await?;
+    let row = rows.iter().find(|row| row.id == *id).ok_or(RotateError::NotFound)?;
+    let now = app.clock.now();
+    let mut entries = Vec::new();
+    let is_given = app.keys.given().as_ref() == Some(id);
+    if app.keys.may_sign(row, &row.purpose) && !is_given {
+        entries.push(app.keys.add(&mut tx, &row.purpose).await?.1);
+    }
+    if row.retired_at.is_none() {
+        cerrojo_store::keys::set_retired(&mut tx, id, now).await?;
+        entries.push(log::append(&mut tx, Fact::KeyRetired { key: id.clone() }, now).await?);
+    }
+    let mut ended = Vec::new();
+    if row.purpose == SESSION {
+        let ending = Ending { reason: EndReason::KeyRetired, actor: Actor::Operator, at: now, place: None };
+        ended = end::in_tx(&mut tx, Which::SignedBy(id), &ending).await?;
+    }
+    let count = ended.len();
+    entries.append(&mut ended);
+    end::commit(app, tx, entries).await?;
+    tracing::warn!(key = %id, sessions = count, "signing key retired as compromised");
+    Ok(count)
+}

@@ -1,0 +1,168 @@
+//! Jobs become letters and leave. A letter may leave twice after a crash, never not at all for a day.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cerrojo_domain::{Status, UnixMillis, UserId};
+use cerrojo_store::outbox::{self, Job};
+use cerrojo_store::reset_links::{self, Link};
+use cerrojo_store::{StoreError, Tx, users};
+use serde::de::DeserializeOwned;
+
+use super::Mail;
+use super::job::{EMAIL_CHANGED, PASSWORD_CHANGED, RESET};
+use super::templates::Writer;
+use crate::{App, Trouble, recover};
+
+/// Jobs read at once.
+const BATCH: i64 = 32;
+/// How long a mailer may take over one mail; shorter than the shortest pause, so that nobody takes up the job meanwhile.
+const LONGEST_SENDING: Duration = Duration::from_secs(30);
+const SHORTEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// A job that could not be done for so long is dropped.
+const GIVEN_UP: Duration = Duration::from_hours(24);
+/// Reset mails an account gets in [`RESETS_WINDOW`], at most.
+const RESETS: i64 = 3;
+const RESETS_WINDOW: Duration = Duration::from_hours(1);
+
+/// What became of a job.
+enum Outcome {
+    /// Somebody else has it.
+    NotOurs,
+    /// There is nothing to send.
+    Dropped,
+    /// The mailer has it.
+    Sent,
+    /// It is due again later.
+    Failed,
+}
+
+/// A letter, and whose it is.
+struct Addressed {
+    user: Option<UserId>,
+    mail: Mail,
+}
+
+/// Delivers what is due, once. In a running server a task calls it when a job was written and when one is due again.
+/// How many mails left.
+pub async fn deliver_due(app: &App) -> Result<usize, Trouble> {
+    let mut sent = 0;
+    loop {
+        let due = outbox::due(&mut app.store.reader(), app.clock.now(), BATCH).await?;
+        let mut ours = 0;
+        for job in &due {
+            match deliver(app, job).await? {
+                Outcome::NotOurs => continue,
+                Outcome::Sent => sent += 1,
+                Outcome::Dropped | Outcome::Failed => {}
+            }
+            ours += 1;
+        }
+        if ours == 0 {
+            return Ok(sent);
+        }
+    }
+}
+
+async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
+    let now = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    // Claiming is also what makes it due again, should this process not live to say how it went.
+    if !outbox::claim(&mut tx, job, now.plus(pause(job.attempts))).await? {
+        return Ok(Outcome::NotOurs);
+    }
+    let letter = if now.since(job.created_at) > GIVEN_UP {
+        tracing::error!(job = job.id, kind = job.kind, attempts = job.attempts, "mail given up");
+        None
+    } else {
+        compose(app, &mut tx, job).await?
+    };
+    let Some(Addressed { user, mail }) = letter else {
+        outbox::drop_job(&mut tx, job.id).await?;
+        tx.commit().await?;
+        return Ok(Outcome::Dropped);
+    };
+    tx.commit().await?;
+
+    let sending = tokio::time::timeout(LONGEST_SENDING, app.mailer.send(&mail)).await;
+    if let Err(cause) = sending.unwrap_or_else(|_| Err("it took too long".to_owned())) {
+        tracing::warn!(
+            job = job.id,
+            kind = job.kind,
+            attempts = job.attempts + 1,
+            ?cause,
+            "mail could not leave; it is tried again"
+        );
+        return Ok(Outcome::Failed);
+    }
+    let mut tx = app.store.begin().await?;
+    outbox::done(&mut tx, job.id, user, app.clock.now()).await?;
+    tx.commit().await?;
+    tracing::info!(job = job.id, kind = job.kind, "mail left");
+    Ok(Outcome::Sent)
+}
+
+/// How long until the next attempt, after so many: a minute, doubled each time, an hour at most.
+fn pause(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(0, 6)).unwrap_or(6);
+    (SHORTEST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
+}
+
+/// The letter of a job; `None`: there is none to send.
+async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
+    let writer = Writer::new(&app.settings);
+    let mail = match job.kind.as_str() {
+        RESET => return reset(app, tx, job).await,
+        PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)),
+        EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)),
+        _ => {
+            tracing::error!(job = job.id, kind = job.kind, "a mail job of unknown kind was dropped");
+            None
+        }
+    };
+    Ok(mail.map(|mail| Addressed { user: job.user, mail }))
+}
+
+/// A reset link, made only now: a code is never stored, and one that could not be sent is followed by another.
+async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
+    let Some(asked) = read::<super::job::ResetAsked>(job) else { return Ok(None) };
+    let Some(user) = users::by_email(tx, &asked.email).await?.filter(|user| user.status == Status::Active) else {
+        return Ok(None);
+    };
+    let now = app.clock.now();
+    if outbox::done_since(tx, RESET, user.id, now.minus(RESETS_WINDOW)).await? >= RESETS {
+        tracing::info!(job = job.id, user = %user.id, "no further reset mail for this account within an hour");
+        return Ok(None);
+    }
+    let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());
+    let link = Link { code_hash: recover::code_hash(&code), user: user.id, epoch: user.epoch, expires_at: expiry(now) };
+    reset_links::insert(tx, &link).await?;
+    let mail = Writer::new(&app.settings).reset(&user.email, &code, (&asked, job.created_at));
+    Ok(Some(Addressed { user: Some(user.id), mail }))
+}
+
+/// A link works for an hour from when it was made.
+fn expiry(now: UnixMillis) -> UnixMillis {
+    now.plus(Duration::from_hours(1))
+}
+
+fn read<T: DeserializeOwned>(job: &Job) -> Option<T> {
+    serde_json::from_str(&job.body)
+        .inspect_err(|error| tracing::error!(job = job.id, kind = job.kind, %error, "a broken mail job was dropped"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_an_hour() {
+        let minutes: Vec<u64> = (0..9).map(|attempts| pause(attempts).as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(pause(i64::MAX), LONGEST_PAUSE);
+        assert!(LONGEST_SENDING < SHORTEST_PAUSE);
+    }
+}

@@ -1,0 +1,105 @@
+//! A mail as it travels: RFC 5322 with a text and an HTML alternative (RFC 2046, section 5.1.4).
+
+use cerrojo_domain::{ListName, SystemRandom};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
+use lettre::{Address, Message};
+
+use super::Mail;
+
+/// Through what the bodies must pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Any mail server: seven bits a byte.
+    Wire,
+    /// A file: as it is, so that a person can read it.
+    File,
+}
+
+/// Reads `mail.from`: an address, or `Name <address>`.
+pub(super) fn sender(from: &str) -> Result<Mailbox, String> {
+    from.parse().map_err(|error| format!("mail.from: {error}"))
+}
+
+/// The message. Neither the subject nor the address can add a header: both are checked and encoded.
+pub(super) fn message(from: &Mailbox, mail: &Mail, path: Path) -> Result<Message, String> {
+    let to: Address = mail.to.parse().map_err(|error| format!("the address cannot be written to: {error}"))?;
+    let subject: String = mail.subject.chars().filter(|c| !c.is_control()).collect();
+    let id = ListName::new(&SystemRandom);
+    let mut parts = MultiPart::alternative();
+    if path == Path::File {
+        parts = parts.header(ContentTransferEncoding::EightBit);
+    }
+    Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, to))
+        .subject(subject)
+        .message_id(Some(format!("<{id}@{}>", from.email.domain())))
+        // RFC 3834, section 5: nobody's holiday notice should answer.
+        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+        .multipart(parts.singlepart(part(ContentType::TEXT_PLAIN, &mail.text, path)).singlepart(part(
+            ContentType::TEXT_HTML,
+            &mail.html,
+            path,
+        )))
+        .map_err(|error| format!("the mail cannot be written: {error}"))
+}
+
+fn part(kind: ContentType, text: &str, path: Path) -> SinglePart {
+    let as_it_is = || Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::EightBit).ok();
+    let body = if path == Path::File { as_it_is() } else { None };
+    SinglePart::builder().header(kind).body(body.unwrap_or_else(|| Body::new(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(to: &str, subject: &str) -> Mail {
+        let (to, subject) = (to.to_owned(), subject.to_owned());
+        Mail { to, subject, text: "Contraseña\n".to_owned(), html: "<p>Contraseña</p>\n".to_owned() }
+    }
+
+    fn formatted(mail: &Mail, path: Path) -> String {
+        let from = sender("Cerrojo <no-reply@example.com>").unwrap();
+        String::from_utf8(message(&from, mail, path).unwrap().formatted()).unwrap()
+    }
+
+    #[test]
+    fn a_message_has_what_a_mail_needs() {
+        let wire = formatted(&mail("ana@example.com", "Tu contraseña"), Path::Wire);
+        assert!(wire.is_ascii());
+        for header in [
+            "From: Cerrojo <no-reply@example.com>\r\n",
+            "To: ana@example.com\r\n",
+            "Subject: Tu =?utf-8?",
+            "Auto-Submitted: auto-generated\r\n",
+            "Date: ",
+            "MIME-Version: 1.0\r\n",
+            "Content-Type: multipart/alternative;",
+            "Content-Type: text/plain; charset=utf-8\r\n",
+            "Content-Type: text/html; charset=utf-8\r\n",
+        ] {
+            assert!(wire.contains(header), "{header}: {wire}");
+        }
+        assert!(wire.contains("@example.com>\r\n") && wire.contains("Message-ID: <"), "{wire}");
+    }
+
+    #[test]
+    fn a_file_can_be_read_by_a_person() {
+        let file = formatted(&mail("ana@example.com", "x"), Path::File);
+        assert!(file.contains("\r\nContraseña\r\n") && file.contains("<p>Contraseña</p>"), "{file}");
+        assert!(file.contains("Content-Transfer-Encoding: 8bit\r\n"), "{file}");
+    }
+
+    #[test]
+    fn nothing_adds_a_header() {
+        let from = sender("no-reply@example.com").unwrap();
+        for to in ["a@b.example\r\nBcc: x@y.example", "a@b.example, x@y.example", "a@b.example\n", ""] {
+            assert!(message(&from, &mail(to, "x"), Path::Wire).is_err(), "{to:?}");
+        }
+        let wire = formatted(&mail("ana@example.com", "x\r\nBcc: x@y.example"), Path::Wire);
+        assert!(!wire.contains("\nBcc"), "{wire}");
+        assert!(sender("nobody").is_err());
+    }
+}

@@ -1,0 +1,45 @@
+//! Mail: what is written, and how it leaves.
+//!
+//! A use case writes a job in its own transaction ([`tell_password_changed`], [`tell_email_changed`]); [`deliver_due`]
+//! makes letters of jobs and gives them to the [`Mailer`].
+
+mod deliver;
+mod device;
+mod folder;
+mod job;
+mod letter;
+mod message;
+mod smtp;
+mod templates;
+
+pub use self::deliver::deliver_due;
+pub use self::folder::OutboxFolder;
+pub(crate) use self::job::ask_reset;
+pub use self::job::{tell_email_changed, tell_password_changed};
+pub use self::smtp::SmtpMailer;
+
+/// One mail, ready to leave.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The address, in its stored form.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The same as a page of HTML.
+    pub html: String,
+}
+
+impl std::fmt::Debug for Mail {
+    /// Without the bodies: a reset link is in one of them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+/// How mail leaves: SMTP, or a folder of .eml files; a list in tests.
+pub trait Mailer: Send + Sync + 'static {
+    /// Hands the mail over; `Err` says why it could not be, and it is tried again later.
+    fn send<'a>(&'a self, mail: &'a Mail) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+}
