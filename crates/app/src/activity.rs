@@ -9,7 +9,7 @@ const CHUNK: usize = 1000;
 
 /// How long activity may wait before it is written down: a tenth of the idle timeout, a minute at most.
 pub(crate) fn interval(app: &App) -> Duration {
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     app.settings.idle_timeout.map_or(minute, |idle| (idle / 10).min(minute))
 }
 

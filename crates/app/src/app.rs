@@ -1,6 +1,6 @@
 //! The one struct that use cases are functions of, built in one place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl App {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
         let Parts { settings, store, clock, random, mailer, master_key, lease, side_file } = parts;
         let side_file = match side_file {
-            Some(path) if lease == Lease::Holder => Some(open_side_file(path)?),
+            Some(path) if lease == Lease::Holder => Some(open_side_file(&path)?),
             _ => None,
         };
         if let Some(file) = &side_file {
@@ -213,8 +213,8 @@ fn unusable(error: &std::io::Error) -> Trouble {
     Trouble::Internal(format!("the position file beside the database cannot be used: {error}"))
 }
 
-fn open_side_file(path: PathBuf) -> Result<SideFile, Trouble> {
-    SideFile::open(&path).map_err(|error| unusable(&error))
+fn open_side_file(path: &Path) -> Result<SideFile, Trouble> {
+    SideFile::open(path).map_err(|error| unusable(&error))
 }
 
 /// A database that does not hold what the side file remembers has gone back, and one without a side file may have.

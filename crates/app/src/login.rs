@@ -10,7 +10,7 @@ use crate::limits::Try;
 use crate::{App, Limited, Quota, Trouble};
 
 /// How long an address stays known after the account signed in from it.
-const KNOWN_FOR: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
+const KNOWN_FOR: std::time::Duration = std::time::Duration::from_hours(90 * 24);
 
 /// What a person typed.
 pub struct Credentials {
@@ -82,9 +82,8 @@ async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Resu
     let turn = Turn { block: origin.block(), known: attempt.known };
     let hash = attempt.user.as_ref().map(|user| user.password_hash.clone());
     let checked = app.hasher.check(turn, attempt.password, hash).await.map_err(Trouble::from)?;
-    let user = match (attempt.user, &checked) {
-        (Some(user), Checked::Right | Checked::RightWith(_)) => user,
-        _ => return Err(LoginError::Credentials),
+    let (Some(user), Checked::Right | Checked::RightWith(_)) = (attempt.user, &checked) else {
+        return Err(LoginError::Credentials);
     };
     if user.status != Status::Active {
         return Err(LoginError::Inactive);

@@ -8,7 +8,7 @@ use cerrojo_store::users::{self, Change};
 use crate::account::{self, Reauth, is_live};
 use crate::hashing::{Known, Turn};
 use crate::profile::changed_meanwhile;
-use crate::{App, Caller, Composition, Limited, Quota, Trouble, end, mail};
+use crate::{App, Caller, Limited, Quota, Trouble, end, mail};
 
 /// What a person typed.
 pub struct PasswordChange {

@@ -12,7 +12,7 @@ use crate::end::{How, Outcome};
 use crate::{App, Caller, Trouble, activity, end};
 
 /// How long ended sessions are shown and kept.
-pub(crate) const KEPT: Duration = Duration::from_secs(30 * 86_400);
+pub(crate) const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Which sessions to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

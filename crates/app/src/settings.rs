@@ -128,10 +128,10 @@ impl Settings {
             reset_link: format!("{public_url}/reset-password?token={{token}}"),
             public_url,
             algorithm: Algorithm::Es256,
-            token_ttl: Duration::from_secs(24 * 3600),
+            token_ttl: Duration::from_hours(24),
             idle_timeout: None,
-            login_limit: Some(Rate { count: 5, window: Duration::from_secs(15 * 60) }),
-            public_limit: Some(Rate { count: 50, window: Duration::from_secs(15 * 60) }),
+            login_limit: Some(Rate { count: 5, window: Duration::from_mins(15) }),
+            public_limit: Some(Rate { count: 50, window: Duration::from_mins(15) }),
             password: PasswordSettings {
                 composition: Composition::Off,
                 argon2: Argon2Settings { memory_kib: 19 * 1024, passes: 2, lanes: 1 },

@@ -10,6 +10,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::{Position, SessionId};
 use ring::digest::{SHA256, digest};
 
@@ -96,7 +98,7 @@ impl SideFile {
 }
 
 fn checksum(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
 fn encode(turn: u64, remembered: &Remembered) -> Option<Vec<u8>> {

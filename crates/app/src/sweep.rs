@@ -11,10 +11,10 @@ use crate::{App, Trouble, activity, end};
 /// Sessions ended, or rows removed, in one transaction: others get their turn in between.
 const CHUNK: i64 = 500;
 /// A list is retired this long after the last of its tokens expired.
-const AFTERLIFE: Duration = Duration::from_secs(3600);
+const AFTERLIFE: Duration = Duration::from_hours(1);
 /// How long addresses stay known, and delivered mail stays listed.
-const KNOWN: Duration = Duration::from_secs(90 * 86_400);
-const DELIVERED: Duration = Duration::from_secs(7 * 86_400);
+const KNOWN: Duration = Duration::from_hours(90 * 24);
+const DELIVERED: Duration = Duration::from_hours(7 * 24);
 
 /// One round. A running server makes one every minute.
 pub async fn sweep(app: &App) -> Result<(), Trouble> {

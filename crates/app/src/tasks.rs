@@ -12,9 +12,9 @@ use crate::{App, Trouble, activity, follow, mail, sweep};
 /// How often the log is looked at for what a command beside the server wrote.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often time's doings are looked after.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 /// Mail that is due is looked for at least this often.
-const MAIL: Duration = Duration::from_secs(60);
+const MAIL: Duration = Duration::from_mins(1);
 /// How often changed limits are written down without anybody waiting for it.
 const LIMITS: Duration = Duration::from_secs(5);
 

@@ -70,6 +70,7 @@ impl SystemClock {
 }
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everybody else takes the time from")]
     fn now(&self) -> UnixMillis {
         let read = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
         UnixMillis(self.latest.fetch_max(read, Ordering::Relaxed).max(read))
