@@ -1,0 +1,166 @@
+//! What statements run on, whichever engine is below.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, Transaction};
+
+use crate::bind::{Bind, for_postgres, for_sqlite};
+use crate::errors::{Result, StoreError};
+use crate::row::Row;
+use crate::sqlite::Pools;
+use crate::statement::Statement;
+use crate::{postgres, sqlite};
+
+/// The engine and its connections.
+#[derive(Clone)]
+pub(crate) enum Db {
+    /// SQLite: one connection that writes, several that read.
+    Sqlite(Pools),
+    /// PostgreSQL.
+    Postgres(PgPool),
+}
+
+/// An open transaction. Dropping it rolls back.
+pub(crate) enum Open {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// A transaction that may write.
+    pub(crate) async fn begin(&self) -> Result<Open> {
+        match self {
+            Self::Sqlite(pools) => pools.writer.begin_with(sqlite::BEGIN_WRITING).await.map(Open::Sqlite),
+            Self::Postgres(pool) => pool.begin_with(postgres::BEGIN_WRITING).await.map(Open::Postgres),
+        }
+        .map_err(|error| StoreError::before_commit(&error))
+    }
+
+    /// A transaction that reads, all of it from one state.
+    pub(crate) async fn begin_reading(&self) -> Result<Open> {
+        match self {
+            Self::Sqlite(pools) => pools.readers.begin_with(sqlite::BEGIN_READING).await.map(Open::Sqlite),
+            Self::Postgres(pool) => pool.begin_with(postgres::BEGIN_READING).await.map(Open::Postgres),
+        }
+        .map_err(|error| StoreError::before_commit(&error))
+    }
+
+    async fn rows(&self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite(pools) => {
+                let mut connection: PoolConnection<Sqlite> =
+                    pools.readers.acquire().await.map_err(|error| StoreError::before_commit(&error))?;
+                sqlite_rows(&mut connection, statement, binds).await
+            }
+            Self::Postgres(pool) => {
+                let mut connection: PoolConnection<Postgres> =
+                    pool.acquire().await.map_err(|error| StoreError::before_commit(&error))?;
+                postgres_rows(&mut connection, statement, binds).await
+            }
+        }
+    }
+}
+
+impl Open {
+    pub(crate) async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite(transaction) => sqlite_rows(transaction, statement, binds).await,
+            Self::Postgres(transaction) => postgres_rows(transaction, statement, binds).await,
+        }
+    }
+
+    /// Runs a statement that gives no rows; how many it touched.
+    pub(crate) async fn execute(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<u64> {
+        let text = (statement.text)();
+        match self {
+            Self::Sqlite(transaction) => {
+                let query = sqlx::query_with::<Sqlite, _>(text, for_sqlite(statement, binds)?);
+                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
+            Self::Postgres(transaction) => {
+                let query = sqlx::query_with::<Postgres, _>(text, for_postgres(statement, binds)?);
+                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(|error| StoreError::before_commit(&error))
+    }
+
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => transaction.commit().await,
+        }
+        .map_err(|error| StoreError::at_commit(&error))
+    }
+}
+
+async fn sqlite_rows(connection: &mut SqliteConnection, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+    let query = sqlx::query_with::<Sqlite, _>((statement.text)(), for_sqlite(statement, binds)?);
+    let rows = query.fetch_all(connection).await.map_err(|error| StoreError::before_commit(&error))?;
+    Ok(rows.into_iter().map(Row::Sqlite).collect())
+}
+
+async fn postgres_rows(connection: &mut PgConnection, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+    let query = sqlx::query_with::<Postgres, _>((statement.text)(), for_postgres(statement, binds)?);
+    let rows = query.fetch_all(connection).await.map_err(|error| StoreError::before_commit(&error))?;
+    Ok(rows.into_iter().map(Row::Postgres).collect())
+}
+
+/// What queries run on: a [`crate::Tx`], a [`crate::EndingTx`] or a [`Reader`]. Nothing else can be.
+pub trait Run: sealed::Run {}
+
+pub(crate) mod sealed {
+    use super::{Bind, Result, Row, Statement};
+
+    /// How queries are run.
+    pub trait Run: Send {
+        /// Runs one statement and collects its rows.
+        fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> impl Future<Output = Result<Vec<Row>>> + Send;
+    }
+}
+
+/// The first row, if there is any.
+pub(crate) async fn row(run: &mut impl Run, statement: Statement, binds: Vec<Bind>) -> Result<Option<Row>> {
+    Ok(run.rows(statement, binds).await?.into_iter().next())
+}
+
+/// The number in the first column of the only row.
+pub(crate) async fn number(run: &mut impl Run, statement: Statement, binds: Vec<Bind>) -> Result<i64> {
+    match row(run, statement, binds).await? {
+        Some(row) => row.int(0),
+        None => Err(StoreError::Broken(format!("{} gave no row", statement.name))),
+    }
+}
+
+/// Reads outside a write transaction: each statement by itself, or all from one state if made by
+/// [`crate::Store::snapshot`].
+pub struct Reader {
+    source: Source,
+}
+
+enum Source {
+    Pool(Db),
+    Snapshot(Open),
+}
+
+impl Reader {
+    pub(crate) fn of_pool(db: Db) -> Self {
+        Self { source: Source::Pool(db) }
+    }
+
+    pub(crate) fn of_snapshot(open: Open) -> Self {
+        Self { source: Source::Snapshot(open) }
+    }
+}
+
+impl sealed::Run for Reader {
+    async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+        match &mut self.source {
+            Source::Pool(db) => db.rows(statement, binds).await,
+            Source::Snapshot(open) => open.rows(statement, binds).await,
+        }
+    }
+}
+
+impl Run for Reader {}

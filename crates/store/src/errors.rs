@@ -1,0 +1,88 @@
+//! What can go wrong with a database, as far as a caller can act on it.
+
+use std::fmt;
+
+use sqlx::error::ErrorKind;
+
+/// What went wrong. None of the texts holds a bound value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// A UNIQUE or PRIMARY KEY constraint said no. The transaction can only be dropped.
+    Taken,
+    /// Not to be had now: pool timeout, busy, connection lost before COMMIT was sent. Nothing was changed.
+    Unavailable(String),
+    /// COMMIT was sent and its outcome is not known. On SQLite this is an I/O error: the process must end, since only
+    /// a fresh start reads from the disk what became of it.
+    OutcomeUnknown(String),
+    /// Anything else: a defect, a broken database or one that this program must not work on. Nothing was committed.
+    Broken(String),
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str("the value is taken"),
+            Self::Unavailable(cause) => write!(f, "the database is not available: {cause}"),
+            Self::OutcomeUnknown(cause) => write!(f, "the outcome of COMMIT is not known: {cause}"),
+            Self::Broken(cause) => write!(f, "the database cannot be used: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl StoreError {
+    /// What an error of a statement, of a BEGIN or of opening a connection means.
+    pub(crate) fn before_commit(error: &sqlx::Error) -> Self {
+        let text = error.to_string();
+        match error {
+            sqlx::Error::Database(cause) if cause.kind() == ErrorKind::UniqueViolation => Self::Taken,
+            sqlx::Error::Database(cause) if passes_by(&**cause) => Self::Unavailable(text),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => Self::Unavailable(text),
+            _ => Self::Broken(text),
+        }
+    }
+
+    /// What an error of COMMIT means. Only SQLite's BUSY and LOCKED say for certain that nothing was committed.
+    pub(crate) fn at_commit(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(cause) if is_locked(&**cause) => Self::Unavailable(error.to_string()),
+            _ => Self::OutcomeUnknown(error.to_string()),
+        }
+    }
+
+    /// A stored value that this program cannot have written.
+    pub(crate) fn odd(what: &str) -> Self {
+        Self::Broken(format!("{what} holds a value that does not belong there"))
+    }
+}
+
+/// SQLite's primary result code (the low byte of the extended one), if the error is SQLite's.
+fn sqlite_code(cause: &dyn sqlx::error::DatabaseError) -> Option<i64> {
+    cause.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+    cause.code()?.parse::<i64>().ok().map(|code| code & 0xff)
+}
+
+fn is_locked(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    const BUSY: i64 = 5;
+    const LOCKED: i64 = 6;
+    matches!(sqlite_code(cause), Some(BUSY | LOCKED))
+}
+
+/// Whether the same statement may well succeed later. SQLite: busy, locked, disk full. PostgreSQL: connection trouble
+/// (class 08), resources (53), operator intervention (57), deadlock or serialisation (40), lock not available (55P03).
+fn passes_by(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    const FULL: i64 = 13;
+    if let Some(code) = sqlite_code(cause) {
+        return is_locked(cause) || code == FULL;
+    }
+    cause.code().is_some_and(|code| ["08", "40", "53", "57", "55P03"].iter().any(|class| code.starts_with(class)))
+}

@@ -1,0 +1,124 @@
+//! Status lists and the blocks of indexes that are handed out of them.
+
+use cerrojo_domain::{ListName, UnixMillis};
+
+use crate::Store;
+use crate::bind::binds;
+use crate::db::{self, Run};
+use crate::errors::{Result, StoreError};
+use crate::row::Row;
+use crate::statement::statements;
+use crate::tx::EndingTx;
+
+macro_rules! columns {
+    () => {
+        "name, capacity, created_at, expires_by, retired"
+    };
+}
+
+statements! {
+    // The conditions stand twice: whoever waited for the row must look at it again.
+    RESERVE(2) = concat!(
+        "UPDATE lists SET next_index = next_index + $2 WHERE retired = 0 AND next_index + $2 <= capacity AND name = \
+         (SELECT name FROM lists WHERE retired = 0 AND expires_by = $1 AND next_index + $2 <= capacity \
+         ORDER BY created_at, name LIMIT 1) RETURNING ", columns!(), ", next_index - $2");
+    INSERT(5) = concat!(
+        "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired) VALUES ($1, $2, $3, $4, $5, 0) \
+         RETURNING ", columns!(), ", next_index - $5");
+    IN_USE(0) = concat!("SELECT ", columns!(), " FROM lists WHERE retired = 0 ORDER BY created_at, name");
+    BY_NAME(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1");
+    OUTLIVED(1) = "SELECT name FROM lists WHERE retired = 0 AND expires_by <= $1 ORDER BY expires_by, name";
+    RETIRE(1) = "UPDATE lists SET retired = 1 WHERE name = $1 AND retired = 0";
+    RETIRE_ALL(0) = "UPDATE lists SET retired = 1 WHERE retired = 0";
+}
+
+/// A status list.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Its random name.
+    pub name: ListName,
+    /// How many bits it has.
+    pub capacity: u32,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// Every token in it expires at or before this.
+    pub expires_by: UnixMillis,
+    /// Whether whatever points to it is refused.
+    pub retired: bool,
+}
+
+/// Indexes that nobody else will hand out: `first` to `first + len - 1`.
+pub struct Block {
+    /// The list they are of.
+    pub list: ListName,
+    /// The first of them.
+    pub first: u32,
+    /// How many.
+    pub len: u32,
+}
+
+/// What is to be reserved.
+pub struct Wanted<'a> {
+    /// The list's `expires_by`.
+    pub expires_by: UnixMillis,
+    /// How many indexes.
+    pub len: u32,
+    /// How many bits a list has that must be made.
+    pub capacity: u32,
+    /// The name of a list that must be made.
+    pub fresh: &'a ListName,
+    /// The time it is made at.
+    pub now: UnixMillis,
+}
+
+/// Reserves `len` indexes (at most a list's capacity) in an unretired list with `expires_by` as wanted; makes one if none
+/// has room. A transaction of its own: what was reserved stays so, whatever becomes of the sign-ins.
+pub async fn reserve(store: &Store, wanted: &Wanted<'_>) -> Result<(List, Block)> {
+    let len = wanted.len.min(wanted.capacity);
+    let mut tx = store.begin().await?;
+    let mut row = db::row(&mut tx, RESERVE, binds![wanted.expires_by, len]).await?;
+    if row.is_none() {
+        let binds = binds![wanted.fresh, wanted.capacity, wanted.now, wanted.expires_by, len];
+        row = db::row(&mut tx, INSERT, binds).await?;
+    }
+    let row = row.ok_or_else(|| StoreError::odd("lists"))?;
+    let list = read(&row)?;
+    let block = Block { list: list.name.clone(), first: row.small(5)?, len };
+    tx.commit().await?;
+    Ok((list, block))
+}
+
+/// All that are not retired, oldest first.
+pub async fn in_use(run: &mut impl Run) -> Result<Vec<List>> {
+    run.rows(IN_USE, binds![]).await?.iter().map(read).collect()
+}
+
+/// The list of this name.
+pub async fn by_name(run: &mut impl Run, name: &ListName) -> Result<Option<List>> {
+    db::row(run, BY_NAME, binds![name]).await?.as_ref().map(read).transpose()
+}
+
+/// Names of unretired lists with `expires_by` at or before `before`.
+pub async fn outlived(run: &mut impl Run, before: UnixMillis) -> Result<Vec<ListName>> {
+    let rows = run.rows(OUTLIVED, binds![before]).await?;
+    rows.into_iter().map(|row| row.text(0).map(ListName::from_text)).collect()
+}
+
+/// Marks it as retired; whether it was not before. The entry is [`crate::log::append`] in the same transaction.
+pub async fn retire(tx: &mut EndingTx, name: &ListName) -> Result<bool> {
+    tx.hits(RETIRE, binds![name]).await
+}
+
+pub(crate) async fn retire_all(tx: &mut EndingTx) -> Result<()> {
+    tx.execute(RETIRE_ALL, binds![]).await.map(drop)
+}
+
+fn read(row: &Row) -> Result<List> {
+    Ok(List {
+        name: ListName::from_text(row.text(0)?),
+        capacity: row.small(1)?,
+        created_at: row.time(2)?,
+        expires_by: row.time(3)?,
+        retired: row.int(4)? != 0,
+    })
+}

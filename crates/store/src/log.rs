@@ -1,0 +1,215 @@
+//! The log: every fact that makes a verifier refuse, numbered without gaps in commit order.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use cerrojo_domain::{Entry, Fact, KeyId, ListIndex, ListName, Position, Random, SessionId, UnixMillis};
+
+use crate::bind::{Bind, binds};
+use crate::db::{self, Run};
+use crate::errors::{Result, StoreError};
+use crate::row::Row;
+use crate::statement::{Statement, statements};
+use crate::tx::{EndingTx, Tx};
+
+macro_rules! columns {
+    () => {
+        "number, mark, kind, session_id, list, idx, key_id, incarnation, at"
+    };
+}
+
+/// Entries written by one statement, if there are so many.
+const BATCH: usize = 32;
+const COLUMNS: usize = 9;
+
+static INSERT_BATCH_TEXT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = concat!("INSERT INTO log (", columns!(), ") VALUES ").to_owned();
+    for row in 0..BATCH {
+        for column in 0..COLUMNS {
+            let before = if column > 0 {
+                ", "
+            } else if row > 0 {
+                ", ("
+            } else {
+                "("
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{before}${}", row * COLUMNS + column + 1);
+        }
+        text.push(')');
+    }
+    text
+});
+
+statements! {
+    TAKE_HEAD(0) = "UPDATE log_head SET number = number WHERE one = 1 RETURNING number, mark";
+    MOVE_HEAD(2) = "UPDATE log_head SET number = $1, mark = $2 WHERE one = 1";
+    HEAD(0) = "SELECT number, mark FROM log_head WHERE one = 1";
+    INCARNATION(0) = "SELECT incarnation FROM log_head WHERE one = 1";
+    SET_INCARNATION(1) = "UPDATE log_head SET incarnation = $1 WHERE one = 1";
+    BEGIN(2) = "INSERT INTO log_head (one, number, mark, incarnation) VALUES (1, 0, $1, $2) ON CONFLICT (one) DO NOTHING";
+    INSERT(9) = concat!("INSERT INTO log (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    INSERT_BATCH(288) = INSERT_BATCH_TEXT.as_str();
+    AFTER(2) = concat!("SELECT ", columns!(), " FROM log WHERE number > $1 ORDER BY number LIMIT $2");
+    AT(1) = concat!("SELECT ", columns!(), " FROM log WHERE number = $1");
+}
+
+/// Appends a fact other than an ending (`KeyAdded`, `KeyRetired`, `ListRetired`).
+///
+/// # Errors
+/// [`StoreError::Broken`] for an ending: those go through [`crate::endings`].
+#[expect(
+    clippy::unused_async,
+    reason = "entries are written when the transaction commits, which callers need not know"
+)]
+pub async fn append(tx: &mut EndingTx, fact: Fact, at: UnixMillis) -> Result<Entry> {
+    match fact {
+        Fact::KeyAdded { .. } | Fact::KeyRetired { .. } | Fact::ListRetired { .. } => Ok(tx.append(fact, at)),
+        Fact::SessionEnded { .. } | Fact::EverythingOver { .. } | Fact::Unknown { .. } => {
+            Err(StoreError::Broken("this fact is not appended by itself".to_owned()))
+        }
+    }
+}
+
+/// The last position, 0 with a mark of its own while the log is empty.
+pub async fn head(run: &mut impl Run) -> Result<Position> {
+    position(db::row(run, HEAD, binds![]).await?)
+}
+
+/// The name of the history that the log tells: another after everything was over.
+pub async fn incarnation(run: &mut impl Run) -> Result<String> {
+    match db::row(run, INCARNATION, binds![]).await? {
+        Some(row) => row.text(0),
+        None => Err(no_head()),
+    }
+}
+
+/// Entries with number > `after`, in order, at most `limit`.
+pub async fn after(run: &mut impl Run, after: i64, limit: i64) -> Result<Vec<Entry>> {
+    run.rows(AFTER, binds![after, limit]).await?.iter().map(entry).collect()
+}
+
+/// The entry of this number.
+pub async fn at(run: &mut impl Run, number: i64) -> Result<Option<Entry>> {
+    db::row(run, AT, binds![number]).await?.as_ref().map(entry).transpose()
+}
+
+/// Locks the head row; where it stands.
+pub(crate) async fn take_head(tx: &mut Tx) -> Result<Position> {
+    position(db::row(tx, TAKE_HEAD, binds![]).await?)
+}
+
+/// A mark: 96 random bits in hexadecimal.
+pub(crate) fn mark(random: &dyn Random) -> String {
+    hex(&random.bytes::<12>())
+}
+
+/// Makes the head row of a new database.
+pub(crate) async fn begin(tx: &mut Tx) -> Result<()> {
+    let (mark, incarnation) = (mark(tx.random()), hex(&tx.random().bytes::<16>()));
+    tx.execute(BEGIN, binds![mark, incarnation]).await.map(drop)
+}
+
+pub(crate) async fn set_incarnation(tx: &mut Tx, incarnation: &str) -> Result<()> {
+    tx.execute(SET_INCARNATION, binds![incarnation]).await.map(drop)
+}
+
+/// Writes entries and moves the head to `head`, the last of them.
+pub(crate) async fn write(tx: &mut Tx, entries: &[(Entry, UnixMillis)], head: &Position) -> Result<()> {
+    let (batches, rest) = entries.as_chunks::<BATCH>();
+    for batch in batches {
+        let mut binds = Vec::with_capacity(BATCH * COLUMNS);
+        for (entry, at) in batch {
+            binds.extend(values(entry, *at));
+        }
+        written(tx, INSERT_BATCH, binds).await?;
+    }
+    for (entry, at) in rest {
+        written(tx, INSERT, values(entry, *at).into()).await?;
+    }
+    tx.execute(MOVE_HEAD, binds![head.number, head.mark.as_str()]).await.map(drop)
+}
+
+/// A number that exists already is no caller's mistake: the head row and the log disagree.
+async fn written(tx: &mut Tx, statement: Statement, binds: Vec<Bind>) -> Result<()> {
+    match tx.execute(statement, binds).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Taken) => Err(StoreError::Broken("the log reaches beyond its head row".to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
+fn values(entry: &Entry, at: UnixMillis) -> [Bind; COLUMNS] {
+    let (mut session, mut list, mut index, mut key, mut over) = (None, None, None, None, None);
+    let kind = match &entry.fact {
+        Fact::SessionEnded { session: id, list: name, index: bit } => {
+            (session, list, index) = (Some(id.as_str()), Some(name.as_str()), Some(i64::from(bit.0)));
+            "session_ended"
+        }
+        Fact::KeyAdded { key: id } => {
+            key = Some(id.as_str());
+            "key_added"
+        }
+        Fact::KeyRetired { key: id } => {
+            key = Some(id.as_str());
+            "key_retired"
+        }
+        Fact::ListRetired { list: name } => {
+            list = Some(name.as_str());
+            "list_retired"
+        }
+        Fact::EverythingOver { incarnation } => {
+            over = Some(incarnation.as_str());
+            "everything_over"
+        }
+        Fact::Unknown { kind } => kind,
+    };
+    let text = |value: Option<&str>| Bind::Text(value.map(str::to_owned));
+    let Position { number, mark } = &entry.position;
+    [
+        Bind::from(*number),
+        Bind::from(mark.as_str()),
+        Bind::from(kind),
+        text(session),
+        text(list),
+        Bind::from(index),
+        text(key),
+        text(over),
+        Bind::from(at),
+    ]
+}
+
+fn entry(row: &Row) -> Result<Entry> {
+    let list = || row.text(4).map(ListName::from_text);
+    let key = || row.text(6).map(KeyId::from_text);
+    let fact = match row.text(2)?.as_str() {
+        "session_ended" => {
+            let session = SessionId::from_text(row.text(3)?);
+            Fact::SessionEnded { session, list: list()?, index: ListIndex(row.small(5)?) }
+        }
+        "key_added" => Fact::KeyAdded { key: key()? },
+        "key_retired" => Fact::KeyRetired { key: key()? },
+        "list_retired" => Fact::ListRetired { list: list()? },
+        "everything_over" => Fact::EverythingOver { incarnation: row.text(7)? },
+        kind => Fact::Unknown { kind: kind.to_owned() },
+    };
+    Ok(Entry { position: Position { number: row.int(0)?, mark: row.text(1)? }, fact })
+}
+
+fn position(row: Option<Row>) -> Result<Position> {
+    let row = row.ok_or_else(no_head)?;
+    Ok(Position { number: row.int(0)?, mark: row.text(1)? })
+}
+
+fn no_head() -> StoreError {
+    StoreError::Broken("the log has no head row".to_owned())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! Migrations: each in a transaction of its own, recorded with a checksum, safe when several nodes run them at once.
+
+use ring::digest::{SHA256, digest};
+use sqlx::{AssertSqlSafe, raw_sql};
+
+use crate::bind::binds;
+use crate::db::{Db, Open};
+use crate::errors::{Result, StoreError};
+use crate::statement::statements;
+use crate::tx::Tx;
+use crate::{Store, log, postgres, sqlite};
+
+struct Migration {
+    number: i64,
+    name: &'static str,
+    text: &'static str,
+}
+
+/// In order. One that was released is never edited; its checksum would no longer match.
+const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "0001_start", text: include_str!("../migrations/0001_start.sql") }];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
+     number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) /*strict*/";
+
+statements! {
+    RECORDED(0) = "SELECT number, name, checksum FROM schema_version ORDER BY number";
+    RECORD(3) = "INSERT INTO schema_version (number, name, checksum) VALUES ($1, $2, $3)";
+}
+
+/// Runs what is missing; the names of what was run.
+pub(crate) async fn run(store: &Store) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    // What is missing is asked again for each, under the lock: another node may be at it as well.
+    while let Some(migration) = run_next(store).await? {
+        names.push(migration.name.to_owned());
+    }
+    Ok(names)
+}
+
+async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {
+    let mut open = store.db.begin().await?;
+    if let Open::Postgres(_) = open {
+        run_text(&mut open, postgres::LOCK_MIGRATIONS).await?;
+    }
+    run_text(&mut open, TABLE).await?;
+    let recorded = recorded(&mut open).await?;
+    let Some(next) = missing(&recorded, MIGRATIONS)? else { return Ok(None) };
+    run_text(&mut open, next.text).await?;
+    open.execute(RECORD, binds![next.number, next.name, checksum(next.text)]).await?;
+    let mut tx = Tx::new(open, store.random());
+    log::begin(&mut tx).await?;
+    tx.commit().await?;
+    Ok(Some(next))
+}
+
+async fn run_text(open: &mut Open, text: &'static str) -> Result<()> {
+    match open {
+        Open::Sqlite(transaction) => {
+            raw_sql(AssertSqlSafe(for_sqlite(text))).execute(&mut **transaction).await.map(drop)
+        }
+        Open::Postgres(transaction) => raw_sql(text).execute(&mut **transaction).await.map(drop),
+    }
+    .map_err(|error| StoreError::before_commit(&error))
+}
+
+/// The one text as SQLite wants it.
+fn for_sqlite(text: &str) -> String {
+    text.replace("BIGINT", "INTEGER").replace("BYTEA", "BLOB").replace("/*strict*/", "STRICT")
+}
+
+/// Whether nothing is missing. Changes nothing.
+pub(crate) async fn is_current(store: &Store) -> Result<bool> {
+    let begun = match &store.db {
+        Db::Sqlite(pools) => sqlite::has_migrations(pools).await?,
+        Db::Postgres(pool) => postgres::has_migrations(pool).await?,
+    };
+    if !begun {
+        return Ok(false);
+    }
+    let mut open = store.db.begin_reading().await?;
+    Ok(missing(&recorded(&mut open).await?, MIGRATIONS)?.is_none())
+}
+
+struct Recorded {
+    number: i64,
+    name: String,
+    checksum: String,
+}
+
+async fn recorded(open: &mut Open) -> Result<Vec<Recorded>> {
+    let rows = open.rows(RECORDED, binds![]).await?;
+    rows.iter().map(|row| Ok(Recorded { number: row.int(0)?, name: row.text(1)?, checksum: row.text(2)? })).collect()
+}
+
+/// The first migration that was not run yet.
+fn missing<'a>(recorded: &[Recorded], known: &'a [Migration]) -> Result<Option<&'a Migration>> {
+    for done in recorded {
+        let Some(same) = known.iter().find(|migration| migration.number == done.number) else {
+            let newer = "the database's schema is newer than this program: it has the migration";
+            return Err(StoreError::Broken(format!(
+                "{newer} {}; use the version that wrote it, or a later one",
+                done.name
+            )));
+        };
+        if checksum(same.text) != done.checksum {
+            return Err(StoreError::Broken(format!(
+                "the migration {} is not the one that this program knows",
+                done.name
+            )));
+        }
+    }
+    Ok(known.iter().find(|migration| recorded.iter().all(|done| done.number != migration.number)))
+}
+
+fn checksum(text: &str) -> String {
+    log::hex(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MIGRATIONS, Migration, Recorded, checksum, missing};
+    use crate::StoreError;
+
+    fn done(migration: &Migration) -> Recorded {
+        let Migration { number, name, text } = migration;
+        Recorded { number: *number, name: (*name).to_owned(), checksum: checksum(text) }
+    }
+
+    #[test]
+    fn migrations_are_numbered_from_one_without_gaps() {
+        for (place, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.number, i64::try_from(place).unwrap() + 1);
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.number)));
+        }
+    }
+
+    #[test]
+    fn the_first_one_not_run_is_next() {
+        assert_eq!(missing(&[], MIGRATIONS).unwrap().map(|next| next.number), Some(1));
+        let all: Vec<Recorded> = MIGRATIONS.iter().map(done).collect();
+        assert!(missing(&all, MIGRATIONS).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_newer_schema_and_an_edited_migration_are_refused() {
+        let newer = Recorded { number: 9999, name: "9999_later".to_owned(), checksum: String::new() };
+        assert!(matches!(missing(&[newer], MIGRATIONS), Err(StoreError::Broken(why)) if why.contains("9999_later")));
+        let mut edited = done(&MIGRATIONS[0]);
+        edited.checksum = checksum("something else");
+        assert!(matches!(missing(&[edited], MIGRATIONS), Err(StoreError::Broken(why)) if why.contains("0001_start")));
+    }
+}

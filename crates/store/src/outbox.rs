@@ -1,0 +1,107 @@
+//! What others must be told, written in the transaction of what happened and delivered by jobs afterwards.
+
+use cerrojo_domain::{UnixMillis, UserId};
+
+use crate::bind::binds;
+use crate::db::{self, Run};
+use crate::errors::Result;
+use crate::row::Row;
+use crate::statement::statements;
+use crate::tx::Tx;
+
+statements! {
+    INSERT(5) = "INSERT INTO outbox (id, kind, user_id, body, created_at, attempts, next_at) \
+         VALUES ($1, $2, $3, $4, $5, 0, $5)";
+    DUE(2) = "SELECT id, kind, user_id, body, created_at, attempts, next_at FROM outbox \
+         WHERE done_at IS NULL AND next_at <= $1 ORDER BY created_at, id LIMIT $2";
+    NEXT_DUE(0) = "SELECT min(next_at) FROM outbox WHERE done_at IS NULL";
+    CLAIM(3) = "UPDATE outbox SET attempts = attempts + 1, next_at = $3 \
+         WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
+    DONE(3) = "UPDATE outbox SET done_at = $3, user_id = COALESCE($2, user_id) WHERE id = $1 AND done_at IS NULL";
+    DROP_JOB(1) = "DELETE FROM outbox WHERE id = $1";
+    PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
+    DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
+    SWEEP(1) = "DELETE FROM outbox WHERE done_at < $1";
+}
+
+/// One job. `body` is JSON of app's choosing, with no secret in it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Random.
+    pub id: i64,
+    /// What kind of message.
+    pub kind: String,
+    /// Whom it is about, once that is known.
+    pub user: Option<UserId>,
+    /// What the message says.
+    pub body: String,
+    /// When it was written.
+    pub created_at: UnixMillis,
+    /// How often it was claimed.
+    pub attempts: i64,
+    /// When it is to be tried next.
+    pub next_at: UnixMillis,
+}
+
+/// Adds a job that is due at once.
+#[expect(clippy::too_many_arguments, reason = "three facts and a time, each of another type")]
+pub async fn insert(tx: &mut Tx, kind: &str, user: Option<UserId>, body: &str, at: UnixMillis) -> Result<()> {
+    // Random, so that transactions which write to the outbox do not wait for each other.
+    let id = i64::from_le_bytes(tx.random().bytes()) & i64::MAX;
+    tx.execute(INSERT, binds![id, kind, user, body, at]).await.map(drop)
+}
+
+/// Jobs that are not done and due at `now`, oldest first.
+pub async fn due(run: &mut impl Run, now: UnixMillis, limit: i64) -> Result<Vec<Job>> {
+    run.rows(DUE, binds![now, limit]).await?.iter().map(read).collect()
+}
+
+/// When the next job is due.
+pub async fn next_due(run: &mut impl Run) -> Result<Option<UnixMillis>> {
+    match db::row(run, NEXT_DUE, binds![]).await? {
+        Some(row) => row.time_or_null(0),
+        None => Ok(None),
+    }
+}
+
+/// Claims a job as it was read, until `next_at`: compare-and-set on `attempts`. Whether this caller got it.
+pub async fn claim(tx: &mut Tx, job: &Job, next_at: UnixMillis) -> Result<bool> {
+    tx.hits(CLAIM, binds![job.id, job.attempts, next_at]).await
+}
+
+/// The job is done; `user` is kept with it if it was not known before.
+pub async fn done(tx: &mut Tx, id: i64, user: Option<UserId>, at: UnixMillis) -> Result<()> {
+    tx.execute(DONE, binds![id, user, at]).await.map(drop)
+}
+
+/// Forgets the job: there is nobody to tell, or it was given up.
+pub async fn drop_job(tx: &mut Tx, id: i64) -> Result<()> {
+    tx.execute(DROP_JOB, binds![id]).await.map(drop)
+}
+
+/// How many jobs are not done.
+pub async fn pending(run: &mut impl Run) -> Result<i64> {
+    db::number(run, PENDING, binds![]).await
+}
+
+/// How many of `kind` were done for `user` at or after `since`.
+pub async fn done_since(run: &mut impl Run, kind: &str, user: UserId, since: UnixMillis) -> Result<i64> {
+    db::number(run, DONE_SINCE, binds![kind, user, since]).await
+}
+
+/// Deletes the jobs that were done before `done_before`; how many.
+pub async fn sweep(tx: &mut Tx, done_before: UnixMillis) -> Result<u64> {
+    tx.execute(SWEEP, binds![done_before]).await
+}
+
+fn read(row: &Row) -> Result<Job> {
+    Ok(Job {
+        id: row.int(0)?,
+        kind: row.text(1)?,
+        user: row.int_or_null(2)?.map(UserId),
+        body: row.text(3)?,
+        created_at: row.time(4)?,
+        attempts: row.int(5)?,
+        next_at: row.time(6)?,
+    })
+}

@@ -1,0 +1,242 @@
+//! Sessions. They are ended in [`crate::endings`] and nowhere else.
+
+use std::net::IpAddr;
+
+use cerrojo_domain::{KeyId, ListIndex, ListName, SessionId, UnixMillis, UserId};
+
+use crate::bind::binds;
+use crate::db::{self, Run};
+use crate::errors::{Result, StoreError};
+use crate::lists;
+use crate::row::Row;
+use crate::statement::statements;
+use crate::tx::Tx;
+
+macro_rules! columns {
+    () => {
+        "id, user_id, list, idx, device, address, started_at, last_seen_at, expires_at, \
+         ended_at, ended_reason, ended_by, ended_from"
+    };
+}
+
+statements! {
+    INSERT(9) = "INSERT INTO sessions \
+         (id, user_id, list, idx, key_id, device, address, started_at, last_seen_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
+    BY_ID(1) = concat!("SELECT ", columns!(), " FROM sessions WHERE id = $1");
+    IS_LIVE(1) = "SELECT count(*) FROM sessions WHERE id = $1 AND ended_at IS NULL";
+    OF_USER(2) = concat!(
+        "SELECT ", columns!(), " FROM sessions WHERE user_id = $1 AND (ended_at IS NULL OR ended_at >= $2)");
+    SAW(3) = "UPDATE sessions SET last_seen_at = $3 \
+         WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3";
+    EXPIRED(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
+    IDLE(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2";
+    // Each half begins with the lists, so that the index of live sessions by list and key answers both.
+    STRANDED(1) = "SELECT id FROM sessions WHERE ended_at IS NULL \
+         AND list IN (SELECT name FROM lists WHERE retired = 1) \
+         UNION SELECT id FROM sessions WHERE ended_at IS NULL AND list IN (SELECT name FROM lists) \
+         AND key_id IN (SELECT id FROM keys WHERE retired_at IS NOT NULL) LIMIT $1";
+    NEWEST(0) = "SELECT id FROM sessions ORDER BY started_at DESC, id DESC LIMIT 1";
+    // A row a session would take seconds for some hundred thousand; one text a list takes a tenth of one.
+    ENDED_BITS(0) = "SELECT list, string_agg(CAST(idx AS TEXT), ',') FROM sessions \
+         WHERE ended_at IS NOT NULL AND list IN (SELECT name FROM lists WHERE retired = 0) GROUP BY list";
+    LIVE_ACTIVITY(1) = "SELECT string_agg(CAST(idx AS TEXT) || ' ' || CAST(last_seen_at AS TEXT), ',') \
+         FROM sessions WHERE list = $1 AND ended_at IS NULL";
+    LAST_SEEN(1) = "SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL";
+    SWEEP(2) = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+         WHERE ended_at IS NOT NULL AND ended_at < $1 AND list IN (SELECT name FROM lists WHERE retired = 1) \
+         AND id <> (SELECT id FROM sessions ORDER BY started_at DESC, id DESC LIMIT 1) LIMIT $2)";
+}
+
+/// A session to be.
+pub struct NewSession {
+    /// Its name.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Its status list.
+    pub list: ListName,
+    /// Its bit there, which no session ever had.
+    pub index: ListIndex,
+    /// The key that signs its tokens.
+    pub key: KeyId,
+    /// When; it is also seen then.
+    pub started_at: UnixMillis,
+    /// When its last token expires.
+    pub expires_at: UnixMillis,
+    /// What the client calls itself.
+    pub device: String,
+    /// From where.
+    pub address: IpAddr,
+}
+
+/// A session, live or ended.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Its status list.
+    pub list: ListName,
+    /// Its bit there.
+    pub index: ListIndex,
+    /// What the client called itself at sign-in.
+    pub device: String,
+    /// The address it was signed in from.
+    pub address: String,
+    /// When it was signed in.
+    pub started_at: UnixMillis,
+    /// When it was last used, as far as is written.
+    pub last_seen_at: UnixMillis,
+    /// When its last token expires.
+    pub expires_at: UnixMillis,
+    /// Its ending, if it is over.
+    pub ended: Option<Ended>,
+}
+
+/// What is kept of a session's ending.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// When.
+    pub at: UnixMillis,
+    /// Why, as [`cerrojo_domain::EndReason::as_str`] writes it.
+    pub reason: String,
+    /// Who, as [`cerrojo_domain::Actor::to_text`] writes it.
+    pub by: String,
+    /// From which network address, where one asked for it.
+    pub place: Option<String>,
+}
+
+/// Makes a session, live. Only after [`crate::users::sign_in`] hit, in the same transaction.
+///
+/// # Errors
+/// [`StoreError::Taken`] if its id or its place in the list is.
+pub async fn insert(tx: &mut Tx, session: &NewSession) -> Result<()> {
+    let (device, address) = (session.device.as_str(), session.address.to_string());
+    let binds = binds![
+        &session.id,
+        session.user,
+        &session.list,
+        session.index,
+        &session.key,
+        device,
+        address,
+        session.started_at,
+        session.expires_at,
+    ];
+    tx.execute(INSERT, binds).await.map(drop)
+}
+
+/// The session of this name.
+pub async fn by_id(run: &mut impl Run, id: &SessionId) -> Result<Option<Session>> {
+    db::row(run, BY_ID, binds![id]).await?.as_ref().map(read).transpose()
+}
+
+/// Whether it is there and has not ended, whatever the clock says.
+pub async fn is_live(run: &mut impl Run, id: &SessionId) -> Result<bool> {
+    Ok(db::number(run, IS_LIVE, binds![id]).await? > 0)
+}
+
+/// Live ones newest first; with `ended_since` also those that ended at or after that time, after them, latest ending first.
+pub async fn of_user(run: &mut impl Run, user: UserId, ended_since: Option<UnixMillis>) -> Result<Vec<Session>> {
+    let since = ended_since.unwrap_or(UnixMillis(i64::MAX));
+    let rows = run.rows(OF_USER, binds![user, since]).await?;
+    let mut sessions = rows.iter().map(read).collect::<Result<Vec<Session>>>()?;
+    sessions.sort_by_cached_key(|session| {
+        let (over, latest) = session.ended.as_ref().map_or((false, session.started_at), |ended| (true, ended.at));
+        (over, std::cmp::Reverse(latest), session.id.clone())
+    });
+    Ok(sessions)
+}
+
+/// Moves `last_seen_at` forward to `at`, never back; ended sessions are left alone. Who writes several in one transaction
+/// takes them in the order of (list, index).
+pub async fn saw(tx: &mut Tx, list: &ListName, index: ListIndex, at: UnixMillis) -> Result<()> {
+    tx.execute(SAW, binds![list, index, at]).await.map(drop)
+}
+
+/// Ids of live sessions whose `expires_at` is at or before `now`, earliest first.
+pub async fn expired(run: &mut impl Run, now: UnixMillis, limit: i64) -> Result<Vec<SessionId>> {
+    ids(run.rows(EXPIRED, binds![now, limit]).await?)
+}
+
+/// Ids of live sessions with `last_seen_at` at or before `not_seen_since`, earliest first.
+pub async fn idle(run: &mut impl Run, not_seen_since: UnixMillis, limit: i64) -> Result<Vec<SessionId>> {
+    ids(run.rows(IDLE, binds![not_seen_since, limit]).await?)
+}
+
+/// Ids of live sessions whose key or list is retired: sign-ins that raced the retiring.
+pub async fn stranded(run: &mut impl Run, limit: i64) -> Result<Vec<SessionId>> {
+    ids(run.rows(STRANDED, binds![limit]).await?)
+}
+
+/// The session that started last, live or not.
+pub async fn newest(run: &mut impl Run) -> Result<Option<SessionId>> {
+    Ok(ids(run.rows(NEWEST, binds![]).await?)?.pop())
+}
+
+/// (list, indexes) of all ended sessions of lists that are not retired, in no order.
+pub async fn ended_bits(run: &mut impl Run) -> Result<Vec<(ListName, Vec<ListIndex>)>> {
+    let mut lists = Vec::new();
+    for row in run.rows(ENDED_BITS, binds![]).await? {
+        let indexes = row.text(1)?.split(',').map(index).collect::<Result<Vec<ListIndex>>>()?;
+        lists.push((ListName::from_text(row.text(0)?), indexes));
+    }
+    Ok(lists)
+}
+
+/// (list, index, `last_seen_at`) of all live ones of lists that are not retired, for the idle timeout. In a snapshot they
+/// are all of one state.
+pub async fn live_activity(run: &mut impl Run) -> Result<Vec<(ListName, ListIndex, UnixMillis)>> {
+    let mut live = Vec::new();
+    // A list at a time, so that no text is longer than a list is.
+    for list in lists::in_use(run).await? {
+        let Some(row) = db::row(run, LIVE_ACTIVITY, binds![&list.name]).await? else { continue };
+        let text = row.text_or_null(0)?.unwrap_or_default();
+        for item in text.split(',').filter(|item| !item.is_empty()) {
+            let (place, seen) = item.split_once(' ').ok_or_else(|| StoreError::odd("sessions"))?;
+            let seen = seen.parse().map_err(|_| StoreError::odd("sessions.last_seen_at"))?;
+            live.push((list.name.clone(), index(place)?, UnixMillis(seen)));
+        }
+    }
+    Ok(live)
+}
+
+/// When a live session was last seen; `None` if it has ended or is not there.
+pub async fn last_seen(run: &mut impl Run, id: &SessionId) -> Result<Option<UnixMillis>> {
+    db::row(run, LAST_SEEN, binds![id]).await?.map(|row| row.time(0)).transpose()
+}
+
+/// Deletes at most `limit` rows that ended before `before` and whose list is retired; never the newest session of all.
+/// How many.
+pub async fn sweep(tx: &mut Tx, before: UnixMillis, limit: i64) -> Result<u64> {
+    tx.execute(SWEEP, binds![before, limit]).await
+}
+
+fn ids(rows: Vec<Row>) -> Result<Vec<SessionId>> {
+    rows.into_iter().map(|row| row.text(0).map(SessionId::from_text)).collect()
+}
+
+fn index(text: &str) -> Result<ListIndex> {
+    text.parse().map(ListIndex).map_err(|_| StoreError::odd("sessions.idx"))
+}
+
+fn read(row: &Row) -> Result<Session> {
+    let ended = match row.time_or_null(9)? {
+        None => None,
+        Some(at) => Some(Ended { at, reason: row.text(10)?, by: row.text(11)?, place: row.text_or_null(12)? }),
+    };
+    Ok(Session {
+        id: SessionId::from_text(row.text(0)?),
+        user: row.user(1)?,
+        list: ListName::from_text(row.text(2)?),
+        index: row.index(3)?,
+        device: row.text(4)?,
+        address: row.text(5)?,
+        started_at: row.time(6)?,
+        last_seen_at: row.time(7)?,
+        expires_at: row.time(8)?,
+        ended,
+    })
+}

@@ -1,0 +1,106 @@
+//! The database of one installation: opening it and what can be begun on it.
+
+use std::sync::Arc;
+
+use cerrojo_domain::{Random, SystemRandom};
+
+use crate::db::{Db, Reader};
+use crate::errors::{Result, StoreError};
+use crate::tx::{EndingTx, Tx};
+use crate::{migrate, postgres, sqlite};
+
+/// The database of one installation. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) db: Db,
+    random: Arc<dyn Random>,
+}
+
+/// How a database is opened.
+pub struct OpenOptions {
+    /// Connections that read (SQLite, beside the one that writes); PostgreSQL gets eight more for writing.
+    pub readers: u32,
+    /// Where the log's marks and other random values come from.
+    pub random: Arc<dyn Random>,
+}
+
+impl Default for OpenOptions {
+    /// Two readers and the operating system's randomness.
+    fn default() -> Self {
+        Self { readers: 2, random: Arc::new(SystemRandom) }
+    }
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` (the folder is made if missing, a new file gets mode 0600) or `postgres://…`. Does not migrate.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if the address has another form or the server is set up in a way that loses commits.
+    pub async fn open(url: &str, options: OpenOptions) -> Result<Self> {
+        let db = match url.split_once(':') {
+            Some(("sqlite", _)) => Db::Sqlite(sqlite::open(url, options.readers).await?),
+            Some(("postgres" | "postgresql", _)) => Db::Postgres(postgres::open(url, options.readers).await?),
+            // The address is not repeated: it may hold a password.
+            _ => {
+                let forms = "a database address begins with \"sqlite:\" (then a file's path) or \"postgres://\"";
+                return Err(StoreError::Broken(forms.to_owned()));
+            }
+        };
+        Ok(Self { db, random: options.random })
+    }
+
+    /// Brings the schema up to this program's; the names of the migrations that were run.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if the schema is newer than this program or a migration was not the one known here.
+    pub async fn migrate(&self) -> Result<Vec<String>> {
+        migrate::run(self).await
+    }
+
+    /// Whether no migration is missing.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`].
+    pub async fn schema_is_current(&self) -> Result<bool> {
+        migrate::is_current(self).await
+    }
+
+    /// Begins a transaction that writes but ends nothing. SQLite has one writer at a time.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(Tx::new(self.db.begin().await?, Arc::clone(&self.random)))
+    }
+
+    /// Begins a transaction that may end sessions: it takes the log's head row first.
+    pub async fn begin_ending(&self) -> Result<EndingTx> {
+        EndingTx::take(self.begin().await?).await
+    }
+
+    /// Reads each by itself, from the pool.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::of_pool(self.db.clone())
+    }
+
+    /// All reads see one state, that of the first of them.
+    pub async fn snapshot(&self) -> Result<Reader> {
+        Ok(Reader::of_snapshot(self.db.begin_reading().await?))
+    }
+
+    /// Whether the database is a SQLite file.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.db, Db::Sqlite(_))
+    }
+
+    pub(crate) fn random(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.random)
+    }
+
+    /// Waits for what is running and closes all connections.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite(pools) => pools.close().await,
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}

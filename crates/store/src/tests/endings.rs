@@ -1,0 +1,211 @@
+//! Endings: what ends, once, with which numbers.
+
+use std::collections::BTreeSet;
+
+use cerrojo_domain::{
+    Actor, EndReason, Ending, Entry, Fact, KeyId, ListIndex, ListName, SessionId, UnixMillis, User, UserId,
+};
+
+use super::{add_list, add_sessions, add_user, logout, session, sid};
+use crate::endings::Which;
+use crate::sessions::NewSession;
+use crate::testing::on_both_engines;
+use crate::{Store, endings, lists, log, sessions, users};
+
+/// The sessions that entries end, in order.
+fn ended(entries: &[Entry]) -> Vec<&str> {
+    let session = |entry: &'_ Entry| match &entry.fact {
+        Fact::SessionEnded { session, .. } => session.as_str().to_owned().leak() as &str,
+        other => panic!("{other:?}"),
+    };
+    entries.iter().map(session).collect()
+}
+
+fn numbers(entries: &[Entry]) -> Vec<i64> {
+    entries.iter().map(|entry| entry.position.number).collect()
+}
+
+async fn end(store: &Store, which: Which<'_>, at: i64) -> Vec<Entry> {
+    let mut tx = store.begin_ending().await.unwrap();
+    let entries = endings::end(&mut tx, which, &logout(at)).await.unwrap();
+    tx.commit().await.unwrap();
+    entries
+}
+
+async fn three_sessions(store: &Store) -> User {
+    let ana = add_user(store, "ana@example.com").await;
+    add_sessions(store, [session("c", ana.id, 0), session("a", ana.id, 1), session("b", ana.id, 2)]).await;
+    ana
+}
+
+#[tokio::test]
+async fn an_ending_is_kept_with_its_session_and_told_by_the_log() {
+    on_both_engines(async |store| {
+        three_sessions(&store).await;
+        let entries = end(&store, Which::One(&sid("a")), 5_000).await;
+        let list = ListName::from_text("main");
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].fact, Fact::SessionEnded { session: sid("a"), list, index: ListIndex(1) });
+        assert_eq!(log::after(&mut store.reader(), 0, 10).await.unwrap(), entries);
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), entries[0].position);
+        let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
+        assert_eq!((kept.at, kept.reason.as_str(), kept.by.as_str()), (UnixMillis(5_000), "logout", "user:1"));
+        assert_eq!(kept.place.as_deref(), Some("192.0.2.7"));
+        assert!(!sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
+        assert!(sessions::is_live(&mut store.reader(), &sid("b")).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_ends_once_and_keeps_its_first_ending() {
+    on_both_engines(async |store| {
+        three_sessions(&store).await;
+        assert_eq!(end(&store, Which::One(&sid("a")), 5_000).await.len(), 1);
+        assert!(end(&store, Which::One(&sid("a")), 6_000).await.is_empty());
+        assert!(end(&store, Which::One(&sid("nobody")), 6_000).await.is_empty());
+        assert_eq!(ended(&end(&store, Which::OfUser(UserId(1)), 7_000).await), ["b", "c"]);
+        let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
+        assert_eq!(kept.at, UnixMillis(5_000));
+        assert_eq!(log::head(&mut store.reader()).await.unwrap().number, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn endings_reach_whom_they_name_in_order_of_ids() {
+    on_both_engines(async |store| {
+        let ana = three_sessions(&store).await.id;
+        let eva = add_user(&store, "eva@example.com").await.id;
+        let other = NewSession { key: KeyId::from_text("key-2"), ..session("z", eva, 9) };
+        add_sessions(&store, [other, session("y", eva, 8)]).await;
+        let entries = end(&store, Which::OthersOf(ana, &sid("b")), 1).await;
+        assert_eq!((ended(&entries), numbers(&entries)), (vec!["a", "c"], vec![1, 2]));
+        let entries = end(&store, Which::SignedBy(&KeyId::from_text("key-2")), 2).await;
+        assert_eq!((ended(&entries), numbers(&entries)), (vec!["z"], vec![3]));
+        let entries = end(&store, Which::OfUser(ana), 3).await;
+        assert_eq!((ended(&entries), numbers(&entries)), (vec!["b"], vec![4]));
+        assert!(sessions::is_live(&mut store.reader(), &sid("y")).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn idleness_is_decided_by_what_is_stored() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await.id;
+        let last_seen = 1_004;
+        add_sessions(&store, [session("a", ana, 4)]).await;
+        assert!(end(&store, Which::IdleSince(&sid("a"), UnixMillis(last_seen - 1)), 9_000).await.is_empty());
+        assert!(sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
+        assert_eq!(end(&store, Which::IdleSince(&sid("a"), UnixMillis(last_seen)), 9_000).await.len(), 1);
+        assert!(end(&store, Which::IdleSince(&sid("a"), UnixMillis(last_seen)), 9_000).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_committed_never_was() {
+    on_both_engines(async |store| {
+        three_sessions(&store).await;
+        let before = log::head(&mut store.reader()).await.unwrap();
+        let mut tx = store.begin_ending().await.unwrap();
+        let lost = endings::end(&mut tx, Which::OfUser(UserId(1)), &logout(1)).await.unwrap();
+        assert_eq!(lost.len(), 3);
+        drop(tx);
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), before);
+        assert!(log::after(&mut store.reader(), 0, 9).await.unwrap().is_empty());
+        let again = end(&store, Which::OfUser(UserId(1)), 2).await;
+        assert_eq!((ended(&again), numbers(&again)), (vec!["a", "b", "c"], vec![1, 2, 3]));
+        assert_ne!(again[0].position.mark, lost[0].position.mark);
+    })
+    .await;
+}
+
+fn restored(at: i64) -> Ending {
+    Ending { reason: EndReason::Restored, actor: Actor::Server, at: UnixMillis(at), place: None }
+}
+
+#[tokio::test]
+async fn everything_ends_by_one_entry() {
+    on_both_engines(async |store| {
+        let ana = three_sessions(&store).await;
+        add_list(&store, "main").await;
+        let first = log::incarnation(&mut store.reader()).await.unwrap();
+        end(&store, Which::One(&sid("a")), 1).await;
+        let mut tx = store.begin_ending().await.unwrap();
+        let entry = endings::end_everything(&mut tx, "second", &restored(9)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(entry.fact, Fact::EverythingOver { incarnation: "second".to_owned() });
+        assert_eq!(entry.position.number, 2);
+        assert_eq!(log::at(&mut store.reader(), 2).await.unwrap(), Some(entry));
+        assert_ne!(first, "second");
+        assert_eq!(log::incarnation(&mut store.reader()).await.unwrap(), "second");
+        assert!(lists::in_use(&mut store.reader()).await.unwrap().is_empty());
+        let all = sessions::of_user(&mut store.reader(), ana.id, Some(UnixMillis(0))).await.unwrap();
+        let told = |id: &str| all.iter().find(|one| one.id == sid(id)).unwrap().ended.clone().unwrap();
+        assert_eq!((told("a").at, told("a").reason.as_str()), (UnixMillis(1), "logout"));
+        assert_eq!((told("b").at, told("b").reason.as_str()), (UnixMillis(9), "restored"));
+        assert_eq!((told("b").by.as_str(), told("b").place), ("server", None));
+        let now = users::by_id(&mut store.reader(), ana.id).await.unwrap().unwrap();
+        assert_eq!(now.epoch, ana.epoch + 1, "a restore voids sign-ins in flight and reset links");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_operators_end_of_everything_leaves_epochs_alone() {
+    on_both_engines(async |store| {
+        let ana = three_sessions(&store).await;
+        let mut tx = store.begin_ending().await.unwrap();
+        let ending = Ending { reason: EndReason::Operator, actor: Actor::Operator, ..restored(9) };
+        endings::end_everything(&mut tx, "second", &ending).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(users::by_id(&mut store.reader(), ana.id).await.unwrap().unwrap().epoch, ana.epoch);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn parallel_endings_have_gapless_numbers_and_end_each_session_once() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await.id;
+        add_sessions(&store, (0..25).map(|index| session(&format!("s{index:02}"), ana, index))).await;
+        // Two for each session.
+        let tasks: Vec<_> = (0..50)
+            .map(|number: u32| {
+                let (store, id) = (store.clone(), sid(&format!("s{:02}", number / 2)));
+                tokio::spawn(async move { end(&store, Which::One(&id), 1).await })
+            })
+            .collect();
+        let mut entries = Vec::new();
+        for task in tasks {
+            entries.extend(task.await.unwrap());
+        }
+        entries.sort_by_key(|entry| entry.position.number);
+        assert_eq!(numbers(&entries), (1..=25).collect::<Vec<i64>>());
+        let sessions: BTreeSet<&str> = ended(&entries).into_iter().collect();
+        assert_eq!(sessions.len(), 25);
+        assert_eq!(log::after(&mut store.reader(), 0, 100).await.unwrap(), entries);
+        let marks: BTreeSet<&str> = entries.iter().map(|entry| entry.position.mark.as_str()).collect();
+        assert_eq!(marks.len(), 25);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_thousand_sessions_of_a_user_end_in_batches() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await.id;
+        add_sessions(&store, (0..10_000).map(|index| session(&format!("s{index:05}"), ana, index))).await;
+        let entries = end(&store, Which::OfUser(ana), 1).await;
+        assert_eq!(numbers(&entries), (1..=10_000).collect::<Vec<i64>>());
+        assert!(entries.is_sorted_by_key(|entry| match &entry.fact {
+            Fact::SessionEnded { session, .. } => session.clone(),
+            _ => SessionId::from_text(""),
+        }));
+        assert_eq!(log::after(&mut store.reader(), 0, 20_000).await.unwrap(), entries);
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), entries.last().unwrap().position);
+    })
+    .await;
+}

@@ -1,0 +1,86 @@
+//! Everything on both engines.
+
+mod accounts;
+mod endings;
+mod files;
+mod jobs;
+mod lists;
+mod log;
+mod schema;
+mod sessions;
+mod transactions;
+
+use cerrojo_domain::{
+    Actor, Email, EndReason, Ending, KeyId, ListIndex, ListName, SessionId, Status, USER_ROLE, UnixMillis, User, UserId,
+};
+
+use crate::sessions::NewSession;
+use crate::users::NewUser;
+use crate::{Store, users};
+
+/// A user with this address, `name` as given.
+fn person(name: &str, email: &str) -> NewUser {
+    NewUser {
+        name: name.to_owned(),
+        email: Email::parse(email).unwrap(),
+        password_hash: "$argon2id$stand-in".to_owned(),
+        role_id: USER_ROLE,
+        status: Status::Active,
+        registered_at: UnixMillis(1_000),
+    }
+}
+
+async fn add_user(store: &Store, email: &str) -> User {
+    let mut tx = store.begin().await.unwrap();
+    let user = users::insert(&mut tx, &person("Ana", email)).await.unwrap();
+    tx.commit().await.unwrap();
+    user
+}
+
+fn sid(text: &str) -> SessionId {
+    SessionId::from_text(text)
+}
+
+/// A session of `user` at (`main`, `index`), started at 1,000 + `index`.
+fn session(id: &str, user: UserId, index: u32) -> NewSession {
+    NewSession {
+        id: sid(id),
+        user,
+        list: ListName::from_text("main"),
+        index: ListIndex(index),
+        key: KeyId::from_text("key-1"),
+        started_at: UnixMillis(1_000 + i64::from(index)),
+        expires_at: UnixMillis(90_000_000),
+        device: "Firefox".to_owned(),
+        address: "192.0.2.1".parse().unwrap(),
+    }
+}
+
+async fn add_sessions(store: &Store, sessions: impl IntoIterator<Item = NewSession>) {
+    let mut tx = store.begin().await.unwrap();
+    for session in sessions {
+        crate::sessions::insert(&mut tx, &session).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn add_list(store: &Store, name: &str) {
+    let name = ListName::from_text(name);
+    let wanted = crate::lists::Wanted {
+        expires_by: UnixMillis(90_000_000),
+        len: 1,
+        capacity: 1_000_000,
+        fresh: &name,
+        now: UnixMillis(1),
+    };
+    crate::lists::reserve(store, &wanted).await.unwrap();
+}
+
+fn logout(at: i64) -> Ending {
+    Ending {
+        reason: EndReason::Logout,
+        actor: Actor::User(UserId(1)),
+        at: UnixMillis(at),
+        place: Some("192.0.2.7".parse().unwrap()),
+    }
+}

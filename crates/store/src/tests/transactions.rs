@@ -1,0 +1,129 @@
+//! Transactions, snapshots and values.
+
+use cerrojo_domain::{ListIndex, ListName, UnixMillis};
+
+use super::{add_sessions, add_user, logout, person, session, sid};
+use crate::bind::binds;
+use crate::db::sealed::Run as _;
+use crate::endings::Which;
+use crate::statement::Statement;
+use crate::testing::on_both_engines;
+use crate::{StoreError, endings, meta, sessions, users};
+
+const WRITE: Statement = Statement { name: "WRITE", binds: 0, text: || "DELETE FROM sessions" };
+const ECHO: Statement = Statement { name: "ECHO", binds: 2, text: || "SELECT CAST($1 AS TEXT), CAST($2 AS TEXT)" };
+
+#[tokio::test]
+async fn a_missing_value_is_an_error_and_not_null() {
+    on_both_engines(async |store| {
+        for binds in [binds!["one"], binds!["one", "two", "three"]] {
+            let refused = store.reader().rows(ECHO, binds).await.map(drop);
+            assert!(matches!(refused, Err(StoreError::Broken(why)) if why.contains("ECHO")));
+        }
+        let rows = store.reader().rows(ECHO, binds!["one", None::<String>]).await.unwrap();
+        assert_eq!((rows[0].text_or_null(0), rows[0].text_or_null(1)), (Ok(Some("one".to_owned())), Ok(None)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_changes_nothing_and_blocks_nobody() {
+    on_both_engines(async |store| {
+        for _ in 0..20 {
+            let mut tx = store.begin_ending().await.unwrap();
+            meta::set(&mut tx, "check", "lost").await.unwrap();
+        }
+        assert_eq!(meta::get(&mut store.reader(), "check").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_statement_given_up_half_way_blocks_nobody() {
+    on_both_engines(async |store| {
+        for _ in 0..50 {
+            let mut tx = store.begin().await.unwrap();
+            let mut statement = Box::pin(meta::set(&mut tx, "check", "lost"));
+            // Polled once, then dropped.
+            std::future::poll_fn(|context| std::task::Poll::Ready(statement.as_mut().poll(context).is_ready())).await;
+            drop(statement);
+            drop(tx);
+        }
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(meta::get(&mut tx, "check").await.unwrap(), None);
+        meta::set(&mut tx, "check", "kept").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(meta::get(&mut store.reader(), "check").await.unwrap().as_deref(), Some("kept"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_after_a_failed_statement_is_refused() {
+    on_both_engines(async |store| {
+        add_user(&store, "ana@example.com").await;
+        let mut tx = store.begin().await.unwrap();
+        meta::set(&mut tx, "check", "lost").await.unwrap();
+        assert!(matches!(users::insert(&mut tx, &person("Ana", "ana@example.com")).await, Err(StoreError::Taken)));
+        assert!(matches!(meta::set(&mut tx, "check", "lost").await, Err(StoreError::Broken(_))));
+        assert!(matches!(tx.commit().await, Err(StoreError::Broken(_))));
+        assert_eq!(meta::get(&mut store.reader(), "check").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_snapshot_sees_one_state_and_cannot_write() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await.id;
+        add_sessions(&store, [session("a", ana, 0)]).await;
+        let mut snapshot = store.snapshot().await.unwrap();
+        assert!(sessions::is_live(&mut snapshot, &sid("a")).await.unwrap());
+        let mut tx = store.begin_ending().await.unwrap();
+        endings::end(&mut tx, Which::One(&sid("a")), &logout(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(sessions::is_live(&mut snapshot, &sid("a")).await.unwrap());
+        assert_eq!(crate::log::head(&mut snapshot).await.unwrap().number, 0);
+        assert!(!sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
+        assert!(snapshot.rows(WRITE, binds![]).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn endings_wait_for_each_other_and_sign_ins_do_not_see_the_epoch_too_late() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await;
+        // A reset holds the users row; the sign-in that waits for it must look again and miss.
+        let mut reset = store.begin_ending().await.unwrap();
+        let raise = users::Change { raise_epoch: true, ..users::Change::default() };
+        users::change(&mut reset, ana.id, ana.epoch, &raise).await.unwrap().unwrap();
+        let sign_in = tokio::spawn({
+            let (store, id, epoch) = (store.clone(), ana.id, ana.epoch);
+            async move {
+                let mut tx = store.begin().await?;
+                users::sign_in(&mut tx, id, epoch, UnixMillis(1)).await
+            }
+        });
+        tokio::task::yield_now().await;
+        reset.commit().await.unwrap();
+        assert_eq!(sign_in.await.unwrap(), Ok(false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn activity_of_many_is_written_in_one_transaction() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await.id;
+        add_sessions(&store, (0..300).map(|index| session(&format!("s{index}"), ana, index))).await;
+        let main = ListName::from_text("main");
+        let mut tx = store.begin().await.unwrap();
+        for index in 0..300 {
+            sessions::saw(&mut tx, &main, ListIndex(index), UnixMillis(7_000)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(sessions::idle(&mut store.reader(), UnixMillis(6_999), 9).await.unwrap(), []);
+    })
+    .await;
+}

@@ -1,0 +1,142 @@
+//! Write transactions. Only an [`EndingTx`] can end sessions or write to the log.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use cerrojo_domain::{Entry, Fact, Position, Random, UnixMillis};
+
+use crate::bind::Bind;
+use crate::db::{Open, Run, sealed};
+use crate::errors::{Result, StoreError};
+use crate::log;
+use crate::row::Row;
+use crate::statement::Statement;
+
+/// A write transaction that ends nothing. Rolled back when dropped.
+///
+/// Once a statement has failed, or was given up half-way, it can only be dropped: PostgreSQL would answer the COMMIT of
+/// such a transaction with a silent rollback.
+pub struct Tx {
+    open: Open,
+    random: Arc<dyn Random>,
+    failed: bool,
+}
+
+impl Tx {
+    pub(crate) fn new(open: Open, random: Arc<dyn Random>) -> Self {
+        Self { open, random, failed: false }
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`] if it may or may not have happened; otherwise it has not.
+    pub async fn commit(self) -> Result<()> {
+        self.check()?;
+        self.open.commit().await
+    }
+
+    /// Runs a statement that gives no rows; how many it touched.
+    pub(crate) async fn execute(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<u64> {
+        self.check()?;
+        self.failed = true;
+        let touched = self.open.execute(statement, binds).await?;
+        self.failed = false;
+        Ok(touched)
+    }
+
+    /// Runs a statement that should touch one row at most; whether it did.
+    pub(crate) async fn hits(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<bool> {
+        Ok(self.execute(statement, binds).await? > 0)
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.failed {
+            return Err(StoreError::Broken("an earlier statement of this transaction failed".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl sealed::Run for Tx {
+    async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+        self.check()?;
+        self.failed = true;
+        let rows = self.open.rows(statement, binds).await?;
+        self.failed = false;
+        Ok(rows)
+    }
+}
+
+impl Run for Tx {}
+
+/// A write transaction that holds the log's head row, taken first: numbers are gapless and in commit order, and no two
+/// transactions that end sessions run at once. Derefs to [`Tx`]. The only thing sessions can be ended in.
+///
+/// Entries get their numbers at once and are written when it commits; reading the log in the same transaction does not
+/// show them.
+pub struct EndingTx {
+    tx: Tx,
+    head: Position,
+    unwritten: Vec<(Entry, UnixMillis)>,
+}
+
+impl EndingTx {
+    /// Takes the head row of the log.
+    pub(crate) async fn take(mut tx: Tx) -> Result<Self> {
+        let head = log::take_head(&mut tx).await?;
+        Ok(Self { tx, head, unwritten: Vec::new() })
+    }
+
+    /// The log's last position, counting what this transaction has appended.
+    #[must_use]
+    pub fn head(&self) -> &Position {
+        &self.head
+    }
+
+    /// Writes the entries, then makes everything durable.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`] if it may or may not have happened; otherwise it has not.
+    pub async fn commit(mut self) -> Result<()> {
+        if !self.unwritten.is_empty() {
+            let entries = std::mem::take(&mut self.unwritten);
+            log::write(&mut self.tx, &entries, &self.head).await?;
+        }
+        self.tx.commit().await
+    }
+
+    /// Gives `fact` the next number and a mark of its own.
+    pub(crate) fn append(&mut self, fact: Fact, at: UnixMillis) -> Entry {
+        self.head = Position { number: self.head.number.saturating_add(1), mark: log::mark(self.tx.random()) };
+        let entry = Entry { position: self.head.clone(), fact };
+        self.unwritten.push((entry.clone(), at));
+        entry
+    }
+}
+
+impl Deref for EndingTx {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.tx
+    }
+}
+
+impl DerefMut for EndingTx {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}
+
+impl sealed::Run for EndingTx {
+    async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+        self.tx.rows(statement, binds).await
+    }
+}
+
+impl Run for EndingTx {}

@@ -1,0 +1,160 @@
+//! Users.
+
+use cerrojo_domain::{Email, RoleId, Status, UnixMillis, User, UserId};
+
+use crate::bind::binds;
+use crate::db::{self, Run};
+use crate::errors::{Result, StoreError};
+use crate::row::Row;
+use crate::statement::statements;
+use crate::tx::{EndingTx, Tx};
+
+macro_rules! columns {
+    () => {
+        "user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session"
+    };
+}
+
+statements! {
+    NEXT_NUMBER(0) = "UPDATE counters SET value = value + 1 WHERE name = 'user' RETURNING value";
+    INSERT(7) = concat!(
+        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7) RETURNING ", columns!());
+    BY_ID(1) = concat!("SELECT ", columns!(), " FROM users WHERE user_id = $1");
+    BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM users WHERE email = $1");
+    PAGE(2) = concat!(
+        "SELECT ", columns!(), " FROM users ORDER BY registration_date DESC, user_id DESC LIMIT $1 OFFSET $2");
+    COUNT(0) = "SELECT count(*) FROM users";
+    COUNT_ACTIVE_WITH_ROLE(1) = "SELECT count(*) FROM users WHERE role_id = $1 AND status = 'active'";
+    SIGN_IN(3) = "UPDATE users SET last_session = $3 WHERE user_id = $1 AND epoch = $2 AND status = 'active'";
+    CHANGE(8) = concat!(
+        "UPDATE users SET name = COALESCE($3, name), email = COALESCE($4, email), \
+         password_hash = COALESCE($5, password_hash), role_id = COALESCE($6, role_id), status = COALESCE($7, status), \
+         epoch = epoch + $8 WHERE user_id = $1 AND epoch = $2 RETURNING ", columns!());
+    LOCK(1) = concat!("UPDATE users SET epoch = epoch WHERE user_id = $1 RETURNING ", columns!());
+    UPGRADE_HASH(3) = "UPDATE users SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2";
+    RAISE_EVERY_EPOCH(0) = "UPDATE users SET epoch = epoch + 1";
+    DELETE(1) = "DELETE FROM users WHERE user_id = $1";
+}
+
+/// A user to be.
+pub struct NewUser {
+    /// As given.
+    pub name: String,
+    /// Not used by anybody else.
+    pub email: Email,
+    /// PHC or modular crypt string.
+    pub password_hash: String,
+    /// Number of the role.
+    pub role_id: RoleId,
+    /// Whether the user may sign in.
+    pub status: Status,
+    /// When.
+    pub registered_at: UnixMillis,
+}
+
+/// What changes; `None` stays as it is.
+#[derive(Default)]
+pub struct Change {
+    /// The name.
+    pub name: Option<String>,
+    /// The e-mail address.
+    pub email: Option<Email>,
+    /// The password's hash.
+    pub password_hash: Option<String>,
+    /// The role's number.
+    pub role_id: Option<RoleId>,
+    /// Whether the user may sign in.
+    pub status: Option<Status>,
+    /// Whether sign-ins in flight and pending reset links become void.
+    pub raise_epoch: bool,
+}
+
+/// Makes a user with the next number, which no user ever had.
+///
+/// # Errors
+/// [`StoreError::Taken`] if the e-mail is.
+pub async fn insert(tx: &mut Tx, user: &NewUser) -> Result<User> {
+    let number = db::number(tx, NEXT_NUMBER, binds![]).await?;
+    let (name, hash) = (user.name.as_str(), user.password_hash.as_str());
+    let binds = binds![number, name, &user.email, hash, user.role_id, user.status, user.registered_at];
+    let made = db::row(tx, INSERT, binds).await?;
+    made.as_ref().map(read).transpose()?.ok_or_else(|| StoreError::odd("users"))
+}
+
+/// The user of this number.
+pub async fn by_id(run: &mut impl Run, id: UserId) -> Result<Option<User>> {
+    db::row(run, BY_ID, binds![id]).await?.as_ref().map(read).transpose()
+}
+
+/// The user of this address, given in its one form ([`Email::fold`]).
+pub async fn by_email(run: &mut impl Run, email: &str) -> Result<Option<User>> {
+    db::row(run, BY_EMAIL, binds![email]).await?.as_ref().map(read).transpose()
+}
+
+/// Newest first.
+pub async fn page(run: &mut impl Run, offset: i64, limit: i64) -> Result<Vec<User>> {
+    run.rows(PAGE, binds![limit, offset]).await?.iter().map(read).collect()
+}
+
+/// How many users there are.
+pub async fn count(run: &mut impl Run) -> Result<i64> {
+    db::number(run, COUNT, binds![]).await
+}
+
+/// How many users of this role may sign in.
+pub async fn count_active_with_role(run: &mut impl Run, role: RoleId) -> Result<i64> {
+    db::number(run, COUNT_ACTIVE_WITH_ROLE, binds![role]).await
+}
+
+/// Writes `last_session` and so takes the row's lock, only if the epoch is still `epoch` and the user is active; whether
+/// it was. Only then may a session be inserted, later in the same transaction.
+pub async fn sign_in(tx: &mut Tx, id: UserId, epoch: i64, at: UnixMillis) -> Result<bool> {
+    tx.hits(SIGN_IN, binds![id, epoch, at]).await
+}
+
+/// Changes the user, only if the epoch is still `epoch`; the row as it is then. Takes the row's lock.
+///
+/// # Errors
+/// [`StoreError::Taken`] if the e-mail is.
+pub async fn change(tx: &mut Tx, id: UserId, epoch: i64, change: &Change) -> Result<Option<User>> {
+    let email = change.email.as_ref().map(|email| email.as_str().to_owned());
+    let (name, hash) = (change.name.clone(), change.password_hash.clone());
+    let raised = i64::from(change.raise_epoch);
+    let binds = binds![id, epoch, name, email, hash, change.role_id, change.status, raised];
+    db::row(tx, CHANGE, binds).await?.as_ref().map(read).transpose()
+}
+
+/// Takes the row's lock without changing anything; the row as it is then.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
+    db::row(tx, LOCK, binds![id]).await?.as_ref().map(read).transpose()
+}
+
+/// Replaces the hash, only if it is still `old`; the epoch stays. For better hashing of the same password at sign-in.
+pub async fn upgrade_hash(tx: &mut Tx, id: UserId, old: &str, new: &str) -> Result<bool> {
+    tx.hits(UPGRADE_HASH, binds![id, old, new]).await
+}
+
+/// Deletes the user and what only belongs to it (reset links, known addresses); whether it was there. Its sessions must be
+/// ended in the same transaction; their rows stay until they are swept.
+pub async fn delete(tx: &mut EndingTx, id: UserId) -> Result<bool> {
+    tx.hits(DELETE, binds![id]).await
+}
+
+pub(crate) async fn raise_every_epoch(tx: &mut EndingTx) -> Result<()> {
+    tx.execute(RAISE_EVERY_EPOCH, binds![]).await.map(drop)
+}
+
+fn read(row: &Row) -> Result<User> {
+    Ok(User {
+        id: row.user(0)?,
+        name: row.text(1)?,
+        email: Email::from_stored(row.text(2)?),
+        password_hash: row.text(3)?,
+        role_id: row.int(4)?,
+        status: Status::parse(&row.text(5)?).ok_or_else(|| StoreError::odd("users.status"))?,
+        epoch: row.int(6)?,
+        registration_date: row.time(7)?,
+        last_session: row.time_or_null(8)?,
+    })
+}
