@@ -11,7 +11,7 @@ pub(super) fn attacks(forge: &Forge<'_>) -> Vec<Hostile> {
     let mut all = Vec::new();
     for (path, wrong) in wrong_values(&forge.claims) {
         for value in wrong {
-            let shown = value.as_ref().map_or("missing".to_owned(), |it| it.to_string().chars().take(60).collect());
+            let shown = value.as_ref().map_or("missing".to_owned(), |it| it.to_string().chars().take(120).collect());
             let claims = with(&forge.claims, path, value).to_string();
             all.push((format!("claim {}: {shown}", path.join(".")), forge.sign_payload(claims.as_bytes())));
         }
@@ -43,7 +43,7 @@ fn not_number(own: &Value) -> Vec<Option<Value>> {
         Some(Value::Null),
         Some(json!(true)),
         Some(json!("")),
-        Some(json!("7")),
+        Some(json!("12")),
         Some(json!(own.to_string())),
         Some(json!([own])),
         Some(json!({ "0": own })),

@@ -1,0 +1,374 @@
+//! What a check says as keys, lists, time and the lease change.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cerrojo_domain::{KeyId, ListIndex, ListName, UnixMillis, UserId};
+use cerrojo_guard::{Guard, Policy, Refusal, VerifyingKey, status_list};
+use support::{CAPACITY, ISSUER, START, Signer, World};
+
+const NOW: UnixMillis = UnixMillis(START * 1000);
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[test]
+fn what_a_token_says_is_passed_on() {
+    let world = World::new();
+    let verified = world.guard.check(&world.token(42)).unwrap();
+    assert_eq!(verified.session.as_str(), "sId0000000000000000042");
+    assert_eq!(verified.user, UserId(7));
+    assert_eq!(verified.email, "ana@example.org");
+    assert_eq!(verified.name, "Ana O'Brien <b>ÿ");
+    assert_eq!(verified.role_id, 2);
+    assert_eq!(verified.expires_at, NOW.plus(Duration::from_hours(24)));
+    assert_eq!((&verified.key, &verified.list, verified.index), (&world.kid, &world.list, ListIndex(42)));
+}
+
+#[test]
+fn an_ended_session_is_refused_and_no_other() {
+    let world = World::new();
+    for index in [0, 1, 63, 64, 65, 1023, 1024, CAPACITY - 1] {
+        let tokens = [world.token(index), world.token(index)];
+        let neighbour = world.token((index + 1) % CAPACITY);
+        let [seen, unseen] = &tokens;
+        assert!(world.guard.check(seen).is_ok());
+        world.end(index);
+        assert_eq!(world.guard.check(seen), Err(Refusal::Invalid), "from the cache");
+        assert_eq!(world.guard.check(unseen), Err(Refusal::Invalid), "verified afresh");
+        assert!(world.guard.is_over(&world.list, ListIndex(index)));
+        if index != 0 && index != 63 && index != 64 && index != 1023 && index != CAPACITY - 1 {
+            assert!(!world.guard.is_over(&world.list, ListIndex((index + 1) % CAPACITY)));
+            assert!(world.guard.check(&neighbour).is_ok());
+        }
+        world.guard.open_list(&world.list, CAPACITY);
+        world.guard.seen(&world.list, ListIndex(index), NOW.plus(MINUTE));
+        assert_eq!(world.guard.check(seen), Err(Refusal::Invalid), "over is for ever");
+    }
+}
+
+#[test]
+fn a_token_of_a_place_beyond_its_list_is_refused() {
+    let world = World::new();
+    assert!(world.guard.check(&world.token(CAPACITY - 1)).is_ok());
+    assert_eq!(world.guard.check(&world.token(CAPACITY)), Err(Refusal::Invalid));
+    assert!(world.guard.is_over(&world.list, ListIndex(CAPACITY)));
+    assert!(world.guard.end(&world.list, ListIndex(u32::MAX)), "refused already");
+}
+
+#[test]
+fn a_list_is_known_before_its_tokens_are_good() {
+    let world = World::new();
+    let name = ListName::from_text("another");
+    let mut claims = world.claims(3);
+    claims.status.status_list.uri = format!("{ISSUER}/status-lists/another");
+    let token = world.sign(&world.header(), &claims);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid));
+    assert!(world.guard.is_over(&name, ListIndex(3)));
+    assert_eq!(world.guard.list_bytes(&name), None);
+
+    assert!(!world.guard.end(&name, ListIndex(4)), "not known yet");
+    world.guard.open_list(&name, 8);
+    assert!(world.guard.check(&token).is_ok());
+    assert!(world.guard.is_over(&name, ListIndex(4)), "an ending told early is not lost");
+    assert_eq!(world.guard.list_bytes(&name), Some(vec![0b0001_0000]));
+}
+
+#[test]
+fn a_retired_list_is_refused_for_ever() {
+    let world = World::new();
+    let token = world.token(1);
+    assert!(world.guard.check(&token).is_ok());
+    world.guard.retire_list(&world.list);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "from the cache");
+    assert_eq!(world.guard.check(&world.token(2)), Err(Refusal::Invalid), "verified afresh");
+    assert_eq!(world.guard.list_bytes(&world.list), Some(vec![0xff; (CAPACITY / 8) as usize]));
+    world.guard.open_list(&world.list, CAPACITY);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "opened again");
+    assert!(world.guard.end(&world.list, ListIndex(1)));
+    assert!(world.guard.is_over(&world.list, ListIndex(2)));
+
+    let early = ListName::from_text("early");
+    world.guard.retire_list(&early);
+    world.guard.open_list(&early, 8);
+    assert!(world.guard.is_over(&early, ListIndex(0)), "retired before it was known");
+    assert_eq!(world.guard.list_bytes(&early), Some(vec![0xff]));
+}
+
+#[test]
+fn when_everything_is_over_only_lists_made_since_go_on() {
+    let world = World::new();
+    let (since, later) = (ListName::from_text("since"), ListName::from_text("later"));
+    world.guard.open_list(&since, 8);
+    let token = world.token(1);
+    assert!(world.guard.check(&token).is_ok());
+    world.guard.retire_lists_but(std::slice::from_ref(&since));
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid));
+    world.guard.open_list(&later, 8);
+    for list in [&since, &later] {
+        assert!(!world.guard.is_over(list, ListIndex(0)));
+    }
+    world.guard.retire_lists_but(&[]);
+    for list in [&since, &later] {
+        assert!(world.guard.is_over(list, ListIndex(0)));
+    }
+}
+
+#[test]
+fn a_retired_key_takes_its_tokens_with_it() {
+    let world = World::new();
+    let token = world.token(1);
+    assert!(world.guard.check(&token).is_ok());
+    let other = Signer::es256();
+    world.guard.add_key(world.kid.clone(), other.verifying_key());
+    assert!(world.guard.check(&world.token(2)).is_ok(), "a name never comes to mean another key");
+
+    world.guard.retire_key(&world.kid);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "from the cache");
+    assert_eq!(world.guard.check(&world.token(3)), Err(Refusal::Invalid), "verified afresh");
+    world.guard.add_key(world.kid.clone(), world.signer.verifying_key());
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "added again");
+}
+
+#[test]
+fn a_key_retired_before_it_was_known_never_verifies() {
+    let world = World::new();
+    let early = KeyId::from_text("early");
+    world.guard.retire_key(&early);
+    world.guard.add_key(early.clone(), world.signer.verifying_key());
+    let mut header = world.header();
+    assert!(world.guard.check(&world.sign(&header, &world.claims(1))).is_ok());
+    header.kid = early;
+    assert_eq!(world.guard.check(&world.sign(&header, &world.claims(1))), Err(Refusal::Invalid));
+}
+
+#[test]
+fn expiry_comes_to_cached_tokens_too() {
+    let world = World::new();
+    let token = world.token(1);
+    assert!(world.guard.check(&token).is_ok());
+    world.clock.pass(Duration::from_millis(86_399_999));
+    assert!(world.guard.check(&token).is_ok());
+    world.clock.pass(Duration::from_millis(1));
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid));
+}
+
+#[test]
+fn without_a_lease_nothing_is_accepted() {
+    let world = World::new();
+    let (alive, dead) = (world.token(1), world.token(2));
+    world.end(2);
+    let elapsed = Duration::from_secs(1000);
+    for (deadline, holds) in [
+        (Duration::MAX, true),
+        (elapsed + Duration::from_millis(1), true),
+        (elapsed, false),
+        (Duration::from_secs(940), false),
+        (Duration::ZERO, false),
+    ] {
+        world.guard.hold_lease_until(deadline);
+        assert_eq!(world.guard.holds_lease(), holds, "{deadline:?}");
+        let verdict = world.guard.check(&alive).map(|_| ());
+        assert_eq!(verdict, if holds { Ok(()) } else { Err(Refusal::Unavailable) }, "{deadline:?}");
+        assert_eq!(world.guard.check(&dead), Err(Refusal::Invalid), "known dead, lease or not");
+        assert_eq!(world.guard.check("nonsense"), Err(Refusal::Invalid));
+    }
+    let fresh = Guard::new(
+        Policy { issuer: String::new(), audience: String::new(), idle_timeout: None, cache_capacity: 1 },
+        world.clock.clone(),
+    );
+    assert!(!fresh.holds_lease(), "none before one was won");
+}
+
+#[test]
+fn a_lease_runs_out_by_itself() {
+    let world = World::new();
+    let token = world.token(1);
+    world.guard.hold_lease_until(Duration::from_secs(1002));
+    assert!(world.guard.check(&token).is_ok());
+    world.clock.pass(Duration::from_secs(2));
+    assert_eq!(world.guard.check(&token), Err(Refusal::Unavailable));
+}
+
+#[test]
+fn an_unused_session_is_left_to_the_database() {
+    let world = World::with(Signer::es256(), Some(10 * MINUTE));
+    let (token, place) = (world.token(1), ListIndex(1));
+    let Err(Refusal::Idle(verified)) = world.guard.check(&token) else { panic!("its last use is not known") };
+    assert_eq!(verified.index, place);
+
+    world.guard.seen(&world.list, place, NOW);
+    assert!(world.guard.check(&token).is_ok());
+    world.clock.pass(Duration::from_millis(599_999));
+    assert!(world.guard.check(&token).is_ok(), "and this use counts");
+    world.clock.pass(Duration::from_millis(599_999));
+    assert!(world.guard.check(&token).is_ok());
+    world.clock.pass(10 * MINUTE);
+    assert!(matches!(world.guard.check(&token), Err(Refusal::Idle(_))));
+    assert!(matches!(world.guard.check(&token), Err(Refusal::Idle(_))), "a refused check is no use");
+    world.guard.hold_lease_until(Duration::ZERO);
+    assert!(matches!(world.guard.check(&token), Err(Refusal::Idle(_))), "the database decides, so no lease is needed");
+    world.guard.hold_lease_until(Duration::MAX);
+    world.guard.seen(&world.list, place, NOW.plus(29 * MINUTE));
+    assert!(world.guard.check(&token).is_ok(), "the database knew of a newer use");
+    world.clock.pass(20 * MINUTE);
+    world.end(1);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "over goes before idle");
+}
+
+#[test]
+fn an_idle_session_of_a_retired_list_is_invalid() {
+    let world = World::with(Signer::es256(), Some(MINUTE));
+    let token = world.token(1);
+    assert!(matches!(world.guard.check(&token), Err(Refusal::Idle(_))));
+    world.guard.retire_list(&world.list);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid));
+}
+
+#[test]
+fn activity_is_told_once() {
+    let world = World::new();
+    assert!(world.guard.take_activity().is_empty());
+    assert!(world.guard.check(&world.token(1)).is_ok());
+    world.clock.pass(MINUTE);
+    assert!(world.guard.check(&world.token(1)).is_ok());
+    assert!(world.guard.check(&world.token(2000)).is_ok());
+    world.guard.seen(&world.list, ListIndex(3), NOW);
+    let told = world.guard.take_activity();
+    let later = NOW.plus(MINUTE);
+    assert_eq!(
+        told,
+        [(world.list.clone(), ListIndex(1), later), (world.list.clone(), ListIndex(2000), later)],
+        "the latest use of each, and nothing that came from the database"
+    );
+    assert!(world.guard.take_activity().is_empty());
+    assert!(world.guard.check(&world.token(1)).is_ok());
+    assert_eq!(world.guard.take_activity().len(), 1);
+}
+
+#[test]
+fn a_refused_check_is_no_activity() {
+    let world = World::new();
+    let token = world.token(1);
+    world.guard.hold_lease_until(Duration::ZERO);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Unavailable));
+    world.guard.hold_lease_until(Duration::MAX);
+    world.end(1);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid));
+    assert!(world.guard.take_activity().is_empty());
+    assert_eq!(world.guard.last_seen(&world.list, ListIndex(1)), None);
+}
+
+#[test]
+fn the_later_time_of_use_stays() {
+    let world = World::new();
+    let place = ListIndex(9);
+    assert_eq!(world.guard.last_seen(&world.list, place), None);
+    for (told, known) in [(5, 5), (3, 5), (5, 5), (8, 8), (-4, 8)] {
+        world.guard.seen(&world.list, place, UnixMillis(told));
+        assert_eq!(world.guard.last_seen(&world.list, place), Some(UnixMillis(known)));
+    }
+    world.guard.seen(&world.list, ListIndex(CAPACITY + 500), NOW);
+    assert_eq!(world.guard.last_seen(&world.list, ListIndex(CAPACITY + 500)), None, "beyond the list");
+    assert_eq!(world.guard.last_seen(&ListName::from_text("x"), place), None);
+}
+
+#[test]
+fn the_time_of_day_is_read_once_a_check() {
+    let world = World::with(Signer::es256(), Some(MINUTE));
+    world.guard.seen(&world.list, ListIndex(1), NOW);
+    let token = world.token(1);
+    for _ in ["verified afresh", "from the cache"] {
+        let before = world.clock.readings.load(Ordering::Relaxed);
+        assert!(world.guard.check(&token).is_ok());
+        assert_eq!(world.clock.readings.load(Ordering::Relaxed) - before, 1);
+    }
+}
+
+#[test]
+fn more_tokens_than_the_cache_holds_are_verified_all_the_same() {
+    let world = World::new();
+    let tokens: Vec<String> = (0..2500).map(|index| world.token(index)).collect();
+    world.end(7);
+    for round in 0..2 {
+        for (index, token) in tokens.iter().enumerate() {
+            assert_eq!(world.guard.check(token).is_ok(), index != 7, "{index} in round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_guard_without_a_cache_works() {
+    let world = World::new();
+    let policy = Policy {
+        issuer: ISSUER.to_owned(),
+        audience: "https://api.example".to_owned(),
+        idle_timeout: None,
+        cache_capacity: 0,
+    };
+    let guard = Guard::new(policy, world.clock.clone());
+    guard.add_key(world.kid.clone(), world.signer.verifying_key());
+    guard.open_list(&world.list, CAPACITY);
+    guard.hold_lease_until(Duration::MAX);
+    let token = world.token(1);
+    assert!(guard.check(&token).is_ok());
+    assert!(guard.check(&token).is_ok());
+    assert!(guard.end(&world.list, ListIndex(1)));
+    assert_eq!(guard.check(&token), Err(Refusal::Invalid));
+}
+
+#[test]
+fn a_key_that_breaks_its_kinds_rule_verifies_nothing() {
+    let world = World::with(Signer::Hs256(b"short".to_vec()), None);
+    assert_eq!(world.guard.check(&world.token(1)), Err(Refusal::Invalid));
+    let world = World::new();
+    world.guard.add_key(KeyId::from_text("x"), VerifyingKey::Es256(vec![0; 65]));
+    let mut header = world.header();
+    header.kid = KeyId::from_text("x");
+    assert_eq!(world.guard.check(&world.sign(&header, &world.claims(1))), Err(Refusal::Invalid));
+}
+
+#[test]
+fn a_lists_bytes_say_what_the_guard_says() {
+    let world = World::new();
+    for index in [0, 3, 4, 5, 7, 8, 9, 13, 15, CAPACITY - 1] {
+        world.end(index);
+    }
+    let bytes = world.guard.list_bytes(&world.list).unwrap();
+    assert_eq!(bytes.len(), (CAPACITY / 8) as usize);
+    assert!(bytes.starts_with(&[0xb9, 0xa3]), "the draft's example");
+    for index in 0..CAPACITY {
+        let over = world.guard.is_over(&world.list, ListIndex(index));
+        assert_eq!(status_list::is_set(&bytes, index), Some(over));
+    }
+}
+
+/// Checks in many threads while sessions end: whatever begins after `end` has returned is refused.
+#[test]
+fn nothing_is_accepted_after_its_end_has_returned() {
+    let world = World::new();
+    let tokens: Vec<String> = (0..64).map(|index| world.token(index)).collect();
+    let ended = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                while ended.load(Ordering::Acquire) < tokens.len() {
+                    let over = ended.load(Ordering::Acquire);
+                    for token in &tokens[..over] {
+                        assert_eq!(world.guard.check(token), Err(Refusal::Invalid));
+                    }
+                    for token in &tokens[over..] {
+                        let _either = world.guard.check(token);
+                    }
+                }
+            });
+        }
+        for index in 0..64 {
+            assert!(world.guard.end(&world.list, ListIndex(index)));
+            ended.fetch_add(1, Ordering::Release);
+            std::thread::yield_now();
+        }
+    });
+}
