@@ -1,0 +1,255 @@
+//! Password hashes, made and checked on bounded threads of their own at low priority, in turns by address.
+
+mod bench;
+mod queue;
+mod schemes;
+
+use std::net::Ipv6Addr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cerrojo_domain::{AddressBlock, Clock, Random};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use self::bench::{Bench, Kinds};
+use self::queue::{Job, Queue, Task};
+use crate::PasswordSettings;
+
+/// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 2 is a weight of 655
+/// beside 1024: while both kinds want the whole machine hashing gets between a quarter and two fifths of it, and
+/// everything else stays fast.
+const NICENESS: i32 = 2;
+/// A thread that has had nothing to do for so long gives back its memory.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Whose turn a job counts against.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Where the request comes from.
+    pub block: AddressBlock,
+    /// Whether the account signed in from there before.
+    pub known: Known,
+}
+
+/// Whether an account signed in from an address before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// It did, within 90 days.
+    Yes,
+    /// It did not, or there is no such account.
+    No,
+}
+
+/// What a check found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// Not the password, or there is none.
+    Wrong,
+    /// The password.
+    Right,
+    /// The password, and this new hash should replace the stored one, which is bcrypt or of another cost.
+    RightWith(String),
+}
+
+/// The queue is longer than anybody should wait (503).
+#[derive(Debug)]
+pub struct Busy {
+    /// When it may be worth trying again; a second at least.
+    pub retry_after: Duration,
+}
+
+impl Busy {
+    const LATER: Self = Self { retry_after: Duration::from_secs(1) };
+}
+
+/// The threads and their queue. Dropped, they end after the job that each is at.
+pub struct Hasher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    queue: Queue,
+    closed: bool,
+}
+
+impl Hasher {
+    /// Starts the threads. They take their memory only with their first hash. A cost that Argon2 does not work with is
+    /// raised to the nearest with which it does.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "each thread has its share of it")]
+    pub fn start(settings: &PasswordSettings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let wanted = settings.threads.max(1);
+        let cost = schemes::workable(settings.argon2);
+        let kinds = Arc::new(Kinds::new(cost));
+        let state = State { queue: Queue::new(wanted, settings.longest_wait), closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new(), clock });
+        let mut started = 0;
+        for _ in 0..wanted {
+            let (shared, bench) = (Arc::clone(&shared), Bench::new(cost, Arc::clone(&kinds), Arc::clone(&random)));
+            match std::thread::Builder::new().name("cerrojo-hash".to_owned()).spawn(move || work(&shared, bench)) {
+                Ok(_) => started += 1,
+                Err(error) => tracing::error!(%error, "a thread for password hashing could not be started"),
+            }
+        }
+        // Without a thread nobody would ever be answered: everybody is told so at once.
+        shared.lock().closed = started == 0;
+        Self { shared }
+    }
+
+    /// Checks `password` against a stored hash. `stored` `None`, empty or unknown: an account that does not exist or has
+    /// no password; the same work, and always [`Checked::Wrong`].
+    ///
+    /// # Errors
+    /// [`Busy`] if it would wait, or has waited, longer than anybody should.
+    pub async fn check(&self, turn: Turn, password: String, stored: Option<String>) -> Result<Checked, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(turn, password, Task::Check { stored, reply })?;
+        answer.await.unwrap_or(Err(Busy::LATER))
+    }
+
+    /// A new hash of `password`, as a PHC string.
+    ///
+    /// # Errors
+    /// [`Busy`] if it would wait, or has waited, longer than anybody should.
+    pub async fn hash(&self, turn: Turn, password: String) -> Result<String, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(turn, password, Task::Make { reply })?;
+        answer.await.unwrap_or(Err(Busy::LATER))
+    }
+
+    /// The command line's turn: nobody else waits.
+    #[must_use]
+    pub fn operator_turn() -> Turn {
+        Turn { block: AddressBlock::of(Ipv6Addr::UNSPECIFIED.into()), known: Known::Yes }
+    }
+
+    fn submit(&self, turn: Turn, password: String, task: Task) -> Result<(), Busy> {
+        let job = Job { password: Zeroizing::new(password), task, since: self.shared.clock.elapsed() };
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Err(Busy::LATER);
+        }
+        state.queue.push(turn, job)?;
+        drop(state);
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_all();
+    }
+}
+
+impl Shared {
+    /// Nothing is left half done under this lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a job; `None` when there will be no more.
+    fn next(&self, bench: &mut Bench) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(job) = state.queue.pop(self.clock.elapsed()) {
+                return Some(job);
+            }
+            if !bench.holds_memory() {
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let (woken, timeout) = self.wake.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if timeout.timed_out() {
+                drop(state);
+                bench.release();
+                state = self.lock();
+            }
+        }
+    }
+}
+
+fn work(shared: &Shared, mut bench: Bench) {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+        tracing::warn!(%error, "password hashing runs at the priority of everything else");
+    }
+    while let Some(job) = shared.next(&mut bench) {
+        let started = shared.clock.elapsed();
+        match job.task {
+            Task::Check { stored, reply } => {
+                let checked = bench.check(&job.password, stored.as_deref());
+                drop(reply.send(Ok(checked)));
+            }
+            Task::Make { reply } => drop(reply.send(bench.make(&job.password).ok_or(Busy::LATER))),
+        }
+        shared.lock().queue.done(shared.clock.elapsed().saturating_sub(started));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cerrojo_domain::{SystemClock, SystemRandom};
+
+    use super::*;
+    use crate::{Argon2Settings, Composition};
+
+    fn hasher(threads: usize, longest_wait: Duration) -> Hasher {
+        let argon2 = Argon2Settings { memory_kib: 8, passes: 1, lanes: 1 };
+        let settings = PasswordSettings { composition: Composition::Off, argon2, threads, longest_wait };
+        Hasher::start(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRandom))
+    }
+
+    fn turn(last: u16) -> Turn {
+        Turn { block: AddressBlock::of(Ipv6Addr::new(0x2001, 0xdb8, 0, last, 0, 0, 0, 1).into()), known: Known::No }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_hashed_and_checked() {
+        let hasher = hasher(2, Duration::from_mins(1));
+        let hash = hasher.hash(turn(1), "caballo grapa".to_owned()).await.unwrap();
+        let check = async |password: &str, stored: Option<&str>| {
+            hasher.check(turn(1), password.to_owned(), stored.map(str::to_owned)).await.unwrap()
+        };
+        assert_eq!(check("caballo grapa", Some(&hash)).await, Checked::Right);
+        assert_eq!(check("caballo grap", Some(&hash)).await, Checked::Wrong);
+        assert_eq!(check("caballo grapa", None).await, Checked::Wrong);
+        assert_eq!(check("", Some("")).await, Checked::Wrong);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn everybody_who_waits_is_answered() {
+        let hasher = Arc::new(hasher(2, Duration::from_mins(1)));
+        let jobs: Vec<_> = (0..300)
+            .map(|number| {
+                let hasher = Arc::clone(&hasher);
+                tokio::spawn(async move { hasher.check(turn(number % 7), number.to_string(), None).await })
+            })
+            .collect();
+        for job in jobs {
+            assert_eq!(job.await.unwrap().unwrap(), Checked::Wrong);
+        }
+    }
+
+    #[tokio::test]
+    async fn dropping_the_hasher_ends_its_threads() {
+        let hasher = hasher(3, Duration::from_mins(1));
+        hasher.hash(turn(1), "x".to_owned()).await.unwrap();
+        let shared = Arc::downgrade(&hasher.shared);
+        drop(hasher);
+        while shared.strong_count() > 0 {
+            std::thread::yield_now();
+        }
+    }
+}
