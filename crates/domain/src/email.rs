@@ -83,7 +83,23 @@ mod tests {
     #[test]
     fn what_mail_cannot_be_sent_to_is_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
-        let bad = ["", "a", "a@", "@b.c", "a@b", "a b@c.de", "a@b..c", "a@-b.c", ".a@b.c", "a..b@c.de", "a@b@c.de", "a\0@b.c", "\"a\"@b.c", "a@b.c\r\nBcc: x@y.z", &long];
+        let bad = [
+            "",
+            "a",
+            "a@",
+            "@b.c",
+            "a@b",
+            "a b@c.de",
+            "a@b..c",
+            "a@-b.c",
+            ".a@b.c",
+            "a..b@c.de",
+            "a@b@c.de",
+            "a\0@b.c",
+            "\"a\"@b.c",
+            "a@b.c\r\nBcc: x@y.z",
+            &long,
+        ];
         for typed in bad {
             assert_eq!(Email::parse(typed), Err(EmailError), "{typed:?}");
         }
