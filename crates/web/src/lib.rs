@@ -1,1 +1,74 @@
-//! web
+//! HTTP in and out: the router, the endpoints, the one table of errors, and the loop that serves connections.
+//!
+//! A request passes [`serve`] (bytes and time limits), the edge (ids, CORS, headers, the body read whole), a handler in
+//! `api/`, and a verb of `cerrojo-app`. What comes back is put into the contract's envelope on the way out.
+
+mod api;
+mod bearer;
+mod body;
+mod client;
+mod connection;
+mod cors;
+mod counted;
+mod edge;
+mod envelope;
+mod lingering;
+mod messages;
+mod percent;
+mod problem;
+mod proxies;
+mod query;
+mod request_id;
+mod settings;
+mod view;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use cerrojo_app::App;
+
+pub use connection::serve;
+pub use proxies::{Network, NetworkError};
+pub use settings::{Cors, HttpSettings};
+
+/// What handlers and extractors share.
+#[derive(Clone)]
+pub(crate) struct Web(Arc<Shared>);
+
+pub(crate) struct Shared {
+    app: Arc<App>,
+    settings: HttpSettings,
+}
+
+impl Web {
+    pub(crate) fn settings(&self) -> &HttpSettings {
+        &self.0.settings
+    }
+}
+
+impl Deref for Web {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0.app
+    }
+}
+
+/// The whole HTTP interface. Requests that carry an [`axum::extract::ConnectInfo`] of a socket address, as [`serve`]
+/// gives them, come from there; others count as coming from `0.0.0.0`.
+pub fn router(app: Arc<App>, settings: HttpSettings) -> Router {
+    let edge = edge::EdgeLayer::new(&app, &settings);
+    let (routes, _) = api::routes().split_for_parts();
+    routes
+        .fallback(api::not_found)
+        .method_not_allowed_fallback(api::other_method)
+        .with_state(Web(Arc::new(Shared { app, settings })))
+        .layer(edge)
+}
+
+/// The description of every endpoint (`OpenAPI` 3.1), generated from the code; what `/openapi.json` answers.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api::openapi::document()
+}

@@ -1,0 +1,205 @@
+//! What administrators do to users.
+
+use axum::extract::State;
+use cerrojo_app::administer::{self, UserChange};
+use cerrojo_domain::RoleId;
+use utoipa::ToSchema;
+
+use crate::Web;
+use crate::bearer::Administrator;
+use crate::body::{Body, Fields, FromFields};
+use crate::envelope::{Answer, AnswerPage, Failure, Nothing, Pagination, Success, SuccessPage};
+use crate::messages;
+use crate::problem::{self, Problem};
+use crate::query::{Pairs, UserPath};
+use crate::view::{EndedCount, SessionsView, UserView, Viewer};
+
+use super::sessions::asked;
+
+/// What a change of a user takes: at least one of them.
+#[derive(ToSchema)]
+pub(crate) struct UserUpdate {
+    #[schema(example = "Ana Ruiz", nullable = false)]
+    name: Option<String>,
+    #[schema(example = "ana@example.com", nullable = false)]
+    email: Option<String>,
+    #[schema(example = 2, nullable = false)]
+    role_id: Option<RoleId>,
+    /// `active`, `inactive` or `suspended`.
+    #[schema(example = "suspended", nullable = false)]
+    status: Option<String>,
+}
+
+impl FromFields for UserUpdate {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            name: fields.text("name"),
+            email: fields.text("email"),
+            role_id: fields.integer_or("role_id", &problem::ROLE),
+            status: fields.text_or("status", &problem::STATUS),
+        }
+    }
+}
+
+/// Lists users, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/admin/users",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(
+        ("page" = Option<i64>, Query, minimum = 1, description = "From 1"),
+        ("limit" = Option<i64>, Query, minimum = 1, description = "Users a page; 100 if not given"),
+    ),
+    responses(
+        (status = 200, description = "A page of users", body = SuccessPage<UserView>),
+        (status = 403, description = "Not an administrator", body = Failure),
+    )
+)]
+pub(crate) async fn list_users(
+    State(app): State<Web>,
+    administrator: Administrator,
+    query: Pairs,
+) -> Result<AnswerPage<UserView>, Problem> {
+    let (page, limit) = (query.number("page")?, query.number("limit")?);
+    let page = administer::list_users(&app, administrator.by(), page, limit).await?;
+    Ok(AnswerPage {
+        message: messages::USERS,
+        items: page.users.iter().map(|user| UserView::new(user, &app.settings.roles)).collect(),
+        pagination: Pagination {
+            current_page: page.current_page,
+            total_pages: page.total_pages,
+            page_size: page.page_size,
+            total_items: page.total_items,
+            has_next_page: page.current_page < page.total_pages,
+            has_previous_page: page.current_page > 1,
+        },
+    })
+}
+
+/// Reads a user.
+#[utoipa::path(
+    get,
+    path = "/api/admin/users/{id}",
+    operation_id = "read_user",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(("id" = i64, Path, minimum = 1, description = "The user")),
+    responses(
+        (status = 200, description = "The user", body = Success<UserView>),
+        (status = 403, description = "Not an administrator", body = Failure),
+        (status = 404, description = "No such user", body = Failure),
+    )
+)]
+pub(crate) async fn user(
+    State(app): State<Web>,
+    administrator: Administrator,
+    UserPath(id): UserPath,
+) -> Result<Answer<UserView>, Problem> {
+    let user = administer::user(&app, administrator.by(), id).await?;
+    Ok(Answer::new(messages::USER, UserView::new(&user, &app.settings.roles)))
+}
+
+/// Changes a user.
+///
+/// A status other than `active`, another role or another email ends every session of the user.
+#[utoipa::path(
+    put,
+    path = "/api/admin/users/{id}",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(("id" = i64, Path, minimum = 1, description = "The user")),
+    request_body = UserUpdate,
+    responses(
+        (status = 200, description = "The user as it is now", body = Success<UserView>),
+        (status = 403, description = "Not an administrator; or it would leave nobody who is", body = Failure),
+        (status = 404, description = "No such user", body = Failure),
+        (status = 409, description = "The email is taken", body = Failure),
+    )
+)]
+pub(crate) async fn update_user(
+    State(app): State<Web>,
+    administrator: Administrator,
+    UserPath(id): UserPath,
+    Body(UserUpdate { name, email, role_id, status }): Body<UserUpdate>,
+) -> Result<Answer<UserView>, Problem> {
+    let change = UserChange { name, email, role_id, status, password: None };
+    let user = administer::update_user(&app, administrator.by(), id, change).await?;
+    Ok(Answer::new(messages::USER_UPDATED, UserView::new(&user, &app.settings.roles)))
+}
+
+/// Deletes a user.
+///
+/// The user's sessions end with it.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/users/{id}",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(("id" = i64, Path, minimum = 1, description = "The user")),
+    responses(
+        (status = 200, description = "Deleted", body = Success<Nothing>),
+        (status = 403, description = "Not an administrator; or oneself", body = Failure),
+        (status = 404, description = "No such user", body = Failure),
+    )
+)]
+pub(crate) async fn delete_user(
+    State(app): State<Web>,
+    administrator: Administrator,
+    UserPath(id): UserPath,
+) -> Result<Answer, Problem> {
+    administer::delete_user(&app, administrator.by(), id).await?;
+    Ok(Answer::plain(messages::USER_DELETED))
+}
+
+/// Lists a user's sessions.
+#[utoipa::path(
+    get,
+    path = "/api/admin/users/{id}/sessions",
+    operation_id = "list_user_sessions",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(
+        ("id" = i64, Path, minimum = 1, description = "The user"),
+        ("ended" = Option<bool>, Query, description = "Also those that ended in the last 30 days"),
+    ),
+    responses(
+        (status = 200, description = "The user's sessions", body = Success<SessionsView>),
+        (status = 403, description = "Not an administrator", body = Failure),
+        (status = 404, description = "No such user", body = Failure),
+    )
+)]
+pub(crate) async fn user_sessions(
+    State(app): State<Web>,
+    administrator: Administrator,
+    UserPath(id): UserPath,
+    query: Pairs,
+) -> Result<Answer<SessionsView>, Problem> {
+    let sessions = administer::user_sessions(&app, administrator.by(), id, asked(&query)?).await?;
+    Ok(Answer::new(
+        messages::SESSIONS,
+        SessionsView::new(sessions, &administrator.caller.session, Viewer::Administrator),
+    ))
+}
+
+/// Ends all of a user's sessions.
+#[utoipa::path(
+    delete,
+    path = "/api/admin/users/{id}/sessions",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(("id" = i64, Path, minimum = 1, description = "The user")),
+    responses(
+        (status = 200, description = "All are over", body = Success<EndedCount>),
+        (status = 403, description = "Not an administrator", body = Failure),
+        (status = 404, description = "No such user", body = Failure),
+    )
+)]
+pub(crate) async fn end_user_sessions(
+    State(app): State<Web>,
+    administrator: Administrator,
+    UserPath(id): UserPath,
+) -> Result<Answer<EndedCount>, Problem> {
+    let ended = administer::end_user_sessions(&app, administrator.by(), id).await?;
+    Ok(Answer::new(messages::SESSIONS_CLOSED, EndedCount { ended }))
+}

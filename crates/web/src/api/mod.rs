@@ -1,0 +1,63 @@
+//! The endpoints, one file an area. Each handler names what it takes, calls one verb and says what it did.
+
+mod admin;
+mod health;
+mod login;
+mod logout;
+pub(crate) mod openapi;
+mod password;
+mod profile;
+mod recover;
+mod register;
+mod sessions;
+mod verify;
+mod well_known;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Web;
+use crate::problem::{self, Problem};
+
+/// Every route there is, with its documentation: there is no other way to add one.
+pub(crate) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(login::login))
+        .routes(routes!(logout::logout))
+        .routes(routes!(register::register))
+        .routes(routes!(profile::read, profile::change))
+        .routes(routes!(password::change))
+        .routes(routes!(recover::forgot))
+        .routes(routes!(recover::reset))
+        .routes(routes!(verify::verify))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end_one))
+        .routes(routes!(sessions::logout_all))
+        .routes(routes!(sessions::logout_others))
+        .routes(routes!(admin::list_users))
+        .routes(routes!(admin::user, admin::update_user))
+        .routes(routes!(admin::delete_user))
+        .routes(routes!(admin::user_sessions, admin::end_user_sessions))
+        .routes(routes!(well_known::jwks))
+        .routes(routes!(well_known::status_list))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(openapi::openapi_json))
+}
+
+/// 404.
+pub(crate) async fn not_found(State(_): State<Web>) -> Problem {
+    (&problem::NO_ROUTE).into()
+}
+
+/// 204 to `OPTIONS`, 405 to any other method that a route does not have. The router adds `Allow`.
+pub(crate) async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        Problem::from(&problem::OTHER_METHOD).into_response()
+    }
+}

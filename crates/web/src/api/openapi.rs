@@ -1,0 +1,107 @@
+//! The description of the API, generated from the handlers.
+
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Response as Documented, ResponseBuilder,
+};
+
+use crate::envelope::{Failure, JSON};
+
+/// What stands above the paths.
+pub(crate) fn head() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Cerrojo")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "An authentication server whose logout is real.\n\n\
+             Keys of request bodies are accepted in camelCase and in snake_case. Unknown keys are ignored. Every answer \
+             carries `X-Request-Id`; answers of limited endpoints carry `RateLimit-Limit`, `RateLimit-Remaining` and \
+             `RateLimit-Reset` (seconds).",
+        ))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build()))
+        .build();
+    let mut components = Components::new();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+    let mut schemas = Vec::new();
+    Failure::schemas(&mut schemas);
+    schemas.push((Failure::name().into_owned(), <Failure as utoipa::PartialSchema>::schema()));
+    components.schemas.extend(schemas);
+    OpenApiBuilder::new().info(info).components(Some(components)).build()
+}
+
+/// The whole description: what handlers say, and what is the same for all of them.
+pub(crate) fn document() -> OpenApi {
+    let mut document = super::routes().into_openapi();
+    for item in document.paths.paths.values_mut() {
+        let operations =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch, &mut item.head];
+        for operation in operations.into_iter().filter_map(Option::as_mut) {
+            add_common_answers(operation);
+        }
+    }
+    document
+}
+
+/// Answers that any endpoint of its kind can give, unless its handler says more about them.
+fn add_common_answers(operation: &mut Operation) {
+    let mut common = vec![
+        ("500", "A defect; the log has the cause", "INTERNAL_ERROR"),
+        ("503", "Overloaded or not able to answer truthfully; see `Retry-After`", "UNAVAILABLE"),
+    ];
+    if operation.request_body.is_some() {
+        common.extend([
+            ("400", "A field is missing or wrong", "VALIDATION_ERROR"),
+            ("408", "The body took too long to arrive", "REQUEST_TIMEOUT"),
+            ("413", "The body is longer than 64 KiB", "PAYLOAD_TOO_LARGE"),
+            ("415", "The body is not JSON", "UNSUPPORTED_MEDIA_TYPE"),
+        ]);
+    }
+    if operation.parameters.as_ref().is_some_and(|parameters| parameters.iter().any(is_checked)) {
+        common.push(("400", "A parameter is wrong", "VALIDATION_ERROR"));
+    }
+    if operation.security.is_some() {
+        common.push(("401", "No token, or one that is not valid (any more); see `WWW-Authenticate`", "UNAUTHORIZED"));
+    }
+    for (status, description, code) in common {
+        let answer = || RefOr::T(failure(description, code));
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(answer);
+    }
+}
+
+/// Names of lists and sessions are looked for, not judged.
+fn is_checked(parameter: &RefOr<Parameter>) -> bool {
+    match parameter {
+        RefOr::T(parameter) => parameter.name != "name" && parameter.name != "If-None-Match",
+        RefOr::Ref(_) => false,
+    }
+}
+
+fn failure(description: &str, code: &str) -> Documented {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(Failure::name())))
+        .example(Some(json!({ "success": false, "message": "…", "code": code })))
+        .build();
+    ResponseBuilder::new().description(description).content("application/json", content).build()
+}
+
+/// This description.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "description",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
+)]
+pub(crate) async fn openapi_json() -> Response {
+    let mut response = axum::Json(document()).into_response();
+    response.headers_mut().insert(http::header::CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+}

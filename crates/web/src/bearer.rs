@@ -1,0 +1,102 @@
+//! The bearer token of a request (RFC 6750, section 2.1), and who it says is calling.
+
+use axum::extract::FromRequestParts;
+use cerrojo_app::administer::By;
+use cerrojo_app::{Caller, authenticate};
+use cerrojo_domain::{ADMIN_ROLE, Origin};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::Web;
+use crate::client::Client;
+use crate::problem::{self, Problem};
+
+/// Whoever is calling, by a token that was checked.
+pub(crate) struct Bearer(pub(crate) Caller);
+
+impl FromRequestParts<Web> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let token = token(&parts.headers).map_err(Problem::from)?;
+        Ok(Self(authenticate::authenticate(web, token).await?))
+    }
+}
+
+/// The same, and its role is the administrator's. Use cases look for themselves; this answers before the rest of the
+/// request is looked at.
+pub(crate) struct Administrator {
+    pub(crate) caller: Caller,
+    origin: Origin,
+}
+
+impl Administrator {
+    /// On whose word, and from where.
+    pub(crate) fn by(&self) -> By<'_> {
+        By::Administrator(&self.caller, &self.origin)
+    }
+}
+
+impl FromRequestParts<Web> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let Bearer(caller) = Bearer::from_request_parts(parts, web).await?;
+        if caller.role_id != ADMIN_ROLE {
+            return Err((&problem::NOT_ADMINISTRATOR).into());
+        }
+        let Ok(Client(origin)) = Client::from_request_parts(parts, web).await;
+        Ok(Self { caller, origin })
+    }
+}
+
+/// The one token of the one `Authorization` header. Tokens in the query or the body are not looked for.
+fn token(headers: &HeaderMap) -> Result<&str, &'static problem::Row> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(&problem::NO_TOKEN)?;
+    if values.next().is_some() {
+        return Err(&problem::BAD_TOKEN);
+    }
+    let bytes = value.as_bytes();
+    let (scheme, rest) = bytes.split_at_checked(6).ok_or(&problem::NO_TOKEN)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer") || !(rest.is_empty() || rest.starts_with(b" ")) {
+        return Err(&problem::NO_TOKEN);
+    }
+    match std::str::from_utf8(rest.trim_ascii()) {
+        Ok("") => Err(&problem::NO_TOKEN),
+        Ok(token) => Ok(token),
+        Err(_) => Err(&problem::BAD_TOKEN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(values: &[&'static str]) -> Result<String, &'static problem::Row> {
+        let headers: HeaderMap = values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).collect();
+        token(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_scheme_is_read_without_regard_to_case() {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c"] {
+            assert_eq!(read(&[value]).as_deref(), Ok("a.b.c"), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_bearer_token_is_none() {
+        for values in [&[][..], &[""], &["Bearer"], &["Bearer "], &["Basic YTpi"], &["Bearera.b.c"], &["a.b.c"]] {
+            assert_eq!(read(values), Err(&problem::NO_TOKEN), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn two_headers_are_one_too_many() {
+        assert_eq!(read(&["Bearer a.b.c", "Bearer a.b.c"]), Err(&problem::BAD_TOKEN));
+    }
+}

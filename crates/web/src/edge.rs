@@ -1,0 +1,200 @@
+//! What every request passes on its way in and every answer on its way out.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::HttpBody as _;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use cerrojo_app::{App, Trouble};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, Method};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, Span};
+
+use crate::HttpSettings;
+use crate::body::{self, Gathered};
+use crate::cors::{CorsPolicy, Grant};
+use crate::envelope::{self, Voice};
+use crate::problem::Problem;
+use crate::request_id::{RequestIds, X_REQUEST_ID};
+
+/// Who may embed an answer as a resource (Fetch standard, "CORP"). Handlers that set it themselves are left alone.
+pub(crate) static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+struct Edge {
+    ids: RequestIds,
+    cors: CorsPolicy,
+    voice: Voice,
+    transport: Transport,
+    body_time: Duration,
+    answer_time: Duration,
+}
+
+/// How clients reach the server.
+enum Transport {
+    Plain,
+    /// Over TLS: browsers are told to stay with it (RFC 6797).
+    Secure,
+}
+
+/// Puts the edge around a router.
+#[derive(Clone)]
+pub(crate) struct EdgeLayer(Arc<Edge>);
+
+impl EdgeLayer {
+    pub(crate) fn new(app: &App, http: &HttpSettings) -> Self {
+        let settings = &app.settings;
+        let window = settings.login_limit.map_or(Duration::ZERO, |rate| rate.window);
+        Self(Arc::new(Edge {
+            ids: RequestIds::new(&*app.random),
+            cors: CorsPolicy::new(&http.cors, &settings.public_url),
+            voice: Voice { locale: settings.locale, login_minutes: window.as_secs().div_ceil(60) },
+            transport: if settings.public_url.starts_with("https://") { Transport::Secure } else { Transport::Plain },
+            body_time: http.body_timeout,
+            answer_time: http.request_timeout,
+        }))
+    }
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = EdgeService<S>;
+
+    fn layer(&self, inner: S) -> EdgeService<S> {
+        EdgeService { inner, edge: Arc::clone(&self.0) }
+    }
+}
+
+/// A router behind the edge.
+#[derive(Clone)]
+pub(crate) struct EdgeService<S> {
+    inner: S,
+    edge: Arc<Edge>,
+}
+
+impl<S> Service<Request> for EdgeService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let edge = Arc::clone(&self.edge);
+        let arrival = edge.arrive(&request);
+        if arrival.only_reads && request.body().is_end_stream() {
+            let answering = self.inner.call(request).instrument(arrival.span.clone());
+            return Box::pin(async move {
+                let Ok(response) = answering.await;
+                Ok(edge.leave(arrival, response))
+            });
+        }
+        let inner = self.inner.clone();
+        Box::pin(async move {
+            let span = arrival.span.clone();
+            let (request, gathered) = body::gather(request, edge.body_time).await;
+            let answering = answer(inner, request).instrument(span);
+            let mut response =
+                if arrival.only_reads { answering.await } else { to_the_end(answering, edge.answer_time).await };
+            if matches!(gathered, Some(Gathered::TooLarge | Gathered::TooSlow | Gathered::CutOff)) {
+                // What is left of the body must not be taken for the next request.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(edge.leave(arrival, response))
+        })
+    }
+}
+
+async fn answer<S>(mut inner: S, request: Request) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let Ok(()) = std::future::poll_fn(|cx| inner.poll_ready(cx)).await;
+    let Ok(response) = inner.call(request).await;
+    response
+}
+
+/// Lets what was begun come to its end though the client goes away or the time runs out: a change is not cut off between
+/// its commit and its being known.
+async fn to_the_end(answering: impl Future<Output = Response> + Send + 'static, time: Duration) -> Response {
+    match tokio::time::timeout(time, tokio::spawn(answering)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(broken)) => Problem::from(Trouble::Internal(format!("a handler broke off: {broken}"))).into_response(),
+        Err(_) => Problem::from(Trouble::Unavailable(format!("no answer within {time:?}; it goes on"))).into_response(),
+    }
+}
+
+/// What is kept of a request until its answer leaves.
+struct Arrival {
+    id: HeaderValue,
+    grant: Grant,
+    only_reads: bool,
+    span: Span,
+}
+
+impl Edge {
+    fn arrive(&self, request: &Request) -> Arrival {
+        let id = self.ids.of(request.headers());
+        // At debug level: the way through the hottest endpoint is too short to carry a span that nobody reads.
+        let span = tracing::debug_span!(
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            method = %request.method(),
+            path = request.uri().path(),
+        );
+        Arrival {
+            id,
+            grant: self.cors.grant(request.method(), request.headers()),
+            only_reads: matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS),
+            span,
+        }
+    }
+
+    fn leave(&self, arrival: Arrival, mut response: Response) -> Response {
+        let Arrival { id, grant, span, .. } = arrival;
+        let problem = envelope::write(&mut response, self.voice);
+        if let Some(cause) = problem.as_ref().and_then(|problem| problem.cause.as_ref()) {
+            tell(cause, &id);
+        }
+        self.cors.put(grant, &mut response);
+        let headers = response.headers_mut();
+        headers.reserve(8);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        if !headers.contains_key(&RESOURCE_POLICY) {
+            headers.insert(&RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+        }
+        if !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if matches!(self.transport, Transport::Secure) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
+        headers.insert(&X_REQUEST_ID, id);
+        span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+        response
+    }
+}
+
+/// Writes a cause to the log, once.
+fn tell(cause: &Trouble, id: &HeaderValue) {
+    let id = id.to_str().unwrap_or_default();
+    match cause {
+        Trouble::Internal(_) => tracing::error!(request_id = id, %cause, "answered 500"),
+        Trouble::Unavailable(_) | Trouble::Unconfirmed(_) => tracing::warn!(request_id = id, %cause, "answered 503"),
+    }
+}

@@ -1,0 +1,370 @@
+//! The one table of errors: what each use case can refuse, as the contract words it.
+
+use cerrojo_app::account::Reauth;
+use cerrojo_app::administer::AdminError;
+use cerrojo_app::authenticate::AuthError;
+use cerrojo_app::end::LogoutError;
+use cerrojo_app::login::LoginError;
+use cerrojo_app::password::PasswordError;
+use cerrojo_app::profile::ProfileError;
+use cerrojo_app::recover::{ForgotError, ResetError};
+use cerrojo_app::register::{Missing, RegisterError};
+use cerrojo_app::sessions::SessionsError;
+use cerrojo_app::{Quota, Trouble};
+use cerrojo_domain::password::PasswordFlaw;
+use http::StatusCode;
+
+use crate::envelope::{Detail, Text};
+
+/// What `WWW-Authenticate` says (RFC 6750, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// Nothing: the endpoint takes no bearer token.
+    None,
+    /// `Bearer`: none was sent, or it was not the token that was wrong.
+    Bearer,
+    /// `Bearer error="invalid_token"`: one was sent and is not accepted.
+    InvalidToken,
+}
+
+/// One row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) challenge: Challenge,
+    pub(crate) message: Text,
+}
+
+macro_rules! table {
+    ($($name:ident: $status:ident $code:literal $challenge:ident, $es:literal, $en:literal;)+) => {
+        $(pub(crate) static $name: Row = Row {
+            status: StatusCode::$status,
+            code: $code,
+            challenge: Challenge::$challenge,
+            message: Text { es: $es, en: $en },
+        };)+
+
+        /// Every row there is.
+        #[cfg(test)]
+        static TABLE: &[(&str, &Row)] = &[$((stringify!($name), &$name)),+];
+    };
+}
+
+table! {
+    BROKEN_JSON: BAD_REQUEST "VALIDATION_ERROR" None, "El cuerpo no es JSON válido", "The body is not valid JSON";
+    NOT_AN_OBJECT: BAD_REQUEST "VALIDATION_ERROR" None, "El cuerpo debe ser un objeto JSON", "The body must be a JSON object";
+    CUT_OFF: BAD_REQUEST "VALIDATION_ERROR" None, "El cuerpo está incompleto", "The body is incomplete";
+    WRONG_INPUT: BAD_REQUEST "VALIDATION_ERROR" None, "Datos de entrada inválidos", "Invalid input";
+    LOGIN_INCOMPLETE: BAD_REQUEST "VALIDATION_ERROR" None, "Email y contraseña son requeridos", "Email and password are required";
+    REGISTER_INCOMPLETE: BAD_REQUEST "VALIDATION_ERROR" None, "Datos de entrada incompletos", "Incomplete input";
+    EMAIL: BAD_REQUEST "VALIDATION_ERROR" None, "Formato de email inválido", "Invalid email format";
+    NAME: BAD_REQUEST "VALIDATION_ERROR" None, "Formato de nombre inválido", "Invalid name format";
+    PASSWORD: BAD_REQUEST "VALIDATION_ERROR" None, "Contraseña no cumple requisitos", "The password does not meet the requirements";
+    NEW_PASSWORD: BAD_REQUEST "VALIDATION_ERROR" None, "La nueva contraseña no cumple requisitos", "The new password does not meet the requirements";
+    PASSWORDS_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Contraseña actual y nueva contraseña son requeridas", "Current password and new password are required";
+    NEW_PASSWORD_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Nueva contraseña es requerida", "New password is required";
+    CURRENT_PASSWORD_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Contraseña actual es requerida", "Current password is required";
+    EMAIL_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Email es requerido", "Email is required";
+    RESET_TOKEN_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Token es requerido", "Token is required";
+    PROFILE_UNCHANGED: BAD_REQUEST "VALIDATION_ERROR" None, "Debe proporcionar al menos nombre o email para actualizar", "Give at least a name or an email to update";
+    USER_ID: BAD_REQUEST "VALIDATION_ERROR" None, "ID de usuario inválido", "Invalid user ID";
+    ROLE: BAD_REQUEST "VALIDATION_ERROR" None, "Rol inválido", "Invalid role";
+    STATUS: BAD_REQUEST "VALIDATION_ERROR" None, "Estado inválido", "Invalid status";
+    USER_UNCHANGED: BAD_REQUEST "VALIDATION_ERROR" None, "No hay datos para actualizar", "There is nothing to update";
+
+    NO_TOKEN: UNAUTHORIZED "UNAUTHORIZED" Bearer, "Token no proporcionado o inválido", "Token missing or invalid";
+    BAD_TOKEN: UNAUTHORIZED "UNAUTHORIZED" InvalidToken, "Token no proporcionado o inválido", "Token missing or invalid";
+    CREDENTIALS: UNAUTHORIZED "INVALID_CREDENTIALS" None, "Credenciales inválidas", "Invalid credentials";
+    INACTIVE: UNAUTHORIZED "UNAUTHORIZED" None, "Usuario inactivo o suspendido", "The user is inactive or suspended";
+    CURRENT_PASSWORD: UNAUTHORIZED "INVALID_CREDENTIALS" Bearer, "La contraseña actual es incorrecta", "The current password is wrong";
+    RESET_TOKEN: UNAUTHORIZED "INVALID_RESET_TOKEN" None, "Token inválido o expirado. Solicita uno nuevo.", "Invalid or expired token. Ask for a new one.";
+
+    NOT_ADMINISTRATOR: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: se requiere rol de administrador", "Access denied: the administrator role is required";
+    ONESELF: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: no puede quitarse a sí mismo el rol, la actividad ni la cuenta", "Access denied: you cannot take away your own role, activity or account";
+    LAST_ADMINISTRATOR: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: debe quedar al menos un administrador activo", "Access denied: at least one active administrator must remain";
+    REGISTER_CLOSED: FORBIDDEN "FORBIDDEN" None, "El registro está cerrado", "Registration is closed";
+
+    NO_ROUTE: NOT_FOUND "NOT_FOUND" None, "Ruta no encontrada", "No such route";
+    NO_USER: NOT_FOUND "NOT_FOUND" None, "Usuario no encontrado", "User not found";
+    NO_SESSION: NOT_FOUND "NOT_FOUND" None, "Sesión no encontrada", "Session not found";
+    NO_LIST: NOT_FOUND "NOT_FOUND" None, "Lista de estado no encontrada", "Status list not found";
+    OTHER_METHOD: METHOD_NOT_ALLOWED "METHOD_NOT_ALLOWED" None, "Método no permitido", "Method not allowed";
+    TOO_SLOW: REQUEST_TIMEOUT "REQUEST_TIMEOUT" None, "La petición tardó demasiado en llegar", "The request took too long to arrive";
+    EMAIL_REGISTERED: CONFLICT "USER_ALREADY_EXISTS" None, "El email ya está registrado", "The email is already registered";
+    EMAIL_TAKEN: CONFLICT "CONFLICT" None, "El email ya está en uso por otro usuario", "The email is already in use by another user";
+    TOO_LARGE: PAYLOAD_TOO_LARGE "PAYLOAD_TOO_LARGE" None, "El cuerpo de la petición es demasiado grande", "The request body is too large";
+    NOT_JSON: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/json", "The body must be application/json";
+
+    TOO_MANY_LOGINS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiados intentos de inicio de sesión. Por favor, intente de nuevo en {minutes} minutos.", "Too many sign-in attempts. Please try again in {minutes} minutes.";
+    TOO_MANY_PASSWORDS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiados intentos. Por favor, intente de nuevo en {minutes} minutos.", "Too many attempts. Please try again in {minutes} minutes.";
+    TOO_MANY_REQUESTS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas peticiones desde esta IP, por favor intente más tarde.", "Too many requests from this IP, please try again later.";
+    INTERNAL: INTERNAL_SERVER_ERROR "INTERNAL_ERROR" None, "Error interno del servidor", "Internal server error";
+    UNAVAILABLE: SERVICE_UNAVAILABLE "UNAVAILABLE" None, "Servicio no disponible temporalmente. Por favor, intente de nuevo.", "Service temporarily unavailable. Please try again.";
+}
+
+/// Seconds until it is worth another try, where nothing is known better.
+const SOON: u32 = 1;
+/// The same where passwords are hashed: what was waiting is done by then.
+const WHEN_HASHED: u32 = 3;
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) row: &'static Row,
+    /// `errors` of the envelope; left out when empty.
+    pub(crate) errors: Vec<Detail>,
+    /// Seconds for `Retry-After`.
+    pub(crate) retry_after: Option<u32>,
+    /// For `RateLimit-*`; on a 429 also for `Retry-After`.
+    pub(crate) quota: Option<Quota>,
+    /// For the log, never for the client.
+    pub(crate) cause: Option<Trouble>,
+}
+
+impl From<&'static Row> for Problem {
+    fn from(row: &'static Row) -> Self {
+        Self { row, errors: Vec::new(), retry_after: None, quota: None, cause: None }
+    }
+}
+
+impl Problem {
+    pub(crate) fn with_errors(row: &'static Row, errors: Vec<Detail>) -> Self {
+        Self { errors, ..row.into() }
+    }
+
+    fn with_flaws(row: &'static Row, flaws: &[PasswordFlaw]) -> Self {
+        Self::with_errors(row, flaws.iter().map(|flaw| Detail::from(flaw_text(*flaw))).collect())
+    }
+
+    fn trouble(cause: Trouble, retry_after: u32) -> Self {
+        let (row, retry_after) = match cause {
+            Trouble::Unavailable(_) | Trouble::Unconfirmed(_) => (&UNAVAILABLE, Some(retry_after)),
+            Trouble::Internal(_) => (&INTERNAL, None),
+        };
+        Self { retry_after, cause: Some(cause), ..row.into() }
+    }
+}
+
+impl From<Trouble> for Problem {
+    fn from(cause: Trouble) -> Self {
+        Self::trouble(cause, SOON)
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Invalid => (&BAD_TOKEN).into(),
+            AuthError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<LogoutError> for Problem {
+    fn from(error: LogoutError) -> Self {
+        match error {
+            LogoutError::AlreadyEnded => (&BAD_TOKEN).into(),
+            LogoutError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Incomplete => (&LOGIN_INCOMPLETE).into(),
+            LoginError::Credentials => (&CREDENTIALS).into(),
+            LoginError::Inactive => (&INACTIVE).into(),
+            LoginError::TooMany => (&TOO_MANY_LOGINS).into(),
+            LoginError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Incomplete(missing) => {
+                let errors = missing.into_iter().map(|field| Detail::from(missing_text(field))).collect();
+                Self::with_errors(&REGISTER_INCOMPLETE, errors)
+            }
+            RegisterError::Email => (&EMAIL).into(),
+            RegisterError::Name => (&NAME).into(),
+            RegisterError::Password(flaws) => Self::with_flaws(&PASSWORD, &flaws),
+            RegisterError::EmailTaken => (&EMAIL_REGISTERED).into(),
+            RegisterError::Closed => (&REGISTER_CLOSED).into(),
+            RegisterError::TooMany => (&TOO_MANY_REQUESTS).into(),
+            RegisterError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<ForgotError> for Problem {
+    fn from(error: ForgotError) -> Self {
+        match error {
+            ForgotError::EmailMissing => (&EMAIL_MISSING).into(),
+            ForgotError::Email => (&EMAIL).into(),
+            ForgotError::TooMany => (&TOO_MANY_REQUESTS).into(),
+            ForgotError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<ResetError> for Problem {
+    fn from(error: ResetError) -> Self {
+        match error {
+            ResetError::TokenMissing => (&RESET_TOKEN_MISSING).into(),
+            ResetError::PasswordMissing => (&NEW_PASSWORD_MISSING).into(),
+            ResetError::Flawed(flaws) => Self::with_flaws(&NEW_PASSWORD, &flaws),
+            ResetError::InvalidToken => (&RESET_TOKEN).into(),
+            ResetError::TooMany => (&TOO_MANY_REQUESTS).into(),
+            ResetError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<Reauth> for Problem {
+    fn from(error: Reauth) -> Self {
+        match error {
+            Reauth::Missing => (&CURRENT_PASSWORD_MISSING).into(),
+            Reauth::Wrong => (&CURRENT_PASSWORD).into(),
+            Reauth::TooMany(quota) => Self { quota, ..(&TOO_MANY_PASSWORDS).into() },
+            Reauth::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::NotFound => (&NO_USER).into(),
+            ProfileError::Nothing => (&PROFILE_UNCHANGED).into(),
+            ProfileError::Email => (&EMAIL).into(),
+            ProfileError::Name => (&NAME).into(),
+            ProfileError::EmailTaken => (&EMAIL_TAKEN).into(),
+            ProfileError::Reauth(error) => error.into(),
+            ProfileError::SessionOver => (&BAD_TOKEN).into(),
+            ProfileError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Incomplete => (&PASSWORDS_MISSING).into(),
+            PasswordError::Flawed(flaws) => Self::with_flaws(&NEW_PASSWORD, &flaws),
+            PasswordError::Wrong => (&CURRENT_PASSWORD).into(),
+            PasswordError::TooMany => (&TOO_MANY_PASSWORDS).into(),
+            PasswordError::SessionOver => (&BAD_TOKEN).into(),
+            PasswordError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<SessionsError> for Problem {
+    fn from(error: SessionsError) -> Self {
+        match error {
+            SessionsError::NotFound => (&NO_SESSION).into(),
+            SessionsError::SessionOver => (&BAD_TOKEN).into(),
+            SessionsError::Reauth(error) => error.into(),
+            SessionsError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotAdministrator => (&NOT_ADMINISTRATOR).into(),
+            AdminError::NotFound => (&NO_USER).into(),
+            AdminError::Nothing => (&USER_UNCHANGED).into(),
+            AdminError::Email => (&EMAIL).into(),
+            AdminError::Name => (&NAME).into(),
+            AdminError::EmailTaken => (&EMAIL_TAKEN).into(),
+            AdminError::Role => (&ROLE).into(),
+            AdminError::Status => (&STATUS).into(),
+            AdminError::Password(flaws) => Self::with_flaws(&PASSWORD, &flaws),
+            AdminError::OneSelf => (&ONESELF).into(),
+            AdminError::LastAdministrator => (&LAST_ADMINISTRATOR).into(),
+            AdminError::SessionOver => (&BAD_TOKEN).into(),
+            AdminError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+fn missing_text(field: Missing) -> Text {
+    match field {
+        Missing::Name => Text { es: "Nombre es requerido", en: "Name is required" },
+        Missing::Email => Text { es: "Email es requerido", en: "Email is required" },
+        Missing::Password => Text { es: "Contraseña es requerida", en: "Password is required" },
+    }
+}
+
+fn flaw_text(flaw: PasswordFlaw) -> Text {
+    match flaw {
+        PasswordFlaw::TooShort => Text {
+            es: "La contraseña debe tener al menos 8 caracteres",
+            en: "The password must have at least 8 characters",
+        },
+        PasswordFlaw::TooLong => Text {
+            es: "La contraseña no puede tener más de 256 caracteres",
+            en: "The password cannot have more than 256 characters",
+        },
+        PasswordFlaw::NoUpperCase => Text {
+            es: "La contraseña debe contener al menos una letra mayúscula",
+            en: "The password must contain at least one upper-case letter",
+        },
+        PasswordFlaw::NoDigit => Text {
+            es: "La contraseña debe contener al menos un número",
+            en: "The password must contain at least one digit",
+        },
+        PasswordFlaw::Common => Text { es: "La contraseña es demasiado común", en: "The password is too common" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_row_speaks_both_languages() {
+        for (name, row) in TABLE {
+            assert!(!row.message.es.is_empty() && !row.message.en.is_empty(), "{name}");
+            assert_ne!(row.message.es, row.message.en, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_code_stands_for_one_status() {
+        let mut statuses = BTreeMap::new();
+        for (name, row) in TABLE {
+            assert_eq!(*statuses.entry(row.code).or_insert(row.status), row.status, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_401_challenges() {
+        for (name, row) in TABLE {
+            assert!(row.challenge == Challenge::None || row.status == StatusCode::UNAUTHORIZED, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_not_sent_and_one_that_is_not_valid_read_the_same() {
+        assert_eq!(NO_TOKEN.message, BAD_TOKEN.message);
+        assert_eq!(NO_TOKEN.code, BAD_TOKEN.code);
+    }
+
+    #[test]
+    fn causes_become_500_or_503_and_keep_to_the_log() {
+        let broken = Problem::from(LogoutError::Trouble(Trouble::Internal("disk on fire".into())));
+        assert_eq!((broken.row, broken.retry_after), (&INTERNAL, None));
+        let busy = Problem::from(LoginError::Trouble(Trouble::Unavailable("queue".into())));
+        assert_eq!((busy.row, busy.retry_after), (&UNAVAILABLE, Some(3)));
+        assert!(busy.cause.is_some() && busy.errors.is_empty());
+    }
+}

@@ -1,0 +1,216 @@
+//! What is shown of users and sessions.
+
+use cerrojo_app::login::SignedIn;
+use cerrojo_app::sessions::{Ended, Session};
+use cerrojo_domain::{RoleId, Roles, SessionId, User};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A user.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = User)]
+pub(crate) struct UserView {
+    /// From 1, never used again.
+    #[schema(example = 7, minimum = 1)]
+    user_id: i64,
+    /// The same number.
+    #[schema(example = 7, minimum = 1)]
+    id: i64,
+    #[schema(example = "Ana Ruiz")]
+    name: String,
+    #[schema(example = "ana@example.com")]
+    email: String,
+    /// 1 is the administrator's.
+    #[schema(example = 2)]
+    role_id: RoleId,
+    /// The role's name.
+    #[schema(example = "user")]
+    role: String,
+    /// The role's name.
+    #[schema(example = "user")]
+    role_name: String,
+    /// `active`, `inactive` or `suspended`.
+    #[schema(value_type = String, example = "active")]
+    status: &'static str,
+    #[schema(example = "2026-02-13T10:00:00.000Z")]
+    registration_date: String,
+    /// When the user last signed in.
+    #[schema(example = "2026-02-13T10:00:00.000Z", required)]
+    last_session: Option<String>,
+}
+
+impl UserView {
+    pub(crate) fn new(user: &User, roles: &Roles) -> Self {
+        let role = roles.name(user.role_id);
+        Self {
+            user_id: user.id.0,
+            id: user.id.0,
+            name: user.name.clone(),
+            email: user.email.as_str().to_owned(),
+            role_id: user.role_id,
+            role: role.clone(),
+            role_name: role,
+            status: user.status.as_str(),
+            registration_date: user.registration_date.rfc3339(),
+            last_session: user.last_session.map(cerrojo_domain::UnixMillis::rfc3339),
+        }
+    }
+}
+
+/// `data` with one user in it.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct OneUser {
+    user: UserView,
+}
+
+impl OneUser {
+    pub(crate) fn new(user: &User, roles: &Roles) -> Self {
+        Self { user: UserView::new(user, roles) }
+    }
+}
+
+/// A session just born.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = SignedIn)]
+pub(crate) struct SignedInView {
+    /// The bearer token: a JWT (RFC 9068).
+    token: String,
+    user: UserView,
+    #[schema(example = 2)]
+    role_id: RoleId,
+    /// The role's name.
+    #[schema(example = "user")]
+    role: String,
+    /// When the token expires.
+    #[schema(example = "2026-02-14T10:00:00.000Z")]
+    expires_at: String,
+}
+
+impl SignedInView {
+    pub(crate) fn new(signed_in: SignedIn, roles: &Roles) -> Self {
+        let user = UserView::new(&signed_in.user, roles);
+        Self {
+            token: signed_in.token,
+            role_id: user.role_id,
+            role: user.role.clone(),
+            user,
+            expires_at: signed_in.expires_at.rfc3339(),
+        }
+    }
+}
+
+/// A session.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(crate) struct SessionView {
+    /// The `sid` of its tokens.
+    id: String,
+    /// Whether it is the calling one.
+    current: bool,
+    /// What the client that signed in calls itself.
+    #[schema(example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/148.0")]
+    device: String,
+    /// The network address that it was signed in from.
+    #[schema(example = "203.0.113.9")]
+    address: String,
+    started_at: String,
+    last_seen_at: String,
+    expires_at: String,
+    #[serde(flatten)]
+    ended: Option<EndedView>,
+}
+
+/// How a session ended.
+#[expect(clippy::struct_field_names, reason = "the contract's names, flattened into the session's")]
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct EndedView {
+    #[schema(required = false)]
+    ended_at: String,
+    /// `logout`, `idle`, `expired`, `password_changed`, …
+    #[schema(required = false, example = "logout")]
+    ended_reason: String,
+    /// `user`, `administrator`, `operator` or `server`; administrators see the number of the user as well
+    /// (`administrator:7`).
+    #[schema(required = false, example = "user")]
+    ended_by: String,
+    /// The network address that asked for it, where one did.
+    #[schema(required = false)]
+    ended_from: Option<String>,
+}
+
+/// `data` with sessions in it.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Sessions)]
+pub(crate) struct SessionsView {
+    sessions: Vec<SessionView>,
+}
+
+/// Whose eyes a session is shown to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Viewer {
+    /// Its own user: who else ended it is told by kind only, and not from where.
+    Owner,
+    /// An administrator.
+    Administrator,
+}
+
+impl SessionsView {
+    /// `current` is the calling session.
+    pub(crate) fn new(sessions: Vec<Session>, current: &SessionId, viewer: Viewer) -> Self {
+        Self { sessions: sessions.into_iter().map(|session| session_view(session, current, viewer)).collect() }
+    }
+}
+
+fn session_view(session: Session, current: &SessionId, viewer: Viewer) -> SessionView {
+    SessionView {
+        current: session.id == *current,
+        id: session.id.as_str().to_owned(),
+        device: session.device,
+        address: session.address,
+        started_at: session.started_at.rfc3339(),
+        last_seen_at: session.last_seen_at.rfc3339(),
+        expires_at: session.expires_at.rfc3339(),
+        ended: session.ended.map(|ended| ended_view(ended, viewer)),
+    }
+}
+
+fn ended_view(ended: Ended, viewer: Viewer) -> EndedView {
+    let kind = ended.by.split(':').next().unwrap_or_default().to_owned();
+    let (ended_by, ended_from) = match viewer {
+        Viewer::Administrator => (ended.by, ended.place),
+        Viewer::Owner if kind == "user" => (kind, ended.place),
+        Viewer::Owner => (kind, None),
+    };
+    EndedView { ended_at: ended.at.rfc3339(), ended_reason: ended.reason, ended_by, ended_from }
+}
+
+/// How many sessions were ended.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct EndedCount {
+    pub(crate) ended: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use cerrojo_domain::UnixMillis;
+
+    use super::*;
+
+    fn ended(by: &str) -> Ended {
+        Ended { at: UnixMillis(0), reason: "admin".to_owned(), by: by.to_owned(), place: Some("192.0.2.1".to_owned()) }
+    }
+
+    #[test]
+    fn owners_see_the_kind_of_whoever_ended_a_session() {
+        let view = ended_view(ended("administrator:7"), Viewer::Owner);
+        assert_eq!((view.ended_by.as_str(), view.ended_from), ("administrator", None));
+        let view = ended_view(ended("user:3"), Viewer::Owner);
+        assert_eq!((view.ended_by.as_str(), view.ended_from.as_deref()), ("user", Some("192.0.2.1")));
+    }
+
+    #[test]
+    fn administrators_see_all_of_it() {
+        let view = ended_view(ended("administrator:7"), Viewer::Administrator);
+        assert_eq!((view.ended_by.as_str(), view.ended_from.as_deref()), ("administrator:7", Some("192.0.2.1")));
+    }
+}
