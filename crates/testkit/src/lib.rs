@@ -1,1 +1,35 @@
-//! testkit
+//! An app in process, for tests: through the real router, as actors, with a clock that only moves when told, seeded
+//! randomness and a mailbox in memory, on both engines.
+//!
+//! ```no_run
+//! use cerrojo_testkit::on_both_engines;
+//!
+//! # async fn a_token_that_was_logged_out_is_dead() {
+//! on_both_engines(async |app| {
+//!     let ana = app.user("ana").await;
+//!     ana.logout().await;
+//!     ana.get("/api/auth/profile").await.assert_token_refused();
+//! })
+//! .await;
+//! # }
+//! ```
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test kit fails tests by panicking")]
+
+mod actor;
+mod both_engines;
+mod call;
+mod clock;
+mod database;
+mod mailbox;
+mod random;
+mod test_app;
+mod tokens;
+
+pub use actor::{Actor, OTHER_PASSWORD, PASSWORD};
+pub use both_engines::{Engine, on_both_engines, on_both_engines_with};
+pub use call::{Call, Reply};
+pub use clock::{BEGINNING, ManualClock};
+pub use mailbox::{Mailbox, SentMail};
+pub use random::SeededRandom;
+pub use test_app::{Options, PUBLIC_URL, TestApp};
+pub use tokens::{claims, header_of};

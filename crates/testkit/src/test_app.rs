@@ -1,0 +1,238 @@
+//! A whole server in one process, without a socket.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use cerrojo_app::administer::{AddedUser, add_user};
+use cerrojo_app::keys::MasterKey;
+use cerrojo_app::{App, Argon2Settings, Lease, Parts, Settings};
+use cerrojo_domain::ADMIN_ROLE;
+use cerrojo_web::HttpSettings;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use crate::database::Database;
+use crate::{Actor, Call, Engine, Mailbox, ManualClock, PASSWORD, Reply, SeededRandom, SentMail};
+
+/// Where the server under test says that it is reached.
+pub const PUBLIC_URL: &str = "http://127.0.0.1:4000";
+
+/// What a test may set before the server starts.
+pub struct Options {
+    /// What use cases need to know. Argon2 is as cheap as it can be.
+    pub settings: Settings,
+    /// What HTTP needs to know.
+    pub http: HttpSettings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let mut settings = Settings::for_url(PUBLIC_URL);
+        settings.password.argon2 = Argon2Settings { memory_kib: 64, passes: 1, lanes: 1 };
+        settings.password.threads = 2;
+        Self { settings, http: HttpSettings::default() }
+    }
+}
+
+/// A server with its database, its clock and its mailbox. Clones are the same server.
+#[derive(Clone)]
+pub struct TestApp {
+    /// Moves when told.
+    pub clock: Arc<ManualClock>,
+    /// Where mail goes.
+    pub mailbox: Arc<Mailbox>,
+    house: Arc<House>,
+}
+
+struct House {
+    options: Options,
+    random: Arc<SeededRandom>,
+    master_key: String,
+    actors: AtomicU32,
+    running: Mutex<Option<Running>>,
+    // Last: what runs on it goes before it.
+    database: Database,
+}
+
+#[derive(Clone)]
+struct Running {
+    app: Arc<App>,
+    router: Router,
+}
+
+impl TestApp {
+    /// A server on a fresh database.
+    pub async fn start(engine: Engine, options: Options) -> Self {
+        let random = Arc::new(SeededRandom::new(27));
+        let app = Self {
+            clock: Arc::new(ManualClock::default()),
+            mailbox: Arc::new(Mailbox::default()),
+            house: Arc::new(House {
+                options,
+                master_key: MasterKey::generate(random.as_ref()).to_hex(),
+                random,
+                actors: AtomicU32::new(0),
+                running: Mutex::new(None),
+                database: Database::fresh(engine).await,
+            }),
+        };
+        app.run().await;
+        app
+    }
+
+    /// Drops the server as a crash does, nothing finished and nothing written down, and starts it again on the same
+    /// database and the same side file. Actors go on with the tokens they have.
+    pub async fn restart(&self) {
+        let running = self.house.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            let store_of = running.app.clone();
+            drop(running);
+            store_of.store.close().await;
+        }
+        self.run().await;
+    }
+
+    async fn run(&self) {
+        let house = &self.house;
+        let store = house.database.open(house.random.clone()).await;
+        let parts = Parts {
+            settings: house.options.settings.clone(),
+            store,
+            clock: self.clock.clone(),
+            random: house.random.clone(),
+            mailer: self.mailbox.clone(),
+            master_key: MasterKey::parse(&house.master_key).expect("what to_hex wrote"),
+            lease: Lease::Holder,
+            side_file: Some(house.database.side_file()),
+        };
+        let app = App::start(parts).await.unwrap_or_else(|error| panic!("the server does not start: {error:?}"));
+        let router = cerrojo_web::router(app.clone(), house.options.http.clone());
+        *house.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { app, router });
+    }
+
+    fn running(&self) -> Running {
+        let running = self.house.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.clone().expect("a server that runs")
+    }
+
+    /// The server's insides, for what has no endpoint.
+    #[must_use]
+    pub fn inside(&self) -> Arc<App> {
+        self.running().app
+    }
+
+    /// The engine that the database runs on.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.house.database.engine()
+    }
+
+    /// Where the database is, for a second opinion.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        self.house.database.url()
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        match self.running().router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Does once, by hand, what the background tasks of a running server do.
+    ///
+    /// # Panics
+    /// If any of it fails.
+    pub async fn tick(&self) {
+        let app = self.inside();
+        cerrojo_app::follow::catch_up(&app).await.expect("to catch up with the log");
+        cerrojo_app::activity::write_down(&app).await.expect("to write down activity");
+        app.limits.save(&app.store).await.expect("to save the limits");
+        cerrojo_app::sweep::sweep(&app).await.expect("to sweep");
+        cerrojo_app::mail::deliver_due(&app).await.expect("to deliver mail");
+    }
+
+    /// Delivers what is due and gives every mail that was ever sent, oldest first.
+    ///
+    /// # Panics
+    /// If the jobs cannot be read.
+    pub async fn mails(&self) -> Vec<SentMail> {
+        let app = self.inside();
+        cerrojo_app::mail::deliver_due(&app).await.expect("to deliver mail");
+        self.mailbox.sent()
+    }
+
+    /// Asks for a reset mail and gives the code of its link.
+    ///
+    /// # Panics
+    /// If no mail comes.
+    pub async fn reset_code(&self, email: &str) -> String {
+        let reply = self.visitor().post("/api/auth/forgot-password", json!({ "email": email })).await;
+        assert_eq!(reply.status, 200, "{reply}");
+        let mails = self.mails().await;
+        mails.iter().rev().find(|mail| mail.to == email).expect("a mail to that address").reset_code()
+    }
+
+    /// Somebody without an account, at an address of their own.
+    #[must_use]
+    pub fn visitor(&self) -> Actor {
+        let number = self.house.actors.fetch_add(1, Ordering::SeqCst);
+        let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 1).to_bits() + number);
+        Actor::visitor(self, IpAddr::V4(address))
+    }
+
+    /// Registers `<name>@example.com` with [`PASSWORD`], signed in.
+    ///
+    /// # Panics
+    /// If the registration fails.
+    pub async fn user(&self, name: &str) -> Actor {
+        let visitor = self.visitor();
+        let body = json!({ "name": name, "email": format!("{name}@example.com"), "password": PASSWORD });
+        let data = visitor.post("/api/auth/register", body).await.assert_ok(201, "Usuario registrado exitosamente");
+        visitor.with_account(&data)
+    }
+
+    /// An administrator of the kit's own, `jefa@example.com` with [`PASSWORD`], signed in.
+    ///
+    /// # Panics
+    /// If the sign-in fails.
+    pub async fn admin(&self) -> Actor {
+        self.admin_named("jefa").await
+    }
+
+    /// An administrator, `<name>@example.com` with [`PASSWORD`], signed in.
+    ///
+    /// # Panics
+    /// If the account cannot be added or the sign-in fails.
+    pub async fn admin_named(&self, name: &str) -> Actor {
+        let visitor = self.visitor();
+        let email = format!("{name}@example.com");
+        let added = AddedUser {
+            name: name.to_owned(),
+            email: email.clone(),
+            password: PASSWORD.to_owned(),
+            role_id: ADMIN_ROLE,
+        };
+        add_user(&self.inside(), added).await.unwrap_or_else(|error| panic!("no administrator: {error:?}"));
+        let data = visitor.try_login(&email, PASSWORD).await.assert_ok(200, "Inicio de sesión exitoso");
+        visitor.with_account(&data)
+    }
+
+    /// Makes calls at the same time; the answers in the calls' order.
+    ///
+    /// # Panics
+    /// If one of them panics.
+    pub async fn together(&self, calls: impl IntoIterator<Item = Call>) -> Vec<Reply> {
+        let under_way: Vec<_> = calls.into_iter().map(|call| tokio::spawn(call.into_future())).collect();
+        let mut replies = Vec::new();
+        for one in under_way {
+            replies.push(one.await.expect("a call that does not panic"));
+        }
+        replies
+    }
+}
