@@ -98,7 +98,8 @@ pub async fn reset(app: &App, origin: &Origin, typed: Reset) -> Limited<Result<(
 
 async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), ResetError> {
     let code_hash = code_hash(&given(typed.token).ok_or(ResetError::TokenMissing)?);
-    let new_password = given(typed.new_password).ok_or(ResetError::PasswordMissing)?;
+    let typed_password = typed.new_password.filter(|password| !password.is_empty());
+    let new_password = typed_password.ok_or(ResetError::PasswordMissing)?;
     // Nobody guesses a code of 256 bits, so what the time tells about one tells nothing. The password is judged before
     // the code is used up, and hashed only for a code that is good.
     accepted(app, &new_password, ("", &Email::from_stored(String::new())))?;

@@ -46,7 +46,7 @@ struct Addressed {
 }
 
 /// Delivers what is due, once. In a running server a task calls it when a job was written and when one is due again.
-/// How many mails left.
+/// How many mails left. May be dropped at any point: what was begun is due again a minute later.
 pub async fn deliver_due(app: &App) -> Result<usize, Trouble> {
     let mut sent = 0;
     loop {

@@ -125,10 +125,7 @@ mod tests {
                     "DATA" => b"354 go on\r\n",
                     "." | "RSET" => b"250 taken\r\n",
                     "QUIT" => break,
-                    line if line.starts_with("EHLO")
-                        || line.contains("<") && line.contains("FROM:")
-                        || line.starts_with("RCPT") =>
-                    {
+                    line if line.starts_with("EHLO") || line.starts_with("MAIL FROM:") || line.starts_with("RCPT") => {
                         b"250 yes\r\n"
                     }
                     _ => b"",
