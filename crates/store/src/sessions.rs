@@ -19,6 +19,13 @@ macro_rules! columns {
     };
 }
 
+/// Of those that started last the one with the greatest id. Both engines find the time in the index.
+macro_rules! newest {
+    () => {
+        "SELECT id FROM sessions WHERE started_at = (SELECT max(started_at) FROM sessions) ORDER BY id DESC LIMIT 1"
+    };
+}
+
 statements! {
     INSERT(9) = "INSERT INTO sessions \
          (id, user_id, list, idx, key_id, device, address, started_at, last_seen_at, expires_at) \
@@ -31,21 +38,22 @@ statements! {
          WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3";
     EXPIRED(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
     IDLE(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2";
-    // Each half begins with the lists, so that the index of live sessions by list and key answers both.
+    // `key_id >= ''` is always so: with it SQLite takes the index of live sessions by list and key, not that of all.
     STRANDED(1) = "SELECT id FROM sessions WHERE ended_at IS NULL \
-         AND list IN (SELECT name FROM lists WHERE retired = 1) \
-         UNION SELECT id FROM sessions WHERE ended_at IS NULL AND list IN (SELECT name FROM lists) \
+         AND list IN (SELECT name FROM lists WHERE retired = 1) AND key_id >= '' \
+         UNION ALL SELECT id FROM sessions WHERE ended_at IS NULL AND list IN (SELECT name FROM lists WHERE retired = 0) \
          AND key_id IN (SELECT id FROM keys WHERE retired_at IS NOT NULL) LIMIT $1";
-    NEWEST(0) = "SELECT id FROM sessions ORDER BY started_at DESC, id DESC LIMIT 1";
+    NEWEST(0) = newest!();
     // A row a session would take seconds for some hundred thousand; one text a list takes a tenth of one.
     ENDED_BITS(0) = "SELECT list, string_agg(CAST(idx AS TEXT), ',') FROM sessions \
          WHERE ended_at IS NOT NULL AND list IN (SELECT name FROM lists WHERE retired = 0) GROUP BY list";
     LIVE_ACTIVITY(1) = "SELECT string_agg(CAST(idx AS TEXT) || ' ' || CAST(last_seen_at AS TEXT), ',') \
-         FROM sessions WHERE list = $1 AND ended_at IS NULL";
+         FROM sessions WHERE list = $1 AND ended_at IS NULL AND key_id >= ''";
     LAST_SEEN(1) = "SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL";
-    SWEEP(2) = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+    SWEEP(2) = concat!(
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE ended_at IS NOT NULL AND ended_at < $1 AND list IN (SELECT name FROM lists WHERE retired = 1) \
-         AND id <> (SELECT id FROM sessions ORDER BY started_at DESC, id DESC LIMIT 1) LIMIT $2)";
+         AND id <> (", newest!(), ") LIMIT $2)");
 }
 
 /// A session to be.

@@ -4,10 +4,11 @@ use cerrojo_domain::{ListIndex, ListName, UnixMillis};
 
 use super::{add_sessions, add_user, logout, person, session, sid};
 use crate::bind::binds;
+use crate::db::Db;
 use crate::db::sealed::Run as _;
 use crate::endings::Which;
 use crate::statement::Statement;
-use crate::testing::on_both_engines;
+use crate::testing::{Fresh, on_both_engines};
 use crate::{StoreError, endings, meta, sessions, users};
 
 const WRITE: Statement = Statement { name: "WRITE", binds: 0, text: || "DELETE FROM sessions" };
@@ -126,4 +127,49 @@ async fn activity_of_many_is_written_in_one_transaction() {
         assert_eq!(sessions::idle(&mut store.reader(), UnixMillis(6_999), 9).await.unwrap(), []);
     })
     .await;
+}
+
+const PROCESS_ID: Statement = Statement { name: "PROCESS_ID", binds: 0, text: || "SELECT pg_backend_pid()::bigint" };
+
+#[tokio::test]
+async fn a_lost_connection_is_told_apart_before_and_at_commit() {
+    let store = Fresh::postgres().await.store().await;
+    let Db::Postgres(pool) = &store.db else { panic!("not PostgreSQL") };
+    let mut outcomes = Vec::new();
+    for at_commit in [false, true] {
+        let mut tx = store.begin().await.unwrap();
+        meta::set(&mut tx, "check", "lost").await.unwrap();
+        let id = tx.rows(PROCESS_ID, binds![]).await.unwrap()[0].int(0).unwrap();
+        // Comes back once the process is gone.
+        let ended: bool =
+            sqlx::query_scalar("SELECT pg_terminate_backend($1::int, 5000)").bind(id).fetch_one(pool).await.unwrap();
+        assert!(ended);
+        outcomes.push(if at_commit { tx.commit().await } else { meta::set(&mut tx, "check", "lost").await });
+    }
+    assert!(matches!(outcomes[0], Err(StoreError::Unavailable(_))), "{:?}", outcomes[0]);
+    assert!(matches!(outcomes[1], Err(StoreError::OutcomeUnknown(_))), "{:?}", outcomes[1]);
+    assert_eq!(meta::get(&mut store.reader(), "check").await.unwrap(), None);
+}
+
+#[test]
+fn a_driver_that_dies_at_commit_leaves_the_outcome_unknown() {
+    for error in
+        [sqlx::Error::WorkerCrashed, sqlx::Error::Io(std::io::Error::other("cut off")), sqlx::Error::PoolClosed]
+    {
+        assert!(matches!(StoreError::before_commit(&error), StoreError::Unavailable(_)));
+        assert!(matches!(StoreError::at_commit(&error), StoreError::OutcomeUnknown(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_cannot_have_its_turn_says_so_and_changed_nothing() {
+    let fresh = Fresh::sqlite();
+    let (store, other) = (fresh.store().await, fresh.store().await);
+    let Db::Sqlite(pools) = &other.db else { panic!("not SQLite") };
+    sqlx::query("PRAGMA busy_timeout = 0").execute(&pools.writer).await.unwrap();
+    let held = store.begin().await.unwrap();
+    assert!(matches!(other.begin().await.map(drop), Err(StoreError::Unavailable(_))));
+    drop(held);
+    add_user(&store, "ana@example.com").await;
+    add_user(&other, "eva@example.com").await;
 }
