@@ -1,0 +1,117 @@
+//! `POST /api/auth/logout`: durable, beside the store that writes the same rows without HTTP.
+
+use std::path::PathBuf;
+
+use crate::bare;
+use crate::child::Child;
+use crate::failure::{Failure, Outcome};
+use crate::figures::{Figures, median, median_of};
+use crate::load::{Client, Load, Order, Until};
+use crate::place::Place;
+use crate::requests::{Requests, with_tokens};
+use crate::seed::{self, Plan};
+use crate::table::{Report, Target};
+
+/// Clients that log out at the same time.
+const CLIENTS: usize = 64;
+/// Sessions that are ended before anything counts.
+const BEFORE: usize = CLIENTS * 4;
+
+struct Contest {
+    servers: Vec<Child>,
+    floor: Child,
+    bare: PathBuf,
+    requests: Requests,
+    count: usize,
+}
+
+/// What the rounds showed, by contender.
+struct Shown {
+    servers: Vec<Vec<Figures>>,
+    floor: Vec<Figures>,
+    bare: Vec<f64>,
+}
+
+/// Measures it: every session was signed in before and is ended once.
+pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
+    let count = place.amounts.logouts;
+    let seed = place.folder("seed")?;
+    let live = BEFORE + (place.amounts.rounds + 1) * count;
+    seed::fill(&seed, Plan { live, ended: 0, tokens: live }).await?;
+    let requests = with_tokens("POST /api/auth/logout", &seed::read_tokens(&seed, "live")?);
+    let mut servers = Vec::new();
+    for build in &place.builds {
+        servers.push(Child::server(build, &place.copy_of(&seed)?).await?);
+    }
+    let floor = floor(place, &servers, &requests).await?;
+    let contest = Contest { servers, floor, bare: place.copy_of(&seed)?, requests, count };
+    let mut shown = Shown { servers: vec![Vec::new(); place.builds.len()], floor: Vec::new(), bare: Vec::new() };
+    // The first does not count.
+    for round in 0..=place.amounts.rounds {
+        let measured = contest.round(BEFORE + round * count).await?;
+        if round > 0 {
+            shown.note(measured);
+        }
+    }
+    let (floor, bare) = (median_of(&shown.floor), median(shown.bare));
+    for (build, figures) in place.builds.iter().zip(&shown.servers) {
+        let figures = median_of(figures);
+        report.add("logout, 64 clients", build, (figures, Some(floor)));
+        report.judge(
+            "logout: rate beside the bare store",
+            build,
+            Target::at_least(0.5).of_ratio("/s", figures.rate, bare),
+        );
+    }
+    Ok(())
+}
+
+/// Of the first server's answer; on each of them the same session ends, so that the rounds find the same.
+async fn floor(place: &Place, servers: &[Child], requests: &Requests) -> Outcome<Child> {
+    let mut answers = Vec::new();
+    for server in servers {
+        let mut client = Client::connect(server.address).await?;
+        let request = requests.first().ok_or_else(|| Failure("no session".to_owned()))?;
+        answers.push(client.answer(request).await?);
+    }
+    let answer = answers.first().ok_or_else(|| Failure("no server".to_owned()))?;
+    Child::floor(answer, &place.folder("floor")?).await
+}
+
+type Measured = (Vec<Figures>, Figures, f64);
+
+impl Contest {
+    async fn round(&self, first: usize) -> Outcome<Measured> {
+        let mut servers = Vec::with_capacity(self.servers.len());
+        for server in &self.servers {
+            servers.push(self.ask(server, first).await?);
+        }
+        let floor = self.ask(&self.floor, first).await?;
+        let folder = self.bare.display().to_string();
+        let bare = bare::reach(&["bare-store", &folder, &first.to_string(), &self.count.to_string()])?;
+        Ok((servers, floor, bare.rate))
+    }
+
+    async fn ask(&self, child: &Child, first: usize) -> Outcome<Figures> {
+        let load = Load {
+            requests: self.requests.clone(),
+            order: Order::InTurn(first),
+            connections: CLIENTS,
+            until: Until::Count(self.count),
+            status: 200,
+        };
+        let before = child.cpu()?;
+        let sample = load.run(child.address).await?;
+        Ok(sample.figures(child.cpu()?.since(&before)))
+    }
+}
+
+impl Shown {
+    fn note(&mut self, (servers, floor, bare): Measured) {
+        for (rounds, figures) in self.servers.iter_mut().zip(servers) {
+            rounds.push(figures);
+        }
+        self.floor.push(floor);
+        self.bare.push(bare);
+    }
+}

@@ -1,0 +1,77 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Measures verify, profile, logout, login, start-up and memory, each beside its floor, and prints a table.
+#[derive(Parser)]
+#[command(name = "bench/run")]
+pub(crate) struct Options {
+    /// Fewer rounds and smaller numbers, for trying. Its figures decide nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these sections, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) only: Vec<Section>,
+    /// Builds this commit as well and measures its server in the same turns.
+    #[arg(long, value_name = "GITREV")]
+    pub(crate) against: Option<String>,
+    /// What this process is for, when the harness starts itself.
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// `GET /api/auth/verify`.
+    Verify,
+    /// `GET /api/auth/profile`.
+    Profile,
+    /// `POST /api/auth/logout`.
+    Logout,
+    /// `POST /api/auth/login`, alone and beside verify.
+    Login,
+    /// Start-up and memory.
+    Startup,
+}
+
+/// Processes that the harness starts.
+#[derive(Subcommand)]
+pub(crate) enum Role {
+    /// Serves one answer with the bare HTTP framework.
+    #[command(hide = true)]
+    Floor {
+        /// The answer, as JSON.
+        answer: PathBuf,
+        /// On which loopback port.
+        port: u16,
+    },
+    /// Ends sessions in transactions of 64, without a server.
+    #[command(hide = true)]
+    BareStore {
+        /// A seeded folder.
+        folder: PathBuf,
+        /// Sessions to leave out.
+        skip: usize,
+        /// Sessions to end.
+        count: usize,
+    },
+    /// Hashes passwords, without a server.
+    #[command(hide = true)]
+    BareHash {
+        /// How many threads.
+        threads: usize,
+        /// For how long.
+        seconds: u64,
+    },
+}
+
+impl Options {
+    /// What is to be measured.
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        let wanted = |section: &Section| self.only.is_empty() || self.only.contains(section);
+        Section::value_variants().iter().copied().filter(wanted).collect()
+    }
+}

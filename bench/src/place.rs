@@ -1,0 +1,91 @@
+//! Where things are, and how much of everything is done.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::against;
+use crate::failure::{Failure, Outcome};
+use crate::options::Options;
+
+/// How much is done.
+#[derive(Clone, Copy)]
+pub(crate) struct Amounts {
+    /// Rounds taken in turn.
+    pub(crate) rounds: usize,
+    /// Requests in a round of verify and profile.
+    pub(crate) requests: usize,
+    /// Logouts in a round.
+    pub(crate) logouts: usize,
+    /// Seconds of a round of logins.
+    pub(crate) seconds: u64,
+    /// Sign-ins before memory is looked at.
+    pub(crate) sign_ins: usize,
+}
+
+/// A server to be measured.
+#[derive(Clone)]
+pub(crate) struct Build {
+    /// `cerrojo`, or the commit it is of.
+    pub(crate) name: String,
+    /// The program.
+    pub(crate) program: PathBuf,
+}
+
+/// Where things are, and how much of everything is done.
+pub(crate) struct Place {
+    /// Cargo's target folder.
+    pub(crate) target: PathBuf,
+    /// This run's own folder, removed when dropped.
+    work: PathBuf,
+    folders: AtomicUsize,
+    /// The servers: this tree's first.
+    pub(crate) builds: Vec<Build>,
+    /// How much is done.
+    pub(crate) amounts: Amounts,
+}
+
+impl Place {
+    /// Finds the servers and makes a folder for this run. It is beside the builds, so that it is on a disk: what is in
+    /// memory alone would make durability cost nothing.
+    pub(crate) fn prepare(options: &Options) -> Outcome<Self> {
+        let me = std::env::current_exe()?;
+        let release = me.parent().ok_or_else(|| Failure("this program has no folder".to_owned()))?;
+        let target = release.parent().unwrap_or(Path::new("/")).to_owned();
+        let mut builds = vec![Build { name: "cerrojo".to_owned(), program: release.join("cerrojo") }];
+        if let Some(revision) = &options.against {
+            builds.push(against::build(revision, &target)?);
+        }
+        let work = target.join(format!("bench/run-{}", std::process::id()));
+        std::fs::create_dir_all(&work)?;
+        let amounts = if options.quick {
+            Amounts { rounds: 3, requests: 20_000, logouts: 3_200, seconds: 3, sign_ins: 200 }
+        } else {
+            Amounts { rounds: 5, requests: 100_000, logouts: 12_800, seconds: 10, sign_ins: 1_000 }
+        };
+        Ok(Self { target, work, folders: AtomicUsize::new(0), builds, amounts })
+    }
+
+    /// A new folder, for a server or a seed.
+    pub(crate) fn folder(&self, name: &str) -> Outcome<PathBuf> {
+        let number = self.folders.fetch_add(1, Ordering::Relaxed);
+        let folder = self.work.join(format!("{number}-{name}"));
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// A new folder with copies of the files in `seed`.
+    pub(crate) fn copy_of(&self, seed: &Path) -> Outcome<PathBuf> {
+        let folder = self.folder("copy")?;
+        for file in std::fs::read_dir(seed)? {
+            let file = file?;
+            std::fs::copy(file.path(), folder.join(file.file_name()))?;
+        }
+        Ok(folder)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.work);
+    }
+}
