@@ -82,7 +82,11 @@ where
 
 async fn deliver(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
-        report(mail::deliver_due(&app).await.map(drop));
+        // A delivery may be dropped at any point: its job is due again a minute later.
+        tokio::select! {
+            delivered = mail::deliver_due(&app) => report(delivered.map(drop)),
+            _ = stopped.changed() => return,
+        }
         let next = outbox::next_due(&mut app.store.reader()).await.ok().flatten();
         let wait = next.map_or(MAIL, |due| due.since(app.clock.now()).clamp(Duration::from_millis(200), MAIL));
         tokio::select! {
