@@ -1,0 +1,255 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// An authentication server whose logout is real.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cerrojo",
+    version,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  cerrojo                                        start the server on 127.0.0.1:4000, with nothing to configure
+  cerrojo user add --email ana@example.com --name Ana --role admin --password-stdin
+  cerrojo session end --user ana@example.com     sign Ana out everywhere, now
+  cerrojo config show                            what is set, and where it comes from
+
+Commands that change something work beside a running server: they succeed when it has confirmed.
+Exit codes: 0 done, 1 error, 2 not understood, 3 done but not confirmed by the running server within 10 s."
+)]
+pub(crate) struct Cli {
+    /// File of settings [default: cerrojo.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "CERROJO_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// How to serve.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Serve {
+    /// Address and port to listen on, over `server.listen`; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server (as without a command)
+    Serve(Serve),
+    /// See and change accounts
+    #[command(subcommand)]
+    User(User),
+    /// See and end sessions
+    #[command(subcommand)]
+    Session(Session),
+    /// See and change the keys that sign tokens
+    #[command(subcommand)]
+    Key(Key),
+    /// Look after the database
+    #[command(subcommand)]
+    Db(Db),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(Config),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  cerrojo completions bash > /etc/bash_completion.d/cerrojo")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Shape {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whether to ask first.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Consent {
+    /// Do not ask; needed where nobody can be asked
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Where a password comes from. Never from the command line, where others could see it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct PasswordFrom {
+    /// Read the password from standard input, one line
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user
+    #[command(after_help = "\
+Examples:
+  cerrojo user add --email ana@example.com --name Ana --role admin --password-stdin < password.txt
+  pass show cerrojo/ana | cerrojo user add --email ana@example.com --name Ana --password-stdin")]
+    Add {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+        /// Name
+        #[arg(long)]
+        name: String,
+        /// admin, user, or a role declared under [roles]
+        #[arg(long, default_value = "user")]
+        role: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// List all users, the newest first
+    List {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Show a user
+    Show {
+        /// E-mail address
+        email: String,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Set whether a user may sign in; anything but active ends every session of the user
+    #[command(after_help = "Example:\n  cerrojo user set-status ana@example.com suspended")]
+    SetStatus {
+        /// E-mail address
+        email: String,
+        /// active, inactive or suspended
+        status: String,
+    },
+    /// Set a user's role; a change ends every session of the user
+    #[command(after_help = "Example:\n  cerrojo user set-role ana@example.com admin")]
+    SetRole {
+        /// E-mail address
+        email: String,
+        /// admin, user, or a role declared under [roles]
+        role: String,
+    },
+    /// Set a user's password; ends every session of the user
+    #[command(after_help = "Example:\n  cerrojo user set-password ana@example.com --password-stdin < password.txt")]
+    SetPassword {
+        /// E-mail address
+        email: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Delete a user for ever; the sessions end with it
+    Delete {
+        /// E-mail address
+        email: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    /// List a user's sessions
+    List {
+        /// E-mail address
+        #[arg(long, value_name = "EMAIL")]
+        user: String,
+        /// Also those that ended in the last 30 days: when, why and by whom
+        #[arg(long)]
+        ended: bool,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// End sessions, now and for ever
+    #[command(after_help = "\
+Examples:
+  cerrojo session end 3q2-7wAAAAAAAAAAAAAAAA     one session, by the id that `session list` shows
+  cerrojo session end --user ana@example.com     all of Ana's
+  cerrojo session end --everyone --yes           all there are")]
+    End {
+        #[command(flatten)]
+        which: WhichSessions,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichSessions {
+    /// The id of one session
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// All sessions of this user
+    #[arg(long, value_name = "EMAIL")]
+    pub(crate) user: Option<String>,
+    /// All sessions of everybody
+    #[arg(long)]
+    pub(crate) everyone: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// List the keys
+    List {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Make a new key that signs from now on; tokens signed by older ones go on
+    Rotate,
+    /// Retire a compromised key: nothing that it signed is accepted any more
+    #[command(after_help = "Example:\n  cerrojo key retire 3q2-7wAAAAAAAAAAAAAAAA --yes")]
+    Retire {
+        /// The key's id (kid)
+        id: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// Bring the schema up to date (a starting server does it by itself)
+    Migrate,
+    /// Check that the database is whole and says nothing that contradicts itself
+    Check,
+    /// Copy the database into a file, also while a server runs
+    #[command(after_help = "\
+Example:
+  cerrojo db backup /backup/cerrojo-2026-02-13.db
+
+The master key is not in the copy. Keep the key file as well, and in another place.")]
+    Backup {
+        /// A file that does not exist yet
+        file: PathBuf,
+    },
+    /// Put a backup in place; every session ends. No server may be running
+    #[command(after_help = "Example:\n  cerrojo db restore /backup/cerrojo-2026-02-13.db")]
+    Restore {
+        /// A file that `db backup` wrote
+        file: PathBuf,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Look whether all settings are right
+    Check,
+    /// Show what is in effect and where it comes from; secrets are masked
+    Show {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Print all settings there are, as Markdown
+    Reference,
+}

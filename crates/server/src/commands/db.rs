@@ -1,0 +1,117 @@
+//! `cerrojo db`: migrate, check, backup. Restoring is next door.
+
+use std::path::Path;
+
+use cerrojo_domain::Entry;
+use cerrojo_store::{Store, log, sqlite};
+
+use super::restore;
+use crate::cli::Db;
+use crate::config::Configuration;
+use crate::failure::Failure;
+use crate::lock::{Holder, Kind, Lock, Taken};
+use crate::place::Place;
+use crate::{open, out};
+
+/// Entries of the log read at once.
+const CHUNK: i64 = 1000;
+
+pub(crate) async fn run(command: Db, configuration: &Configuration) -> Result<(), Failure> {
+    match command {
+        Db::Migrate => migrate(configuration).await,
+        Db::Check => check(configuration).await,
+        Db::Backup { file } => backup(configuration, &file).await,
+        Db::Restore { file, consent } => restore::run(configuration, &file, consent).await,
+    }
+}
+
+async fn migrate(configuration: &Configuration) -> Result<(), Failure> {
+    let place = Place::of(configuration)?;
+    place.check()?;
+    let taken = Lock::take(&place.database, &Holder::this(Kind::Command, "cerrojo db migrate")).await?;
+    let store = open::store(&place).await?;
+    let done = match &taken {
+        Taken::Ours(_) => store.migrate().await?,
+        Taken::Serving(_) if store.schema_is_current().await? => Vec::new(),
+        Taken::Serving(holder) => {
+            return Err(Failure::new(format!("the database is in use by {holder}: stop it first")));
+        }
+    };
+    store.close().await;
+    for name in &done {
+        out::line(&format!("ran {name}"));
+    }
+    if done.is_empty() {
+        out::line("the database is up to date");
+    }
+    Ok(())
+}
+
+async fn check(configuration: &Configuration) -> Result<(), Failure> {
+    let store = open::store_to_read(configuration).await?;
+    let mut problems = sqlite::check(&store).await?;
+    problems.extend(check_log(&store).await?);
+    store.close().await;
+    if problems.is_empty() {
+        out::line("the database is whole");
+        return Ok(());
+    }
+    Err(Failure::new(problems.join("\n")))
+}
+
+/// Numbers without gaps, marks that are there, and a head that is the last entry.
+pub(super) async fn check_log(store: &Store) -> Result<Vec<String>, Failure> {
+    let mut run = store.snapshot().await?;
+    let head = log::head(&mut run).await?;
+    let mut problems = Vec::new();
+    let mut last: Option<Entry> = None;
+    loop {
+        let after = last.as_ref().map_or(0, |entry| entry.position.number);
+        let entries = log::after(&mut run, after, CHUNK).await?;
+        if entries.is_empty() {
+            break;
+        }
+        for entry in entries {
+            let number = entry.position.number;
+            if last.as_ref().is_some_and(|last| last.position.number + 1 != number) {
+                problems.push(format!("the log has a gap before entry {number}"));
+            }
+            if entry.position.mark.is_empty() {
+                problems.push(format!("entry {number} of the log has no mark"));
+            }
+            last = Some(entry);
+        }
+    }
+    let end = last.map_or((0, String::new()), |entry| (entry.position.number, entry.position.mark));
+    if end.0 != head.number || (end.0 > 0 && end.1 != head.mark) {
+        problems.push(format!("the log's head says {}, its last entry is {}", head.number, end.0));
+    }
+    Ok(problems)
+}
+
+async fn backup(configuration: &Configuration, file: &Path) -> Result<(), Failure> {
+    if file.symlink_metadata().is_ok() {
+        return Err(Failure::new(format!("{} exists already: a backup never replaces anything", file.display())));
+    }
+    let place = Place::of(configuration)?;
+    open::existing(&place.database)?;
+    let store = open::store_at(&place.database).await?;
+    out::note(&format!("copying {} …", place.database.display()));
+    sqlite::backup(&store, file).await?;
+    store.close().await;
+    let size = std::fs::metadata(file).map(|file| file.len()).unwrap_or_default();
+    out::line(&format!("{}: {}", file.display(), readable(size)));
+    if let crate::config::MasterKeySource::File(key) = &configuration.master_key {
+        out::note(&format!("the master key is not in it: keep {} as well, in another place", key.display()));
+    } else {
+        out::note("the master key is not in it: keep the value of keys.master_key as well, in another place");
+    }
+    Ok(())
+}
+
+fn readable(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
+        _ => format!("{} MiB", bytes.div_ceil(1_048_576)),
+    }
+}

@@ -1,0 +1,28 @@
+//! What the command line does beside serving.
+
+pub(crate) mod config;
+mod db;
+mod key;
+mod restore;
+mod session;
+mod user;
+
+use crate::cli::Command;
+use crate::config::Configuration;
+use crate::failure::Failure;
+
+/// Runs a command that needs the database.
+pub(crate) async fn run(command: Command, configuration: Configuration) -> Result<(), Failure> {
+    match command {
+        Command::User(command) => user::run(command, &configuration).await,
+        Command::Session(command) => session::run(command, &configuration).await,
+        Command::Key(command) => key::run(command, &configuration).await,
+        Command::Db(command) => db::run(command, &configuration).await,
+        Command::Serve(_) | Command::Config(_) | Command::Completions { .. } => Ok(()),
+    }
+}
+
+/// A value as indented JSON.
+fn json(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

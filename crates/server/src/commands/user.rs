@@ -1,0 +1,165 @@
+//! `cerrojo user`.
+
+use cerrojo_app::administer::{self, AddedUser, By, UserChange};
+use cerrojo_domain::{Email, RoleId, Roles, User as Account};
+use cerrojo_store::users;
+use serde_json::{Value, json};
+
+use crate::cli::{Shape, User};
+use crate::config::Configuration;
+use crate::failure::Failure;
+use crate::{ask, open, out};
+
+/// Users read at once.
+const CHUNK: i64 = 500;
+
+pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<(), Failure> {
+    match command {
+        User::Add { email, name, role, password: _ } => {
+            let role_id = role_named(&configuration.app.roles, &role)?;
+            let password = ask::password()?;
+            add(configuration, AddedUser { name, email, password, role_id }).await
+        }
+        User::List { shape } => list(configuration, shape).await,
+        User::Show { email, shape } => show(configuration, &email, shape).await,
+        User::SetStatus { email, status } => {
+            change(configuration, &email, UserChange { status: Some(status), ..UserChange::default() }).await
+        }
+        User::SetRole { email, role } => {
+            let role_id = Some(role_named(&configuration.app.roles, &role)?);
+            change(configuration, &email, UserChange { role_id, ..UserChange::default() }).await
+        }
+        User::SetPassword { email, password: _ } => {
+            let password = Some(ask::password()?);
+            change(configuration, &email, UserChange { password, ..UserChange::default() }).await
+        }
+        User::Delete { email, consent } => {
+            ask::consent(consent, &format!("{} will be deleted for ever.", out::tame(&email)))?;
+            delete(configuration, &email).await
+        }
+    }
+}
+
+/// A role by its name or number.
+fn role_named(roles: &Roles, text: &str) -> Result<RoleId, Failure> {
+    let by_number = || text.parse().ok().filter(|id| roles.exists(*id));
+    roles.by_name(text).or_else(by_number).ok_or_else(|| {
+        Failure::usage(format!(
+            "there is no role \"{}\": admin, user, or one that is declared under [roles]",
+            out::tame(text)
+        ))
+    })
+}
+
+async fn add(configuration: &Configuration, user: AddedUser) -> Result<(), Failure> {
+    let opened = open::to_change(configuration, "cerrojo user add").await?;
+    let user = administer::add_user(&opened.app, user).await?;
+    out::line(&format!(
+        "added {} as user {} ({})",
+        user.email.as_str(),
+        user.id,
+        configuration.app.roles.name(user.role_id)
+    ));
+    opened.close().await;
+    Ok(())
+}
+
+async fn change(configuration: &Configuration, email: &str, change: UserChange) -> Result<(), Failure> {
+    let opened = open::to_change(configuration, "cerrojo user set").await?;
+    let before = find(&opened.app, email).await?;
+    let after = administer::update_user(&opened.app, By::Operator, before.id, change).await?;
+    let roles = &configuration.app.roles;
+    let shown = format!("{}: {}, {}", after.email.as_str(), roles.name(after.role_id), after.status.as_str());
+    let over = after.epoch != before.epoch;
+    out::line(&if over { format!("{shown}; every session is over") } else { format!("{shown}; nothing ended") });
+    opened.close().await;
+    Ok(())
+}
+
+async fn delete(configuration: &Configuration, email: &str) -> Result<(), Failure> {
+    let opened = open::to_change(configuration, "cerrojo user delete").await?;
+    let user = find(&opened.app, email).await?;
+    administer::delete_user(&opened.app, By::Operator, user.id).await?;
+    out::line(&format!("deleted {} (user {}); every session is over", user.email.as_str(), user.id));
+    opened.close().await;
+    Ok(())
+}
+
+/// The account of an address.
+pub(super) async fn find(app: &cerrojo_app::App, email: &str) -> Result<Account, Failure> {
+    administer::user_by_email(app, email).await.map_err(|error| match error {
+        administer::AdminError::NotFound => nobody(email),
+        other => other.into(),
+    })
+}
+
+/// Nobody has this address.
+pub(super) fn nobody(email: &str) -> Failure {
+    Failure::new(format!("there is no user {}", out::tame(email)))
+}
+
+async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
+    let store = open::store_to_read(configuration).await?;
+    let roles = &configuration.app.roles;
+    let mut run = store.snapshot().await?;
+    let mut all = Vec::new();
+    loop {
+        let offset = i64::try_from(all.len()).unwrap_or(i64::MAX);
+        let page = users::page(&mut run, offset, CHUNK).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    drop(run);
+    if shape.json {
+        out::line(&super::json(&all.iter().map(|user| as_json(user, roles)).collect()));
+    } else {
+        let rows: Vec<Vec<String>> = all.iter().map(|user| as_row(user, roles)).collect();
+        out::table(&["ID", "EMAIL", "NAME", "ROLE", "STATUS", "REGISTERED", "LAST SESSION"], &rows);
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Result<(), Failure> {
+    let store = open::store_to_read(configuration).await?;
+    let user = users::by_email(&mut store.reader(), &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
+    let roles = &configuration.app.roles;
+    if shape.json {
+        out::line(&super::json(&as_json(&user, roles)));
+    } else {
+        let names = ["id", "email", "name", "role", "status", "registered", "last session"];
+        for (name, value) in names.iter().zip(as_row(&user, roles)) {
+            out::line(&format!("{name:13} {value}"));
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn as_row(user: &Account, roles: &Roles) -> Vec<String> {
+    vec![
+        user.id.to_string(),
+        out::tame(user.email.as_str()),
+        out::tame(&user.name),
+        roles.name(user.role_id),
+        user.status.as_str().to_owned(),
+        user.registration_date.rfc3339(),
+        user.last_session.map_or_else(|| "never".to_owned(), cerrojo_domain::UnixMillis::rfc3339),
+    ]
+}
+
+/// Named as the API names them.
+fn as_json(user: &Account, roles: &Roles) -> Value {
+    json!({
+        "user_id": user.id,
+        "email": user.email.as_str(),
+        "name": user.name,
+        "role_id": user.role_id,
+        "role_name": roles.name(user.role_id),
+        "status": user.status.as_str(),
+        "registration_date": user.registration_date.rfc3339(),
+        "last_session": user.last_session.map(cerrojo_domain::UnixMillis::rfc3339),
+    })
+}

@@ -1,0 +1,225 @@
+//! Every setting there is: what it expects, what it is without being set, and what it does. The reference in
+//! `docs/SETTINGS.md` is written from this table.
+
+/// Whether a value may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrecy {
+    /// It may.
+    Open,
+    /// Never.
+    Secret,
+    /// A URL that may be shown without its password.
+    UrlWithPassword,
+}
+
+/// What holds when nothing is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standard {
+    /// This text, read like one that was given.
+    Text(&'static str),
+    /// Something that follows from other settings; the words say what.
+    Derived(&'static str),
+    /// Nothing; the words say what that means.
+    Unset(&'static str),
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// `section.key`.
+    pub(crate) name: &'static str,
+    /// What holds when it is not set.
+    pub(crate) standard: Standard,
+    /// What a value has to be; completes "expects …".
+    pub(crate) expects: &'static str,
+    /// What it does.
+    pub(crate) about: &'static str,
+    /// Whether its value may be shown.
+    pub(crate) secrecy: Secrecy,
+    /// Whether it takes several values.
+    pub(crate) several: Several,
+}
+
+/// Whether a setting takes several values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Several {
+    /// One value.
+    No,
+    /// An array in the file, separated by commas in the environment.
+    Yes,
+}
+
+impl Key {
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        variable(self.name)
+    }
+}
+
+/// The environment variable for a `section.key`.
+pub(crate) fn variable(name: &str) -> String {
+    format!("CERROJO_{}", name.replace('.', "__").to_uppercase())
+}
+
+macro_rules! keys {
+    ($($name:ident = $text:literal, $standard:expr, $secrecy:ident, $several:ident, $expects:literal, $about:literal;)+) => {
+        $(pub(crate) const $name: Key = Key {
+            name: $text, standard: $standard, expects: $expects, about: $about,
+            secrecy: Secrecy::$secrecy, several: Several::$several,
+        };)+
+        /// All of them, in the order of the reference.
+        pub(crate) const ALL: &[&Key] = &[$(&$name),+];
+    };
+}
+
+keys! {
+    LISTEN = "server.listen", Standard::Text("127.0.0.1:4000"), Open, No,
+        "an address and a port such as 127.0.0.1:4000 or [::1]:4000",
+        "Where the server accepts connections. Port 0 takes a free one and says which.";
+    PUBLIC_URL = "server.public_url", Standard::Derived("`http://` and the address of `server.listen`"), Open, No,
+        "an http or https URL without user, query or fragment, such as https://auth.example.com",
+        "Where clients reach the server: the `iss` of its tokens and the start of the addresses in mails and status lists.";
+    TRUSTED_PROXIES = "server.trusted_proxies", Standard::Text(""), Open, Yes,
+        "IP addresses or networks such as 10.0.0.0/8",
+        "Proxies whose forwarding headers are believed. The client's address is taken from nobody else's.";
+    DATABASE_URL = "database.url", Standard::Text("sqlite:data/cerrojo.db"), UrlWithPassword, No,
+        "sqlite:PATH or a postgres:// URL",
+        "The database. A relative path counts from the working directory. This release serves from SQLite only.";
+    TOKEN_ALGORITHM = "token.algorithm", Standard::Text("ES256"), Open, No,
+        "ES256 or HS256",
+        "How session tokens are signed: with a key of the server's own, or with `token.secret`.";
+    TOKEN_TTL = "token.ttl", Standard::Text("24h"), Open, No,
+        "a duration such as 24h, 90m or 30d, from 1s to 366d",
+        "How long a token, and so a session, lives.";
+    TOKEN_SECRET = "token.secret", Standard::Unset("needed with HS256"), Secret, No,
+        "32 bytes at least, as text or as base64:…",
+        "The shared secret of HS256. Whoever knows it can make tokens: see `docs/SECURITY.md`.";
+    TOKEN_AUDIENCE = "token.audience", Standard::Derived("the value of `server.public_url`"), Open, No,
+        "a text that is not empty",
+        "The `aud` of tokens.";
+    IDLE_TIMEOUT = "session.idle_timeout", Standard::Text("off"), Open, No,
+        "a duration such as 30m, from 1s to 366d, or off",
+        "A session that nobody uses for so long is over.";
+    LIMITS_LOGIN = "limits.login", Standard::Text("5/15m"), Open, No,
+        "a number and a duration such as 5/15m, or off",
+        "Failed sign-ins for an account from one address; ten times that for an address, twenty times for an account.";
+    LIMITS_PUBLIC = "limits.public", Standard::Text("50/15m"), Open, No,
+        "a number and a duration such as 50/15m, or off",
+        "Requests of one address to register, and to forgotten passwords.";
+    MAIL_URL = "mail.url", Standard::Unset("mails are written to `mail.outbox`"), UrlWithPassword, No,
+        "an smtp:// or smtps:// URL such as smtps://user:password@mail.example.com",
+        "The mail server. `smtp` uses STARTTLS, `smtps` TLS from the start.";
+    MAIL_FROM = "mail.from", Standard::Derived("`Cerrojo <no-reply@` and the host of `server.public_url`"), Open, No,
+        "an address such as Cerrojo <no-reply@example.com>",
+        "The sender of mails. Has to be set when `mail.url` is.";
+    MAIL_OUTBOX = "mail.outbox", Standard::Text("data/outbox"), Open, No,
+        "a folder",
+        "Where mails are written, one `.eml` file each, when there is no `mail.url`.";
+    MAIL_RESET_LINK = "mail.reset_link",
+        Standard::Derived("`<server.public_url>/reset-password?token={token}`"), Open, No,
+        "a URL that contains {token}",
+        "The link in mails for a forgotten password.";
+    LOCALE = "locale.default", Standard::Text("es"), Open, No,
+        "es or en",
+        "The language of messages and mails.";
+    CORS_ORIGINS = "cors.origins",
+        Standard::Unset("loopback origins while `server.public_url` is loopback, otherwise none"), Open, Yes,
+        "origins such as https://app.example.com, without a path",
+        "Web origins whose pages may call the API.";
+    LOG_FORMAT = "log.format", Standard::Text("text"), Open, No,
+        "text or json",
+        "The form of log lines, on standard error.";
+    LOG_LEVEL = "log.level", Standard::Text("info"), Open, No,
+        "error, warn, info, debug, trace, or directives such as info,cerrojo_web=debug",
+        "What is logged.";
+    REGISTER_OPEN = "register.open", Standard::Text("true"), Open, No,
+        "true or false",
+        "Whether anybody may register.";
+    REAUTHENTICATION = "account.reauthentication", Standard::Text("false"), Open, No,
+        "true or false",
+        "Whether the current password is asked for before a change of e-mail and before ending other sessions.";
+    COMPOSITION = "password.composition", Standard::Text("false"), Open, No,
+        "true or false",
+        "Whether new passwords need an upper-case letter and a digit.";
+    ARGON2_MEMORY = "password.argon2_memory_kib", Standard::Text("19456"), Open, No,
+        "KiB from 7168 to 1048576, together with the passes not below the OWASP minimum",
+        "Memory of Argon2id.";
+    ARGON2_PASSES = "password.argon2_passes", Standard::Text("2"), Open, No,
+        "a number from 1 to 20",
+        "Passes of Argon2id.";
+    ARGON2_LANES = "password.argon2_lanes", Standard::Text("1"), Open, No,
+        "a number from 1 to 16",
+        "Lanes of Argon2id.";
+    PASSWORD_THREADS = "password.threads", Standard::Derived("the number of processors"), Open, No,
+        "a number from 1 to 64",
+        "Threads that hash passwords, at low priority.";
+    MASTER_KEY = "keys.master_key", Standard::Unset("`keys.master_key_file` is read"), Secret, No,
+        "32 bytes as 64 hexadecimal digits or as base64",
+        "The key that seals signing keys in the database.";
+    MASTER_KEY_FILE = "keys.master_key_file", Standard::Derived("`master.key` beside the SQLite database"), Open, No,
+        "a file of mode 0600",
+        "Where the master key is kept. Made together with a new database.";
+}
+
+/// The section whose keys are names of the operator's choosing.
+pub(crate) const ROLES: &str = "roles";
+
+/// The setting of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    ALL.iter().copied().find(|key| key.name == name)
+}
+
+/// The known name that looks most like `typed`, if one does.
+pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (typed.chars().count() / 3).max(2);
+    let bare = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    known
+        .map(|name| (distance(&bare(typed), &bare(name)), name))
+        .filter(|(far, _)| *far <= limit)
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((b, above), diagonal) in other.iter().zip(row.iter().skip(1)).zip(row.iter()) {
+            let left = next.last().copied().unwrap_or(0);
+            next.push((diagonal + usize::from(a != *b)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_error_is_recognised() {
+        let names = || ALL.iter().map(|key| key.name);
+        assert_eq!(nearest("token.tll", names()), Some("token.ttl"));
+        assert_eq!(nearest("server.public-url", names()), Some("server.public_url"));
+        assert_eq!(nearest("sesion.idle_timeout", names()), Some("session.idle_timeout"));
+        assert_eq!(nearest("completely.different", names()), None);
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn every_variable_has_a_section() {
+        for key in ALL {
+            assert!(key.variable().contains("__"), "{}", key.name);
+        }
+        assert_eq!(LISTEN.variable(), "CERROJO_SERVER__LISTEN");
+    }
+}

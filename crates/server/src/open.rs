@@ -1,0 +1,201 @@
+//! Wiring: from settings to an open store, a master key and an app.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cerrojo_app::keys::{Keyring, MasterKey};
+use cerrojo_app::mail::{Mailer, OutboxFolder, SmtpMailer};
+use cerrojo_app::{App, Lease, Parts};
+use cerrojo_domain::{SystemClock, SystemRandom};
+use cerrojo_store::{OpenOptions, Store};
+use zeroize::Zeroizing;
+
+use crate::config::{Configuration, MailRoute, MasterKeySource};
+use crate::failure::Failure;
+use crate::lock::{Holder, Kind, Lock, Taken};
+use crate::out;
+use crate::place::{Place, url};
+
+/// Connections that read: beside the memory that each takes, more than the processors have no use.
+const READERS: u32 = 4;
+
+fn options(readers: u32) -> OpenOptions {
+    OpenOptions { readers, random: Arc::new(SystemRandom) }
+}
+
+/// Opens the database, making it where it is missing.
+pub(crate) async fn store(place: &Place) -> Result<Store, Failure> {
+    Ok(Store::open(&place.url()?, options(READERS)).await?)
+}
+
+/// Opens a database that has to exist with a current schema: for commands that only look.
+pub(crate) async fn store_to_read(configuration: &Configuration) -> Result<Store, Failure> {
+    let place = Place::of(configuration)?;
+    existing(&place.database)?;
+    let store = Store::open(&place.url()?, options(1)).await?;
+    if !store.schema_is_current().await? {
+        return Err(Failure::new(
+            "the database's schema is not current: run `cerrojo db migrate`, or start the server",
+        ));
+    }
+    Ok(store)
+}
+
+/// Refuses where there is no file.
+pub(crate) fn existing(database: &Path) -> Result<(), Failure> {
+    if database.is_file() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "there is no database at {}: `cerrojo serve` makes one, or is it another working directory?",
+        database.display()
+    )))
+}
+
+/// An app for one command, and the lock for as long as it runs where nobody else had it.
+pub(crate) struct Opened {
+    pub(crate) app: Arc<App>,
+    /// Kept while the command works; let go with it.
+    _lock: Option<Lock>,
+}
+
+impl Opened {
+    /// Lets go of the database.
+    pub(crate) async fn close(self) {
+        self.app.store.close().await;
+    }
+}
+
+/// For a command that changes something: holding the lock if nobody does, otherwise beside the running server.
+pub(crate) async fn to_change(configuration: &Configuration, what: &str) -> Result<Opened, Failure> {
+    let place = Place::of(configuration)?;
+    place.check()?;
+    let (lease, lock) = match Lock::take(&place.database, &Holder::this(Kind::Command, what)).await? {
+        Taken::Ours(lock) => (Lease::Holder, Some(lock)),
+        Taken::Serving(_) => (Lease::Guest, None),
+    };
+    let store = store(&place).await?;
+    match lease {
+        Lease::Holder => {
+            for name in store.migrate().await? {
+                out::note(&format!("the database was brought up to date: {name}"));
+            }
+        }
+        Lease::Guest => wait_for_schema(&store).await?,
+    }
+    Ok(Opened { app: app(configuration, (&place, store), lease).await?, _lock: lock })
+}
+
+/// A server that is just starting brings the schema up to date by itself.
+async fn wait_for_schema(store: &Store) -> Result<(), Failure> {
+    let current = async {
+        while !store.schema_is_current().await? {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok::<(), Failure>(())
+    };
+    tokio::time::timeout(Duration::from_secs(10), current).await.unwrap_or_else(|_| {
+        Err(Failure::new("the running server has another version's schema: use the `cerrojo` that it was started from"))
+    })
+}
+
+/// Builds the app over an open store.
+pub(crate) async fn app(
+    configuration: &Configuration,
+    (place, store): (&Place, Store),
+    lease: Lease,
+) -> Result<Arc<App>, Failure> {
+    let master_key = master_key(&configuration.master_key, &store, lease).await?;
+    let parts = Parts {
+        settings: configuration.app.clone(),
+        mailer: mailer(configuration)?,
+        store,
+        clock: Arc::new(SystemClock::new()),
+        random: Arc::new(SystemRandom),
+        master_key,
+        lease,
+        side_file: Some(place.side_file()),
+    };
+    Ok(App::start(parts).await?)
+}
+
+/// How mail leaves.
+pub(crate) fn mailer(configuration: &Configuration) -> Result<Arc<dyn Mailer>, Failure> {
+    let from = &configuration.mail_from;
+    match &configuration.mail {
+        MailRoute::Smtp { url } => Ok(Arc::new(SmtpMailer::new(url, from).map_err(Failure::because("mail.url"))?)),
+        MailRoute::Outbox { folder } => {
+            Ok(Arc::new(OutboxFolder::new(folder.clone(), from).map_err(Failure::because("mail.outbox"))?))
+        }
+    }
+}
+
+/// The master key, from where the settings say. Made only together with a new database: beside one that was sealed with
+/// another it would be worth nothing, and hide that the right one is lost.
+pub(crate) async fn master_key(source: &MasterKeySource, store: &Store, lease: Lease) -> Result<MasterKey, Failure> {
+    let path = match source {
+        MasterKeySource::Given(text) => {
+            return MasterKey::parse(text).ok_or_else(|| Failure::new("keys.master_key is not a key of 32 bytes"));
+        }
+        MasterKeySource::File(path) => path,
+    };
+    if let Some(key) = read_key(path)? {
+        return Ok(key);
+    }
+    if lease == Lease::Guest || Keyring::is_sealed(store).await? {
+        return Err(Failure::new(format!(
+            "the database is sealed with a master key, but its file {} is not there: \
+             put the file back (it belongs to the database and is not in its backups), or set CERROJO_KEYS__MASTER_KEY",
+            path.display()
+        )));
+    }
+    let key = MasterKey::generate(&SystemRandom);
+    write_key(path, &key)
+        .map_err(Failure::because(format!("the master key cannot be written to {}", path.display())))?;
+    tracing::info!(file = %path.display(), "made a master key for the new database: keep a copy of it in a safe place");
+    Ok(key)
+}
+
+fn read_key(path: &Path) -> Result<Option<MasterKey>, Failure> {
+    let cannot = |error: std::io::Error| Failure::new(format!("the master key file {}: {error}", path.display()));
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(cannot)?,
+    };
+    if file.metadata().map_err(cannot)?.mode() & 0o077 != 0 {
+        return Err(Failure::new(format!(
+            "the master key file {0} can be read by others: chmod 600 {0}",
+            path.display()
+        )));
+    }
+    let mut text = Zeroizing::new(String::new());
+    (&mut file).take(1024).read_to_string(&mut text).map_err(cannot)?;
+    let key = MasterKey::parse(text.trim());
+    key.map(Some).ok_or_else(|| {
+        Failure::new(format!(
+            "{} holds no master key (32 bytes as 64 hexadecimal digits or base64): put back the right file",
+            path.display()
+        ))
+    })
+}
+
+/// Whole and on the disk before anything is sealed with it.
+fn write_key(path: &Path, key: &MasterKey) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unfinished = crate::place::beside(path, ".new");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(key.to_hex())));
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Opens another file than the configured database.
+pub(crate) async fn store_at(path: &Path) -> Result<Store, Failure> {
+    Ok(Store::open(&url(path)?, options(1)).await?)
+}

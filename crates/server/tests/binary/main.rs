@@ -1,0 +1,13 @@
+//! The real binary in folders of its own: settings, commands beside a running server, kills, files put back.
+
+#![cfg(test)]
+
+mod backup;
+mod beside;
+mod gone_back;
+mod http;
+mod installation;
+mod keys;
+mod killed;
+mod one_server;
+mod settings;

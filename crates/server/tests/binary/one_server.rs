@@ -1,0 +1,68 @@
+//! One server at a time.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use crate::installation::Installation;
+
+#[test]
+fn a_second_server_refuses_and_names_the_first() {
+    let here = Installation::new();
+    let server = here.serve();
+    let ran = here.run(&["serve"]).refused(1, &format!("process {}", server.pid()));
+    assert!(ran.err.contains(&format!("cerrojo serve on {}", server.address)), "{ran:?}");
+    server.stop();
+    here.serve().stop();
+}
+
+#[test]
+fn another_name_for_the_same_file_does_not_help() {
+    let here = Installation::new();
+    let server = here.serve();
+    symlink(here.path("data/cerrojo.db"), here.path("link.db")).unwrap();
+    let pid = format!("process {}", server.pid());
+    for url in ["sqlite:link.db", "sqlite:data/../data/./cerrojo.db"] {
+        let mut command = here.command(&["serve"]);
+        let output = command.env("CERROJO_DATABASE__URL", url).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&pid), "{url}: {output:?}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    std::fs::hard_link(here.path("data/cerrojo.db"), here.path("hard.db")).unwrap();
+    let output = here.command(&["serve"]).env("CERROJO_DATABASE__URL", "sqlite:hard.db").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("hard link"), "{output:?}");
+}
+
+#[test]
+fn a_killed_server_leaves_no_lock_behind() {
+    let here = Installation::new();
+    here.serve().kill();
+    here.serve().stop();
+}
+
+#[test]
+fn nothing_beside_the_database_can_be_read_by_others() {
+    let here = Installation::new();
+    let server = here.serve();
+    for entry in std::fs::read_dir(here.path("data")).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} has mode {mode:o}", entry.path());
+    }
+    server.stop();
+}
+
+#[test]
+fn the_first_start_says_how_to_make_an_administrator() {
+    let here = Installation::new();
+    let server = here.serve();
+    assert!(server.said().contains("cerrojo user add --role admin"), "{}", server.said());
+    here.add_user("admin@example.com", "admin").ok();
+    server.stop();
+    let again = here.serve();
+    assert!(!again.said().contains("cerrojo user add"), "{}", again.said());
+}
+
+#[test]
+fn plain_http_beyond_this_machine_is_warned_of() {
+    let here = Installation::new().with("CERROJO_SERVER__PUBLIC_URL", "http://auth.example.com");
+    assert!(here.serve().said().contains("travel unencrypted"));
+}
