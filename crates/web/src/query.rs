@@ -23,14 +23,15 @@ impl FromRequestParts<Web> for UserPath {
     }
 }
 
-/// The one name in a path, decoded; `None` if it is not UTF-8 and so names nothing.
+/// The one name in a path; `None` if it cannot be one of ours (base64url) and so names nothing.
 pub(crate) struct Named(pub(crate) Option<String>);
 
 impl FromRequestParts<Web> for Named {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
-        Ok(Self(Path::from_request_parts(parts, web).await.ok().map(|Path(name)| name)))
+        let name = Path::<String>::from_request_parts(parts, web).await.ok().map(|Path(name)| name);
+        Ok(Self(name.filter(|name| is_name(name))))
     }
 }
 
@@ -73,6 +74,10 @@ impl Pairs {
     }
 }
 
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 /// Digits alone, not zero.
 fn from_one(text: &str) -> Option<i64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -93,6 +98,14 @@ mod tests {
         assert_eq!(from_one("9223372036854775807"), Some(i64::MAX));
         for text in ["", "0", "-1", "+1", "1.0", "1e3", " 1", "0x1", "9223372036854775808", "uno", "١"] {
             assert_eq!(from_one(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_base64url() {
+        assert!(is_name("pQ7-x_9tVgJ0hB3kLm2NaA"));
+        for text in ["", "a b", "a\0b", "../x", "ñ", &"a".repeat(65)] {
+            assert!(!is_name(text), "{text:?}");
         }
     }
 
