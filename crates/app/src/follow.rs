@@ -49,6 +49,12 @@ pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<Position, Tr
 /// the log held before them.
 pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+    // At once, whatever becomes of the rest: bits know no order.
+    for entry in entries {
+        if let Fact::SessionEnded { list, index, .. } = &entry.fact {
+            app.guard.end(list, *index);
+        }
+    }
     let mut applied = app.follower.0.lock().await;
     if last.position.number <= applied.number {
         return Ok(());
