@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cerrojo_domain::{KeyId, ListIndex, ListName, UnixMillis, UserId};
+use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis, UserId};
 use cerrojo_guard::{Guard, Policy, Refusal, VerifyingKey, status_list};
 use support::{CAPACITY, ISSUER, START, Signer, World};
 
@@ -190,6 +191,43 @@ fn a_lease_runs_out_by_itself() {
     assert!(world.guard.check(&token).is_ok());
     world.clock.pass(Duration::from_secs(2));
     assert_eq!(world.guard.check(&token), Err(Refusal::Unavailable));
+}
+
+/// Whenever the time of day is read, in the middle of a check, the guard wins a new lease.
+#[derive(Default)]
+struct LeaseWonBack(std::sync::OnceLock<std::sync::Weak<Guard>>);
+
+impl Clock for LeaseWonBack {
+    fn now(&self) -> UnixMillis {
+        if let Some(guard) = self.0.get().and_then(std::sync::Weak::upgrade) {
+            guard.hold_lease_until(Duration::from_secs(2000));
+        }
+        NOW
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(1000)
+    }
+}
+
+#[test]
+fn a_lease_won_back_during_a_check_does_not_cover_it() {
+    let world = World::new();
+    let clock = Arc::new(LeaseWonBack::default());
+    let policy = Policy {
+        issuer: ISSUER.to_owned(),
+        audience: "https://api.example".to_owned(),
+        idle_timeout: None,
+        cache_capacity: 10,
+    };
+    let guard = Arc::new(Guard::new(policy, Arc::<LeaseWonBack>::clone(&clock)));
+    guard.add_key(world.kid.clone(), world.signer.verifying_key());
+    guard.open_list(&world.list, CAPACITY);
+    clock.0.set(Arc::downgrade(&guard)).unwrap();
+    let token = world.token(1);
+    guard.hold_lease_until(Duration::from_secs(999));
+    assert_eq!(guard.check(&token), Err(Refusal::Unavailable), "what was looked at may be older than the new lease");
+    assert!(guard.check(&token).is_ok(), "a check that begins under it is covered");
 }
 
 #[test]

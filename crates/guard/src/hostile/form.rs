@@ -100,23 +100,34 @@ fn encodings(forge: &Forge<'_>) -> Vec<Hostile> {
     if let Some(signature) = with_stray_bits(signature) {
         all.push(("base64: stray bits in the signature".to_owned(), format!("{header}.{payload}.{signature}")));
     }
-    // A payload of each length, so that some have bits to spare, with text that the two alphabets write differently.
+    // A header and a payload of each length, so that some have bits to spare, with text that the two alphabets write
+    // differently.
     let claims = String::from_utf8_lossy(&forge.payload);
     for filling in ["?>~", "?>~?", "?>~?>", "\u{fb}\u{ff}\u{fe}?>~?>~"] {
-        let text = prefixed(&claims, &format!("\"filling\":\"{filling}\""));
-        if let Some(payload) = with_stray_bits(&URL_SAFE_NO_PAD.encode(&text)) {
-            let name = format!("base64: stray bits in a signed payload of {} bytes", text.len());
-            all.push((name, forge.sign_text(&format!("{header}.{payload}"))));
+        let member = format!("\"filling\":\"{filling}\"");
+        for (name, token) in respelt(&prefixed(&forge.header_text, &member)) {
+            all.push((format!("base64: {name} in a signed header"), forge.sign_text(&format!("{token}.{payload}"))));
         }
-        let standard = STANDARD_NO_PAD.encode(&text);
-        if standard.contains(['+', '/']) {
-            let name = format!("base64: the other alphabet in a signed payload of {} bytes", text.len());
-            all.push((name, forge.sign_text(&format!("{header}.{standard}"))));
+        for (name, token) in respelt(&prefixed(&claims, &member)) {
+            all.push((format!("base64: {name} in a signed payload"), forge.sign_text(&format!("{header}.{token}"))));
         }
     }
     let other = signature.replace('-', "+").replace('_', "/");
     if other != signature {
         all.push(("base64: the other alphabet in the signature".to_owned(), format!("{header}.{payload}.{other}")));
+    }
+    all
+}
+
+/// A text in base64 as a careless decoder would take it too.
+fn respelt(text: &str) -> Vec<Hostile> {
+    let mut all = Vec::new();
+    if let Some(stray) = with_stray_bits(&URL_SAFE_NO_PAD.encode(text)) {
+        all.push((format!("stray bits after {} bytes", text.len()), stray));
+    }
+    let standard = STANDARD_NO_PAD.encode(text);
+    if standard.contains(['+', '/']) {
+        all.push((format!("{} bytes in the other alphabet", text.len()), standard));
     }
     all
 }
