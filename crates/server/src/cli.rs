@@ -186,7 +186,7 @@ Examples:
 #[group(required = true, multiple = false)]
 pub(crate) struct WhichSessions {
     /// The id of one session
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", allow_hyphen_values = true, value_parser = id)]
     pub(crate) id: Option<String>,
     /// All sessions of this user
     #[arg(long, value_name = "EMAIL")]
@@ -209,6 +209,7 @@ pub(crate) enum Key {
     #[command(after_help = "Example:\n  cerrojo key retire 3q2-7wAAAAAAAAAAAAAAAA --yes")]
     Retire {
         /// The key's id (kid)
+        #[arg(allow_hyphen_values = true, value_parser = id)]
         id: String,
         #[command(flatten)]
         consent: Consent,
@@ -252,4 +253,41 @@ pub(crate) enum Config {
     },
     /// Print all settings there are, as Markdown
     Reference,
+}
+
+/// Ids are random and one in 64 begins with a hyphen; an option that was mistyped is no id.
+fn id(text: &str) -> Result<String, String> {
+    if text.starts_with('-') && text.len() < 22 {
+        return Err("there is no such option, and no id is that short".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(arguments: &[&str]) -> Option<WhichSessions> {
+        let line = ["cerrojo", "session", "end"].iter().chain(arguments);
+        match Cli::try_parse_from(line).ok()?.command {
+            Some(Command::Session(Session::End { which, .. })) => Some(which),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_id_may_begin_with_hyphens() {
+        for id in ["-hq2-7wAAAAAAAAAAAAAAAA", "--q2-7wAAAAAAAAAAAAAAAA", "-Vq2-7wAAAAAAAAAAAAAAAA", "_x"] {
+            assert_eq!(ended(&[id]).and_then(|which| which.id).as_deref(), Some(id));
+        }
+        assert_eq!(ended(&["--user", "a@b.c"]).and_then(|which| which.user).as_deref(), Some("a@b.c"));
+        assert!(ended(&["--evryone"]).is_none());
+        assert!(ended(&[]).is_none());
+    }
 }

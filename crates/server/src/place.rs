@@ -4,8 +4,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatFs;
-
 use crate::config::{Configuration, Database};
 use crate::failure::Failure;
 
@@ -47,7 +45,7 @@ impl Place {
         self.database.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Refuses where the operating system's lock and SQLite's write-ahead log do not work.
+    /// Refuses where a second server could open the database without knowing of the first.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         use std::os::unix::fs::MetadataExt as _;
         let shown = self.database.display();
@@ -56,20 +54,16 @@ impl Place {
                 "{shown} has a second name (a hard link): two servers could open it without knowing of each other; remove the other name"
             )));
         }
-        let nearest = self.database.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-        if rustix::fs::statfs(nearest).is_ok_and(|system| is_remote(&system)) {
-            return Err(Failure::new(format!(
-                "{shown} is on a network file system, where neither locks nor SQLite can be relied on; use a local disk"
-            )));
-        }
         Ok(())
     }
-}
 
-/// NFS, SMB of either version, CIFS, 9p and Ceph, by the numbers of statfs(2).
-fn is_remote(system: &StatFs) -> bool {
-    [0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x0102_1997, 0x00C3_6400]
-        .contains(&(i128::from(system.f_type) & 0xFFFF_FFFF))
+    /// Whether the folder is on a network file system, where neither locks nor SQLite's write-ahead log can be relied on.
+    pub(crate) fn is_remote(&self) -> bool {
+        // NFS, SMB 1 and 2, CIFS, by the numbers of statfs(2).
+        const REMOTE: [i128; 4] = [0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42];
+        let nearest = self.database.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        rustix::fs::statfs(nearest).is_ok_and(|system| REMOTE.contains(&(i128::from(system.f_type) & 0xFFFF_FFFF)))
+    }
 }
 
 /// The URL of a database file.

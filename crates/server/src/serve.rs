@@ -25,6 +25,11 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     }
     let place = Place::of(&configuration)?;
     place.check()?;
+    if place.is_remote() {
+        tracing::warn!(
+            "the database is on a network file system, where its lock cannot be relied on: use a local disk"
+        );
+    }
     let mut lock = take_lock(&place, configuration.listen).await?;
     let listener = TcpListener::bind(configuration.listen)
         .await

@@ -183,8 +183,15 @@ fn read_all(reader: &mut Reader<'_>) -> Option<Configuration> {
         log_level,
         master_key: places.master_key,
         warnings,
-        effective: std::mem::take(&mut reader.effective),
+        effective: in_order(std::mem::take(&mut reader.effective)),
     })
+}
+
+/// In the order of the reference.
+fn in_order(mut effective: Vec<Effective>) -> Vec<Effective> {
+    let last = keys::ALL.len();
+    effective.sort_by_key(|one| keys::ALL.iter().position(|key| key.name == one.name).unwrap_or(last));
+    effective
 }
 
 fn stand_in() -> WebUrl {
