@@ -80,7 +80,7 @@ impl Actor {
 
     /// A request by any method, from this actor's address and device, with its token if it has one.
     pub fn call(&self, method: &str, path: &str) -> Call {
-        let call = Call::new(&self.app, method, path).from_address(self.address).header("user-agent", &self.device);
+        let call = Call::new(&self.app, method, path).at_address(self.address).header("user-agent", &self.device);
         match &self.token {
             Some(token) => call.bearer(token),
             None => call,
@@ -123,7 +123,8 @@ impl Actor {
     /// If the sign-in fails.
     pub async fn signed_in_with(&self, password: &str) -> Self {
         let reply = self.try_login(&self.email, password).await;
-        let data = reply.assert_ok(200, "Inicio de sesión exitoso");
+        assert_eq!(reply.status, 200, "{reply}");
+        let data = reply.data();
         Self { token: Some(data["token"].as_str().expect("a token").to_owned()), ..self.clone() }
     }
 

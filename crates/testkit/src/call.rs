@@ -36,7 +36,7 @@ impl Call {
     }
 
     /// Sends `body` as JSON.
-    #[allow(clippy::needless_pass_by_value, reason = "json!({…}) is written in place")]
+    #[expect(clippy::needless_pass_by_value, reason = "json!({…}) is written in place")]
     pub fn json(self, body: Value) -> Self {
         let text = body.to_string();
         self.header("content-type", "application/json").body(text)
@@ -80,7 +80,7 @@ impl Call {
         self
     }
 
-    pub(crate) fn from_address(mut self, address: IpAddr) -> Self {
+    pub(crate) fn at_address(mut self, address: IpAddr) -> Self {
         self.address = address;
         self
     }
@@ -174,6 +174,7 @@ impl Reply {
     /// # Panics
     /// If not.
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "most callers only want the assertion")]
     pub fn assert_ok(&self, status: u16, message: &str) -> Value {
         assert_eq!(self.status, status, "{self}");
         let mut body = self.json();
@@ -203,6 +204,7 @@ impl Reply {
     /// # Panics
     /// If not.
     #[track_caller]
+    #[expect(clippy::too_many_arguments, reason = "the parts of an error answer, in the contract's order")]
     pub fn assert_error_with(&self, status: u16, code: &str, message: &str, errors: &[&str]) {
         assert_eq!(self.status, status, "{self}");
         let mut expected = serde_json::json!({ "success": false, "message": message, "code": code });
@@ -263,5 +265,17 @@ impl std::fmt::Display for Reply {
             writeln!(f, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
         }
         write!(f, "\n{}", String::from_utf8_lossy(&self.body))
+    }
+}
+
+/// `value` has these members with these values; it may have more.
+///
+/// # Panics
+/// If not.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "json!({…}) is written in place")]
+pub fn assert_has(value: &Value, expected: Value) {
+    for (name, expected) in expected.as_object().expect("members") {
+        assert_eq!(value.get(name), Some(expected), "{name} of {value}");
     }
 }

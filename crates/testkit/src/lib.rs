@@ -27,7 +27,7 @@ mod tokens;
 
 pub use actor::{Actor, OTHER_PASSWORD, PASSWORD};
 pub use both_engines::{Engine, on_both_engines, on_both_engines_with};
-pub use call::{Call, Reply};
+pub use call::{Call, Reply, assert_has};
 pub use clock::{BEGINNING, ManualClock};
 pub use mailbox::{Mailbox, SentMail};
 pub use random::SeededRandom;

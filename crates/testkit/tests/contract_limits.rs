@@ -60,7 +60,7 @@ async fn an_account_that_does_not_exist_is_limited_alike() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_six_wrong_tries_at_once_five_are_looked_at() {
     on_both_engines(async |app| {
         app.user("ana").await;

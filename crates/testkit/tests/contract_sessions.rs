@@ -1,9 +1,10 @@
 //! One's own sessions: seen, ended, expired, idle.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::time::Duration;
 
 use cerrojo_app::Reauthentication;
-use cerrojo_testkit::{Actor, PASSWORD, on_both_engines, on_both_engines_with};
+use cerrojo_testkit::{Actor, PASSWORD, assert_has, on_both_engines, on_both_engines_with};
 use serde_json::{Value, json};
 
 const SESSIONS: &str = "/api/auth/sessions";
@@ -24,13 +25,13 @@ async fn live_sessions_are_listed_with_device_and_address() {
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         let sessions = listed(&ana, "").await;
         assert_eq!(sessions.len(), 2);
-        assert_eq!(
-            sessions[0],
+        assert_has(
+            &sessions[0],
             json!({
                 "id": phone.session_id(), "current": false, "device": "Teléfono de Ana", "address": "203.0.113.7",
                 "started_at": "2026-02-13T10:05:00.000Z", "last_seen_at": "2026-02-13T10:05:00.000Z",
                 "expires_at": "2026-02-14T10:05:00.000Z",
-            })
+            }),
         );
         assert_eq!(sessions[1]["id"], ana.session_id());
         assert_eq!(sessions[1]["current"], true);
@@ -54,7 +55,7 @@ async fn ended_sessions_of_the_last_30_days_are_shown_when_asked_for() {
         let ended = sessions.iter().find(|session| session["id"] == phone.session_id()).unwrap();
         assert_eq!(ended["ended_at"], "2026-02-13T10:00:00.000Z");
         assert_eq!(ended["ended_reason"], "logout");
-        assert_eq!(ended["ended_by"], format!("user:{}", ana.id));
+        assert_eq!(ended["ended_by"], "user");
         assert_eq!(ended["current"], false);
         app.clock.advance(Duration::from_hours(29 * 24));
         app.tick().await;

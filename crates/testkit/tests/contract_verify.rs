@@ -1,4 +1,5 @@
 //! What other services rely on: the verify endpoint, the keys, the status lists, the health and the description.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::io::Read as _;
 
