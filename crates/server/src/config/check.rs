@@ -1,0 +1,244 @@
+//! Every setting checked, section by section.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use cerrojo_app::{Algorithm, Argon2Settings, Composition, Reauthentication, Registration, Secret, Settings};
+use cerrojo_domain::Roles;
+use zeroize::Zeroizing;
+
+use super::given::Origin;
+use super::read::{Effective, Reader};
+use super::values::{Scheme, WebUrl};
+use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, keys, values};
+
+struct Places {
+    listen: SocketAddr,
+    public_url: WebUrl,
+    trusted_proxies: Vec<(IpAddr, u8)>,
+    cors_origins: Option<Vec<String>>,
+    database: Database,
+    master_key: MasterKeySource,
+}
+
+/// Reads every setting; `None`, and the problems in the reader, if one is wrong.
+pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
+    let places = read_places(reader);
+    // Further keys are read even if one was wrong, so that all problems are told at once.
+    let public_url = places.as_ref().map_or_else(stand_in, |places| places.public_url.clone());
+    let tokens = read_tokens(reader, &public_url);
+    let mail = read_mail(reader, &public_url);
+    let log = read_log(reader);
+    let mut app = Settings::for_url(&public_url.text);
+    read_accounts(reader, &mut app);
+    let (places, (algorithm, ttl, audience)) = (places?, tokens?);
+    let (route, mail_from, reset_link) = mail?;
+    let (log_format, log_level) = log?;
+    app.algorithm = algorithm;
+    app.token_ttl = ttl;
+    app.audience = audience;
+    app.reset_link = reset_link;
+    let warnings = warnings(reader, &places, &app);
+    Some(Configuration {
+        app,
+        listen: places.listen,
+        trusted_proxies: places.trusted_proxies,
+        database: places.database,
+        mail: route,
+        mail_from,
+        cors_origins: places.cors_origins,
+        log_format,
+        log_level,
+        master_key: places.master_key,
+        warnings,
+        effective: in_order(std::mem::take(&mut reader.effective)),
+    })
+}
+
+/// In the order of the reference.
+fn in_order(mut effective: Vec<Effective>) -> Vec<Effective> {
+    let last = keys::ALL.len();
+    effective.sort_by_key(|one| keys::ALL.iter().position(|key| key.name == one.name).unwrap_or(last));
+    effective
+}
+
+fn stand_in() -> WebUrl {
+    WebUrl { text: "http://127.0.0.1:4000".to_owned(), scheme: Scheme::Http, host: "127.0.0.1".to_owned() }
+}
+
+fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
+    let listen = reader.value(&keys::LISTEN, values::listen);
+    let own_url = listen.map_or_else(|| stand_in().text, url_of);
+    let public_url = reader.value_or(&keys::PUBLIC_URL, &own_url, values::web_url);
+    let trusted_proxies = reader.list(&keys::TRUSTED_PROXIES, values::network).unwrap_or_default();
+    let cors_origins = reader.list(&keys::CORS_ORIGINS, values::origin);
+    let database = reader.value(&keys::DATABASE_URL, database);
+    let beside = match &database {
+        Some(Database::Sqlite(path)) => path.with_file_name("master.key"),
+        _ => PathBuf::from("data/master.key"),
+    };
+    let given = reader.optional(&keys::MASTER_KEY, master_key);
+    let file = reader.value_or(&keys::MASTER_KEY_FILE, &beside.to_string_lossy(), values::path);
+    let master_key = given.map_or_else(|| file.map(MasterKeySource::File), |given| Some(MasterKeySource::Given(given)));
+    Some(Places {
+        listen: listen?,
+        public_url: public_url?,
+        trusted_proxies,
+        cors_origins,
+        database: database?,
+        master_key: master_key?,
+    })
+}
+
+/// Where a browser on the same machine reaches the server.
+fn url_of(listen: SocketAddr) -> String {
+    let address = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
+        _ => listen,
+    };
+    format!("http://{address}")
+}
+
+fn database(text: &str) -> Result<Database, values::Wrong> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(Database::Postgres);
+    }
+    let path = text.strip_prefix("sqlite:").ok_or("")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.starts_with(':') || path.ends_with('/') || path.contains(['?', '\0']) {
+        return Err("a file on disk is needed, and options do not belong behind it".to_owned());
+    }
+    Ok(Database::Sqlite(PathBuf::from(path)))
+}
+
+fn master_key(text: &str) -> Result<Zeroizing<String>, values::Wrong> {
+    let is_hex = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
+    let is_base64 = values::base64_bytes(text).is_some_and(|bytes| bytes.len() == 32);
+    if is_hex || is_base64 { Ok(Zeroizing::new(text.to_owned())) } else { Err(String::new()) }
+}
+
+fn read_tokens(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(Algorithm, std::time::Duration, String)> {
+    let known = |text: &str| matches!(text, "ES256" | "HS256").then(|| text.to_owned()).ok_or_else(String::new);
+    let name = reader.value(&keys::TOKEN_ALGORITHM, known);
+    let ttl = reader.value(&keys::TOKEN_TTL, values::duration);
+    let audience = reader.value_or(&keys::TOKEN_AUDIENCE, &public_url.text, values::text);
+    let before = reader.problems.len();
+    let secret: Option<Secret> = reader.optional(&keys::TOKEN_SECRET, values::secret);
+    let algorithm = match (name?.as_str(), secret) {
+        ("HS256", Some(secret)) => Some(Algorithm::Hs256(secret)),
+        ("HS256", None) => {
+            if reader.problems.len() == before {
+                reader.problems.push(format!(
+                    "{}: HS256 needs {}, {}",
+                    reader.origin(&keys::TOKEN_ALGORITHM).place(keys::TOKEN_ALGORITHM.name),
+                    keys::TOKEN_SECRET.name,
+                    keys::TOKEN_SECRET.expects
+                ));
+            }
+            None
+        }
+        _ => Some(Algorithm::Es256),
+    };
+    Some((algorithm?, ttl?, audience?))
+}
+
+fn read_mail(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(MailRoute, String, String)> {
+    let url = reader.optional(&keys::MAIL_URL, values::mail_url);
+    let sender_given = reader.origin(&keys::MAIL_FROM) != Origin::Standard;
+    let host = if public_url.is_loopback() || public_url.host.parse::<IpAddr>().is_ok() {
+        "localhost"
+    } else {
+        &public_url.host
+    };
+    let from = reader.value_or(&keys::MAIL_FROM, &format!("Cerrojo <no-reply@{host}>"), |text| {
+        if text.contains('@') { values::text(text) } else { Err(String::new()) }
+    });
+    if url.is_some() && !sender_given {
+        let place = reader.origin(&keys::MAIL_URL).place(keys::MAIL_URL.name);
+        reader.problems.push(format!("{place}: a mail server needs a sender: set mail.from"));
+    }
+    let folder = reader.value(&keys::MAIL_OUTBOX, values::path);
+    let link = format!("{}/reset-password?token={{token}}", public_url.text);
+    let link = reader.value_or(&keys::MAIL_RESET_LINK, &link, values::reset_link);
+    let folder = folder?;
+    Some((url.map_or(MailRoute::Outbox { folder }, |url| MailRoute::Smtp { url }), from?, link?))
+}
+
+fn read_log(reader: &mut Reader<'_>) -> Option<(LogFormat, String)> {
+    let format = reader.value(&keys::LOG_FORMAT, |text| match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(String::new()),
+    });
+    let level = reader.value(&keys::LOG_LEVEL, |text| {
+        crate::telemetry::filter(text).map(|_| text.to_owned()).map_err(|_| String::new())
+    });
+    Some((format?, level?))
+}
+
+/// Sessions, limits, passwords, roles: `app` keeps its defaults where something is wrong.
+fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
+    app.idle_timeout = reader.value(&keys::IDLE_TIMEOUT, values::duration_or_off).flatten();
+    app.login_limit = reader.value(&keys::LIMITS_LOGIN, values::rate_or_off).flatten();
+    app.public_limit = reader.value(&keys::LIMITS_PUBLIC, values::rate_or_off).flatten();
+    app.locale = reader.value(&keys::LOCALE, values::locale).unwrap_or(app.locale);
+    if reader.value(&keys::REGISTER_OPEN, values::flag) == Some(false) {
+        app.registration = Registration::Closed;
+    }
+    if reader.value(&keys::REAUTHENTICATION, values::flag) == Some(true) {
+        app.reauthentication = Reauthentication::Required;
+    }
+    if reader.value(&keys::COMPOSITION, values::flag) == Some(true) {
+        app.password.composition = Composition::Required;
+    }
+    let memory = reader.value(&keys::ARGON2_MEMORY, |text| values::number(text, 7168..=1_048_576));
+    let passes = reader.value(&keys::ARGON2_PASSES, |text| values::number(text, 1..=20));
+    let lanes = reader.value(&keys::ARGON2_LANES, |text| values::number(text, 1..=16));
+    if let (Some(memory_kib), Some(passes), Some(lanes)) = (memory, passes, lanes) {
+        if memory_kib < lowest_memory(passes) {
+            let place = reader.origin(&keys::ARGON2_MEMORY).place(keys::ARGON2_MEMORY.name);
+            let lowest = lowest_memory(passes);
+            reader.problems.push(format!(
+                "{place}: {memory_kib} KiB with {passes} passes is below the OWASP minimum of {lowest} KiB"
+            ));
+        }
+        app.password.argon2 = Argon2Settings { memory_kib, passes, lanes };
+    }
+    let threads = app.password.threads.to_string();
+    let threads = reader.value_or(&keys::PASSWORD_THREADS, &threads, |text| values::number(text, 1..=64));
+    app.password.threads = threads.and_then(|threads| threads.try_into().ok()).unwrap_or(app.password.threads);
+    let declared = reader.roles();
+    match Roles::new(declared) {
+        Ok(roles) => app.roles = roles,
+        Err(problem) => reader.problems.push(format!("{}: {problem}", keys::ROLES)),
+    }
+}
+
+/// OWASP's Password Storage Cheat Sheet: pairs of memory and passes that are as good as each other.
+fn lowest_memory(passes: u32) -> u32 {
+    match passes {
+        0 | 1 => 47_104,
+        2 => 19_456,
+        3 => 12_288,
+        4 => 9216,
+        _ => 7168,
+    }
+}
+
+fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if places.public_url.scheme == Scheme::Http && !places.public_url.is_loopback() {
+        warnings.push(format!(
+            "server.public_url is {}: passwords and tokens travel unencrypted; put a proxy with TLS in front and set an https URL",
+            places.public_url.text
+        ));
+    }
+    if matches!(app.algorithm, Algorithm::Es256) && reader.origin(&keys::TOKEN_SECRET) != Origin::Standard {
+        warnings.push("token.secret is set but not used: token.algorithm is ES256".to_owned());
+    }
+    if app.token_ttl < std::time::Duration::from_mins(1) {
+        warnings.push("token.ttl is under a minute: everybody will have to sign in all the time".to_owned());
+    }
+    warnings
+}
