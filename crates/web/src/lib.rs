@@ -26,6 +26,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use cerrojo_app::App;
 
 pub use connection::serve;
@@ -39,11 +40,17 @@ pub(crate) struct Web(Arc<Shared>);
 pub(crate) struct Shared {
     app: Arc<App>,
     settings: HttpSettings,
+    /// `/openapi.json`, written once.
+    openapi: Bytes,
 }
 
 impl Web {
     pub(crate) fn settings(&self) -> &HttpSettings {
         &self.0.settings
+    }
+
+    pub(crate) fn openapi(&self) -> Bytes {
+        self.0.openapi.clone()
     }
 }
 
@@ -63,7 +70,7 @@ pub fn router(app: Arc<App>, settings: HttpSettings) -> Router {
     routes
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::other_method)
-        .with_state(Web(Arc::new(Shared { app, settings })))
+        .with_state(Web(Arc::new(Shared { app, settings, openapi: api::openapi::written() })))
         .layer(edge)
 }
 

@@ -1,5 +1,7 @@
 //! The description of the API, generated from the handlers.
 
+use axum::body::Bytes;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
@@ -12,6 +14,7 @@ use utoipa::openapi::{
     Response as Documented, ResponseBuilder,
 };
 
+use crate::Web;
 use crate::envelope::{Failure, JSON};
 
 /// What stands above the paths.
@@ -48,6 +51,11 @@ pub(crate) fn document() -> OpenApi {
         }
     }
     document
+}
+
+/// The same as JSON.
+pub(crate) fn written() -> Bytes {
+    serde_json::to_vec(&document()).unwrap_or_default().into()
 }
 
 /// Answers that any endpoint of its kind can give, unless its handler says more about them.
@@ -99,8 +107,8 @@ fn failure(description: &str, code: &str) -> Documented {
     tag = "description",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
 )]
-pub(crate) async fn openapi_json() -> Response {
-    let mut response = axum::Json(document()).into_response();
+pub(crate) async fn openapi_json(State(app): State<Web>) -> Response {
+    let mut response = app.openapi().into_response();
     response.headers_mut().insert(http::header::CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response
