@@ -140,6 +140,7 @@ impl App {
             random: Arc::clone(&random),
             master: master_key,
             algorithm: settings.algorithm.clone(),
+            lease,
         })
         .await
         .map_err(StartError::Keys)?;

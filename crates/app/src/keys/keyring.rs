@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::signer::Signer;
 use super::{ES256, HS256, KeyError, MasterKey, SESSION, STATUS_LIST, SessionSigner};
-use crate::{Algorithm, Trouble};
+use crate::{Algorithm, Lease, Trouble};
 
 /// What a keyring is opened with.
 pub struct KeyringParts<'a> {
@@ -28,6 +28,8 @@ pub struct KeyringParts<'a> {
     pub master: MasterKey,
     /// What session tokens are to be signed with.
     pub algorithm: Algorithm,
+    /// A command beside a running server makes no keys: its settings need not be the server's.
+    pub lease: Lease,
 }
 
 /// The keys of this process, equal to the database's.
@@ -66,7 +68,7 @@ impl Keyring {
             keys: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
         };
-        keyring.make_first(parts.store).await?;
+        keyring.make_first(parts.store, parts.lease).await?;
         keyring.refresh(parts.store).await?;
         Ok(keyring)
     }

@@ -40,6 +40,7 @@ impl Place {
             random: Arc::new(SystemRandom),
             master: MasterKey::parse(&format!("{master:02x}").repeat(32)).unwrap(),
             algorithm,
+            lease: crate::Lease::Holder,
         })
         .await
     }
