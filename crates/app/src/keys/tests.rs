@@ -9,7 +9,7 @@ use cerrojo_store::{OpenOptions, Store, log};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::{Algorithm, Secret};
+use crate::{Algorithm, Lease, Secret};
 
 struct Place {
     store: Store,
@@ -26,6 +26,10 @@ impl Place {
     }
 
     async fn open(&self, master: u8, algorithm: Algorithm) -> Result<Keyring, KeyError> {
+        self.open_as(master, algorithm, Lease::Holder).await
+    }
+
+    async fn open_as(&self, master: u8, algorithm: Algorithm, lease: Lease) -> Result<Keyring, KeyError> {
         let clock = Arc::new(SystemClock::new());
         let policy = Policy {
             issuer: "https://auth.example.com".to_owned(),
@@ -40,7 +44,7 @@ impl Place {
             random: Arc::new(SystemRandom),
             master: MasterKey::parse(&format!("{master:02x}").repeat(32)).unwrap(),
             algorithm,
-            lease: crate::Lease::Holder,
+            lease,
         })
         .await
     }
@@ -133,4 +137,15 @@ async fn a_sealed_half_in_another_row_does_not_open() {
     cerrojo_store::keys::reseal(&mut tx, &rows[0].id, &rows[1].sealed).await.unwrap();
     tx.commit().await.unwrap();
     assert!(matches!(place.open(1, Algorithm::Es256).await, Err(KeyError::Trouble(Trouble::Internal(_)))));
+}
+
+#[tokio::test]
+async fn a_command_beside_a_server_makes_no_keys() {
+    let place = Place::new().await;
+    place.open(1, shared(7)).await.unwrap();
+    let before = place.rows().await.len();
+    let guest = place.open_as(1, Algorithm::Es256, Lease::Guest).await.unwrap();
+    assert_eq!(place.rows().await.len(), before);
+    assert!(guest.session_signer().is_err());
+    assert!(matches!(place.open_as(2, Algorithm::Es256, Lease::Guest).await, Err(KeyError::WrongMasterKey)));
 }
