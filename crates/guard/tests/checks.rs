@@ -287,6 +287,16 @@ fn activity_is_told_once() {
 }
 
 #[test]
+fn a_time_from_the_database_does_not_hide_activity() {
+    let world = World::new();
+    assert!(world.guard.check(&world.token(1)).is_ok());
+    let later = NOW.plus(MINUTE);
+    world.guard.seen(&world.list, ListIndex(1), later);
+    assert!(world.guard.check(&world.token(1)).is_ok());
+    assert_eq!(world.guard.take_activity(), [(world.list.clone(), ListIndex(1), later)]);
+}
+
+#[test]
 fn a_refused_check_is_no_activity() {
     let world = World::new();
     let token = world.token(1);

@@ -193,6 +193,11 @@ fn other_kinds(forge: &Forge<'_>) -> Vec<Hostile> {
         "exp": forge.claims.get("exp"), "ttl": 60, "status_list": { "bits": 1, "lst": "eNrbuRgAAhcBXQ" },
     });
     let bare = with(&with(&forge.claims, &["sid"], None), &["status"], None);
+    let nobody = |user: i64| {
+        let claims =
+            with(&with(&forge.claims, &["user_id"], Some(json!(user))), &["sub"], Some(json!(user.to_string())));
+        forge.sign_payload(claims.to_string().as_bytes())
+    };
     let typ = |typ: &str| forge.header_with("typ", Some(json!(typ))).to_string();
     let nested = forge.header_with("cty", Some(json!("JWT"))).to_string();
     let tokens = [
@@ -201,6 +206,8 @@ fn other_kinds(forge: &Forge<'_>) -> Vec<Hostile> {
         ("a session that says it is a status list", forge.sign(typ("statuslist+jwt").as_bytes(), &forge.payload)),
         ("without sid and status", forge.sign_payload(bare.to_string().as_bytes())),
         ("without sid and status, plain JWT", forge.sign(typ("JWT").as_bytes(), bare.to_string().as_bytes())),
+        ("for user 0", nobody(0)),
+        ("for user -1", nobody(-1)),
         ("a token inside a token", forge.sign(nested.as_bytes(), forge.good.as_bytes())),
     ];
     tokens.into_iter().map(|(name, token)| (format!("other kind: {name}"), token)).collect()
