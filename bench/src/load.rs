@@ -70,7 +70,7 @@ impl Client {
 pub(crate) enum Order {
     /// One after the other, from this one on, over all connections.
     InTurn(usize),
-    /// Drawn at random, the same ones in each run.
+    /// Drawn at random, others in each round.
     Random,
 }
 
@@ -127,7 +127,7 @@ impl Load {
 
 async fn ask_on(mut client: Client, number: u64, shared: Arc<Shared>) -> Outcome<Vec<Duration>> {
     let Load { requests, order, until, status, .. } = &shared.load;
-    let mut draws = Draws::new(number);
+    let mut draws = Draws::new(number ^ u64::try_from(shared.start.as_nanos()).unwrap_or(0));
     let mut latencies = Vec::new();
     loop {
         let turn = shared.taken.fetch_add(1, Ordering::Relaxed);

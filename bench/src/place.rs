@@ -58,7 +58,7 @@ impl Place {
         let work = target.join(format!("bench/run-{}", std::process::id()));
         std::fs::create_dir_all(&work)?;
         let amounts = if options.quick {
-            Amounts { rounds: 3, requests: 20_000, logouts: 3_200, seconds: 3, sign_ins: 200 }
+            Amounts { rounds: 3, requests: 60_000, logouts: 3_200, seconds: 3, sign_ins: 200 }
         } else {
             Amounts { rounds: 5, requests: 100_000, logouts: 12_800, seconds: 10, sign_ins: 1_000 }
         };
@@ -78,6 +78,9 @@ impl Place {
         let folder = self.folder("copy")?;
         for file in std::fs::read_dir(seed)? {
             let file = file?;
+            if file.file_type()?.is_dir() {
+                continue;
+            }
             std::fs::copy(file.path(), folder.join(file.file_name()))?;
         }
         Ok(folder)
