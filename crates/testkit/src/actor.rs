@@ -78,6 +78,12 @@ impl Actor {
         crate::claims(self.token())["sid"].as_str().expect("a sid").to_owned()
     }
 
+    /// This actor with another session of the same account.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
     /// A request by any method, from this actor's address and device, with its token if it has one.
     pub fn call(&self, method: &str, path: &str) -> Call {
         let call = Call::new(&self.app, method, path).at_address(self.address).header("user-agent", &self.device);

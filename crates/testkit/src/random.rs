@@ -4,21 +4,33 @@ use std::sync::{Mutex, PoisonError};
 
 use cerrojo_domain::Random;
 
+use crate::Pause;
+use crate::pause::Gate;
+
 /// A seeded generator (`SplitMix64`): the same calls give the same bytes.
 #[derive(Debug)]
-pub struct SeededRandom(Mutex<u64>);
+pub struct SeededRandom {
+    state: Mutex<u64>,
+    gate: Gate,
+}
 
 impl SeededRandom {
     /// A generator that starts at `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(seed))
+        Self { state: Mutex::new(seed), gate: Gate::default() }
+    }
+
+    /// The next to draw stands still before it does.
+    pub fn pause_next(&self) -> Pause {
+        self.gate.close_after(0)
     }
 }
 
 impl Random for SeededRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.gate.pass();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for chunk in bytes.chunks_mut(8) {
             *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let mut mixed = *state;

@@ -1,6 +1,7 @@
 //! A whole server in one process, without a socket.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use cerrojo_app::administer::{AddedUser, add_user};
 use cerrojo_app::keys::MasterKey;
-use cerrojo_app::{App, Argon2Settings, Lease, Parts, Settings};
+use cerrojo_app::{App, Argon2Settings, Lease, Parts, Settings, StartError};
 use cerrojo_domain::ADMIN_ROLE;
 use cerrojo_web::HttpSettings;
 use serde_json::json;
@@ -45,13 +46,14 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     /// Where mail goes.
     pub mailbox: Arc<Mailbox>,
+    /// The same in every run.
+    pub random: Arc<SeededRandom>,
     house: Arc<House>,
 }
 
 struct House {
-    options: Options,
-    random: Arc<SeededRandom>,
-    master_key: String,
+    options: Mutex<Options>,
+    master_key: Mutex<String>,
     actors: AtomicU32,
     running: Mutex<Option<Running>>,
     // Last: what runs on it goes before it.
@@ -72,13 +74,13 @@ impl TestApp {
             clock: Arc::new(ManualClock::default()),
             mailbox: Arc::new(Mailbox::default()),
             house: Arc::new(House {
-                options,
-                master_key: MasterKey::generate(random.as_ref()).to_hex(),
-                random,
+                options: Mutex::new(options),
+                master_key: Mutex::new(MasterKey::generate(random.as_ref()).to_hex()),
                 actors: AtomicU32::new(0),
                 running: Mutex::new(None),
                 database: Database::fresh(engine).await,
             }),
+            random,
         };
         app.run().await;
         app
@@ -87,31 +89,75 @@ impl TestApp {
     /// Drops the server as a crash does, nothing finished and nothing written down, and starts it again on the same
     /// database and the same side file. Actors go on with the tokens they have.
     pub async fn restart(&self) {
+        self.crash().await;
+        self.run().await;
+    }
+
+    /// Drops the server as a crash does; its files are not in use any more.
+    pub async fn crash(&self) {
         let running = self.house.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(running) = running {
             let store_of = running.app.clone();
             drop(running);
             store_of.store.close().await;
         }
-        self.run().await;
+        self.clock.begin_process();
     }
 
-    async fn run(&self) {
+    /// Starts a server that was dropped.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn run(&self) {
+        self.try_run().await.unwrap_or_else(|error| panic!("the server does not start: {error:?}"));
+    }
+
+    /// Starts a server that was dropped, if it will.
+    ///
+    /// # Errors
+    /// Why it does not.
+    ///
+    /// # Panics
+    /// If the database does not open.
+    pub async fn try_run(&self) -> Result<(), StartError> {
         let house = &self.house;
-        let store = house.database.open(house.random.clone()).await;
-        let parts = Parts {
-            settings: house.options.settings.clone(),
-            store,
-            clock: self.clock.clone(),
-            random: house.random.clone(),
-            mailer: self.mailbox.clone(),
-            master_key: MasterKey::parse(&house.master_key).expect("what to_hex wrote"),
-            lease: Lease::Holder,
-            side_file: Some(house.database.side_file()),
+        let (settings, http) = {
+            let options = house.options.lock().unwrap_or_else(PoisonError::into_inner);
+            (options.settings.clone(), options.http.clone())
         };
-        let app = App::start(parts).await.unwrap_or_else(|error| panic!("the server does not start: {error:?}"));
-        let router = cerrojo_web::router(app.clone(), house.options.http.clone());
+        let master_key = MasterKey::parse(&house.master_key.lock().unwrap_or_else(PoisonError::into_inner));
+        let parts = Parts {
+            settings,
+            store: house.database.open(self.random.clone()).await,
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            mailer: self.mailbox.clone(),
+            master_key: master_key.expect("what to_hex wrote"),
+            lease: Lease::Holder,
+            side_file: Some(self.side_file()),
+        };
+        let app = App::start(parts).await?;
+        let router = cerrojo_web::router(app.clone(), http);
         *house.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { app, router });
+        Ok(())
+    }
+
+    /// Sets what the next start goes by.
+    pub fn set(&self, set: impl FnOnce(&mut Options)) {
+        set(&mut self.house.options.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Gives the next start this master key, in hexadecimal; the one given before.
+    #[must_use]
+    pub fn set_master_key(&self, key: &str) -> String {
+        let mut place = self.house.master_key.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut place, key.to_owned())
+    }
+
+    /// The file beside the database that holds its last known position.
+    #[must_use]
+    pub fn side_file(&self) -> PathBuf {
+        self.house.database.side_file()
     }
 
     fn running(&self) -> Running {
