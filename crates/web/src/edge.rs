@@ -107,7 +107,7 @@ where
             let (request, gathered) = body::gather(request, edge.body_time).await;
             let answering = answer(inner, request).instrument(span);
             let mut response =
-                if arrival.only_reads { answering.await } else { to_the_end(answering, edge.answer_time).await };
+                if arrival.only_reads { answering.await } else { in_time(answering, edge.answer_time).await };
             if matches!(gathered, Some(Gathered::TooLarge | Gathered::TooSlow | Gathered::CutOff)) {
                 // What is left of the body must not be taken for the next request.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -126,14 +126,12 @@ where
     response
 }
 
-/// Lets what was begun come to its end though the client goes away or the time runs out: a change is not cut off between
-/// its commit and its being known.
-async fn to_the_end(answering: impl Future<Output = Response> + Send + 'static, time: Duration) -> Response {
-    match tokio::time::timeout(time, tokio::spawn(answering)).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(broken)) => Problem::from(Trouble::Internal(format!("a handler broke off: {broken}"))).into_response(),
-        Err(_) => Problem::from(Trouble::Unavailable(format!("no answer within {time:?}; it goes on"))).into_response(),
-    }
+/// An answer, or 503 when the time runs out. A client that goes away takes its handler with it, so that nothing works for
+/// nobody: least of all a thread that hashes. Whatever must come to its end once begun (a commit and what is to be known
+/// of it) outlives its caller by itself, in the app.
+async fn in_time(answering: impl Future<Output = Response>, time: Duration) -> Response {
+    let late = |_| Problem::from(Trouble::Unavailable(format!("no answer within {time:?}"))).into_response();
+    tokio::time::timeout(time, answering).await.unwrap_or_else(late)
 }
 
 /// What is kept of a request until its answer leaves.

@@ -1,8 +1,9 @@
 //! Connections as clients see them: real sockets, a router of one route.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -77,6 +78,44 @@ async fn a_head_of_a_megabyte_is_431_and_the_answer_arrives() {
     stream.write_all(b"\r\n\r\n").await.unwrap();
     let answer = rest(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_takes_nothing_but_its_connection_down() {
+    let server = serve(hello().route("/broken", post(async || -> &'static str { panic!("on purpose") }))).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST /broken HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    let mut nothing = Vec::new();
+    // Closed or reset: no answer in either case.
+    let _ = stream.read_to_end(&mut nothing).await;
+    assert_eq!(nothing, b"");
+    let mut next = TcpStream::connect(server.address).await.unwrap();
+    next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut next).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_handler_with_it() {
+    struct Tell(Option<oneshot::Sender<()>>);
+    impl Drop for Tell {
+        fn drop(&mut self) {
+            let _ = self.0.take().unwrap().send(());
+        }
+    }
+    static BEGUN: Notify = Notify::const_new();
+    let (tell, gone) = oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    let endless = post(|_: Bytes| async move {
+        let _tell = Tell(tell.lock().unwrap().take());
+        BEGUN.notify_one();
+        std::future::pending::<&'static str>().await
+    });
+    let server = serve(Router::new().route("/", endless)).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+    BEGUN.notified().await;
+    drop(stream);
+    gone.await.unwrap();
 }
 
 #[tokio::test]

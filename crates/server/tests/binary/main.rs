@@ -5,6 +5,7 @@
 mod backup;
 mod beside;
 mod gone_back;
+mod gone_clients;
 mod http;
 mod installation;
 mod keys;
