@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use self::bench::{Bench, Kinds};
 use self::queue::{Job, Queue, Task};
-use crate::PasswordSettings;
+use crate::{Argon2Settings, PasswordSettings};
 
 /// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 2 is a weight of 655
 /// beside 1024: while both kinds want the whole machine hashing gets between a quarter and two fifths of it, and
@@ -61,6 +61,13 @@ pub struct Busy {
 
 impl Busy {
     const LATER: Self = Self { retry_after: Duration::from_secs(1) };
+}
+
+/// Whether hashes of this cost are checked: at most 1 GiB of memory, 16 passes, 16 lanes, and 4 GiB of memory times passes.
+/// A dearer one is never the password, whoever made it.
+#[must_use]
+pub fn is_affordable(cost: Argon2Settings) -> bool {
+    schemes::is_affordable(cost)
 }
 
 /// The threads and their queue. Dropped, they end after the job that each is at.
@@ -203,7 +210,7 @@ mod tests {
     use cerrojo_domain::{SystemClock, SystemRandom};
 
     use super::*;
-    use crate::{Argon2Settings, Composition};
+    use crate::Composition;
 
     fn hasher(threads: usize, longest_wait: Duration) -> Hasher {
         let argon2 = Argon2Settings { memory_kib: 8, passes: 1, lanes: 1 };

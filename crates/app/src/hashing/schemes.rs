@@ -60,12 +60,10 @@ impl Stored {
             passes: number(costs.next()?.strip_prefix("t=")?)?,
             lanes: number(costs.next()?.strip_prefix("p=")?)?,
         };
-        let work = u64::from(cost.memory_kib) * u64::from(cost.passes);
-        let bounded = (1..=MOST_LANES).contains(&cost.lanes)
-            && (8 * cost.lanes..=MOST_MEMORY_KIB).contains(&cost.memory_kib)
-            && (1..=MOST_PASSES).contains(&cost.passes)
-            && work <= MOST_WORK_KIB;
-        if fields.next().is_some() || costs.next().is_some() || !bounded || salt.len() > 128 || hash.len() > 128 {
+        if fields.next().is_some() || costs.next().is_some() || !is_affordable(cost) {
+            return None;
+        }
+        if salt.len() > 128 || hash.len() > 128 {
             return None;
         }
         let salt = STANDARD_NO_PAD.decode(salt).ok().filter(|salt| salt.len() >= argon2::MIN_SALT_LEN)?;
@@ -82,6 +80,15 @@ impl Stored {
         let cost = text.parse::<bcrypt::HashParts>().ok().filter(|_| digits)?.get_cost();
         (4..=MOST_BCRYPT_COST).contains(&cost).then(|| Self::Bcrypt { cost, text: text.to_owned() })
     }
+}
+
+/// Whether a stored hash of this cost is checked at all.
+pub(super) fn is_affordable(cost: Argon2Settings) -> bool {
+    let work = u64::from(cost.memory_kib) * u64::from(cost.passes);
+    (1..=MOST_LANES).contains(&cost.lanes)
+        && (8 * cost.lanes..=MOST_MEMORY_KIB).contains(&cost.memory_kib)
+        && (1..=MOST_PASSES).contains(&cost.passes)
+        && work <= MOST_WORK_KIB
 }
 
 /// A decimal number without sign or leading zero, as PHC strings write it.

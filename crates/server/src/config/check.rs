@@ -193,7 +193,7 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
         app.password.composition = Composition::Required;
     }
     let memory = reader.value(&keys::ARGON2_MEMORY, |text| values::number(text, 7168..=1_048_576));
-    let passes = reader.value(&keys::ARGON2_PASSES, |text| values::number(text, 1..=20));
+    let passes = reader.value(&keys::ARGON2_PASSES, |text| values::number(text, 1..=16));
     let lanes = reader.value(&keys::ARGON2_LANES, |text| values::number(text, 1..=16));
     if let (Some(memory_kib), Some(passes), Some(lanes)) = (memory, passes, lanes) {
         if memory_kib < lowest_memory(passes) {
@@ -203,7 +203,15 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
                 "{place}: {memory_kib} KiB with {passes} passes is below the OWASP minimum of {lowest} KiB"
             ));
         }
-        app.password.argon2 = Argon2Settings { memory_kib, passes, lanes };
+        let cost = Argon2Settings { memory_kib, passes, lanes };
+        if !cerrojo_app::hashing::is_affordable(cost) {
+            let place = reader.origin(&keys::ARGON2_PASSES).place(keys::ARGON2_PASSES.name);
+            reader.problems.push(format!(
+                "{place}: {passes} passes over {memory_kib} KiB are more work than a hash may ask for: \
+                 4194304 KiB at most when multiplied"
+            ));
+        }
+        app.password.argon2 = cost;
     }
     let threads = app.password.threads.to_string();
     let threads = reader.value_or(&keys::PASSWORD_THREADS, &threads, |text| values::number(text, 1..=64));

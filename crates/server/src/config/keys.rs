@@ -142,10 +142,10 @@ keys! {
         "true or false",
         "Whether new passwords need an upper-case letter and a digit.";
     ARGON2_MEMORY = "password.argon2_memory_kib", Standard::Text("19456"), Open, No,
-        "KiB from 7168 to 1048576, together with the passes not below the OWASP minimum",
+        "KiB from 7168 to 1048576; together with the passes not below the OWASP minimum, and 4194304 at most when multiplied",
         "Memory of Argon2id.";
     ARGON2_PASSES = "password.argon2_passes", Standard::Text("2"), Open, No,
-        "a number from 1 to 20",
+        "a number from 1 to 16",
         "Passes of Argon2id.";
     ARGON2_LANES = "password.argon2_lanes", Standard::Text("1"), Open, No,
         "a number from 1 to 16",

@@ -221,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn hashes_that_would_never_be_checked_are_refused() {
+        assert!(problem(&[("CERROJO_PASSWORD__ARGON2_PASSES", "17")]).contains("from 1 to 16"));
+        let memory = ("CERROJO_PASSWORD__ARGON2_MEMORY_KIB", "1048576");
+        let too_dear = problem(&[memory, ("CERROJO_PASSWORD__ARGON2_PASSES", "5")]);
+        assert!(too_dear.contains("CERROJO_PASSWORD__ARGON2_PASSES") && too_dear.contains("4194304"), "{too_dear}");
+        assert!(with(&[memory, ("CERROJO_PASSWORD__ARGON2_PASSES", "4")]).is_ok());
+        assert!(with(&[("CERROJO_PASSWORD__ARGON2_PASSES", "16")]).is_ok());
+    }
+
+    #[test]
     fn roles_are_declared_by_name() {
         let configuration = with(&[("CERROJO_ROLES__OPERATOR", "3")]).unwrap();
         assert_eq!(configuration.app.roles.by_name("operator"), Some(3));
