@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{Actor, EndReason, Ending, Origin, SessionId};
+use cerrojo_domain::{Actor, EndReason, Ending, Origin, SessionId, UnixMillis, UserId};
 use cerrojo_store::endings::Which;
 pub use cerrojo_store::sessions::{Ended, Session};
-use cerrojo_store::{sessions, users};
+use cerrojo_store::{Reader, StoreError, sessions, users};
 
 use crate::account::{self, Reauth, is_live};
 use crate::end::{How, Outcome};
@@ -48,17 +48,29 @@ pub async fn list(app: &App, caller: &Caller, show: Show) -> Result<Vec<Session>
 }
 
 /// A user's sessions, with the times of last use that this process knows of.
-pub(crate) async fn of_user(app: &App, user: cerrojo_domain::UserId, show: Show) -> Result<Vec<Session>, Trouble> {
-    let now = app.clock.now();
-    let ended_since = (show == Show::WithEnded).then(|| now.minus(KEPT));
-    let mut found = sessions::of_user(&mut app.store.reader(), user, ended_since).await?;
-    // What has expired is over, whether or not the sweeper has been there.
-    found.retain(|session| session.ended.is_some() || session.expires_at > now);
+pub(crate) async fn of_user(app: &App, user: UserId, show: Show) -> Result<Vec<Session>, Trouble> {
+    let mut found = recorded(&mut app.store.reader(), user, (show, app.clock.now())).await?;
     for session in &mut found {
         if let Some(seen) = app.guard.last_seen(&session.list, session.index) {
             session.last_seen_at = session.last_seen_at.max(seen);
         }
     }
+    Ok(found)
+}
+
+/// A user's sessions as the database has them at `now`.
+///
+/// # Errors
+/// [`StoreError`] if the database cannot be read.
+pub async fn recorded(
+    run: &mut Reader,
+    user: UserId,
+    (show, now): (Show, UnixMillis),
+) -> Result<Vec<Session>, StoreError> {
+    let ended_since = (show == Show::WithEnded).then(|| now.minus(KEPT));
+    let mut found = sessions::of_user(run, user, ended_since).await?;
+    // What has expired is over, whether or not the sweeper has been there.
+    found.retain(|session| session.ended.is_some() || session.expires_at > now);
     Ok(found)
 }
 

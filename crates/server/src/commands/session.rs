@@ -1,10 +1,8 @@
 //! `cerrojo session`.
 
-use std::time::Duration;
-
 use cerrojo_app::administer::{self, AdminError, By};
+use cerrojo_app::sessions::{self, Session as Row, Show};
 use cerrojo_domain::{Clock as _, Email, SessionId, SystemClock};
-use cerrojo_store::sessions::{self, Session as Row};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
@@ -13,9 +11,6 @@ use crate::cli::{Consent, Session, Shape, WhichSessions};
 use crate::config::Configuration;
 use crate::failure::Failure;
 use crate::{ask, open, out};
-
-/// How long the rows of ended sessions stay.
-const KEPT: Duration = Duration::from_hours(720);
 
 pub(crate) async fn run(command: Session, configuration: &Configuration) -> Result<(), Failure> {
     match command {
@@ -28,8 +23,8 @@ async fn list(configuration: &Configuration, (email, ended): (&str, bool), shape
     let store = open::store_to_read(configuration).await?;
     let mut run = store.snapshot().await?;
     let user = users::by_email(&mut run, &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
-    let since = ended.then(|| SystemClock::new().now().minus(KEPT));
-    let rows = sessions::of_user(&mut run, user.id, since).await?;
+    let show = if ended { Show::WithEnded } else { Show::Live };
+    let rows = sessions::recorded(&mut run, user.id, (show, SystemClock::new().now())).await?;
     drop(run);
     if shape.json {
         out::line(&super::json(&rows.iter().map(as_json).collect()));

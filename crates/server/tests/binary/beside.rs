@@ -51,6 +51,19 @@ fn a_session_that_the_operator_ends_is_dead_when_the_command_is_done() {
 }
 
 #[test]
+fn a_session_that_has_expired_is_not_listed_as_live() {
+    let here = Installation::new().with("CERROJO_TOKEN__TTL", "2s");
+    here.add_user(ANA, "user").ok();
+    let server = here.serve();
+    let token = server.token(ANA);
+    while server.verify(&token) == 200 {}
+    let listed = || here.run(&["session", "list", "--user", ANA, "--json"]).ok().json();
+    assert_eq!(listed(), json!([]));
+    server.stop();
+    assert_eq!(listed(), json!([]));
+}
+
+#[test]
 fn a_change_by_the_operator_ends_every_session_of_the_user() {
     let here = Installation::new();
     here.add_user(ROOT, "admin").ok();
