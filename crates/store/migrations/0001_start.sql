@@ -94,6 +94,8 @@ CREATE TABLE counters (
     value BIGINT NOT NULL
 ) /*strict*/;
 INSERT INTO counters (name, value) VALUES ('user', 0);
+-- SQLite only: see commits.rs.
+INSERT INTO counters (name, value) VALUES ('commit', 0);
 
 CREATE TABLE reset_links (
     code_hash TEXT NOT NULL PRIMARY KEY,

@@ -13,6 +13,7 @@ mod store;
 mod tx;
 
 pub mod attempts;
+pub mod commits;
 pub mod endings;
 pub mod keys;
 pub mod known_addresses;

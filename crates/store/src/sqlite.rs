@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::db::Db;
 use crate::errors::{Result, StoreError};
-use crate::{Store, row};
+use crate::{Store, commits, row};
 
 /// The writer is known from the first statement on: a transaction that begins by reading could not become one later.
 pub(crate) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
@@ -81,10 +81,12 @@ pub(crate) async fn open(url: &str, readers: u32) -> Result<Pools> {
         .pragma("cache_size", "-2048")
         .pragma("mmap_size", "0")
         .pragma("temp_store", "MEMORY")
+        // Only [`checkpoint`] moves the write-ahead log into the file: it is known then what the file itself holds.
+        .pragma("wal_autocheckpoint", "0")
         .disable_statement_logging();
-    let writing = options.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "16777216");
+    let writing = options.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "4194304");
     let reading = options.clone().pragma("query_only", "ON");
-    let lazily = options.clone().synchronous(SqliteSynchronous::Normal).pragma("wal_autocheckpoint", "0");
+    let lazily = options.clone().synchronous(SqliteSynchronous::Normal);
     let writer = pool(1).connect_with(writing).await.map_err(|error| StoreError::before_commit(&error))?;
     Ok(Pools {
         writer,
@@ -200,6 +202,55 @@ pub async fn check(store: &Store) -> Result<Vec<String>> {
         problems.push(format!("a row of {table} refers to a row of {parent} that is not there"));
     }
     Ok(problems)
+}
+
+/// Moves the write-ahead log into the file, without waiting for readers. The number of a commit up to which the file by
+/// itself holds everything now; none if readers or another process were in the way.
+pub async fn checkpoint(store: &Store) -> Result<Option<i64>> {
+    let pools = pools(store)?;
+    let wrong = |error: sqlx::Error| StoreError::before_commit(&error);
+    let mut writer = pools.writer.acquire().await.map_err(wrong)?;
+    let commits = commits::count(&mut store.reader()).await?;
+    let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *writer).await.map_err(wrong)?;
+    let (busy, there, moved): (i64, i64, i64) =
+        (done.try_get(0).map_err(wrong)?, done.try_get(1).map_err(wrong)?, done.try_get(2).map_err(wrong)?);
+    Ok((busy == 0 && there == moved).then_some(commits))
+}
+
+/// How many bytes the write-ahead log takes on the disk.
+pub fn wal_size(store: &Store) -> Result<u64> {
+    let wal = wal_of(pools(store)?.options.get_filename());
+    Ok(std::fs::metadata(wal).map_or(0, |found| found.len()))
+}
+
+/// The write-ahead log beside a database file.
+#[must_use]
+pub fn wal_of(database: &Path) -> PathBuf {
+    beside(database, "-wal")
+}
+
+/// The index of the write-ahead log; made anew by whoever opens the database first.
+#[must_use]
+pub fn shm_of(database: &Path) -> PathBuf {
+    beside(database, "-shm")
+}
+
+fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// How many commits the file by itself holds, without its write-ahead log; none if that cannot be read. Nobody else may
+/// have the database open.
+pub async fn commits_in_file(database: &Path) -> Option<i64> {
+    let options = SqliteConnectOptions::new().filename(database).read_only(true).immutable(true);
+    let mut connection = options.disable_statement_logging().connect().await.ok()?;
+    let found = sqlx::query("SELECT value FROM counters WHERE name = 'commit'").fetch_one(&mut connection).await;
+    let commits = found.ok().and_then(|row| row.try_get(0).ok());
+    // A reader of an unchanging file has nothing to lose when it is closed.
+    let _ = connection.close().await;
+    commits
 }
 
 /// A number that changes whenever anybody has committed to the file, this process or another: `PRAGMA data_version`.

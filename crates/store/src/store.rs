@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cerrojo_domain::{Random, SystemRandom};
 
+use crate::commits::{Witness, WitnessBox};
 use crate::db::{Db, Reader};
 use crate::errors::{Result, StoreError};
 use crate::tx::{EndingTx, Tx};
@@ -14,6 +15,7 @@ use crate::{migrate, postgres, sqlite};
 pub struct Store {
     pub(crate) db: Db,
     random: Arc<dyn Random>,
+    witness: WitnessBox,
 }
 
 /// How a database is opened.
@@ -46,7 +48,7 @@ impl Store {
                 return Err(StoreError::Broken(forms.to_owned()));
             }
         };
-        Ok(Self { db, random: options.random })
+        Ok(Self { db, random: options.random, witness: WitnessBox::default() })
     }
 
     /// Brings the schema up to this program's; the names of the migrations that were run.
@@ -67,7 +69,7 @@ impl Store {
 
     /// Begins a transaction that writes but ends nothing. SQLite has one writer at a time.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx::new(self.db.begin().await?, Arc::clone(&self.random)))
+        Ok(Tx::new(self.db.begin().await?, Arc::clone(&self.random)).counted(&self.witness))
     }
 
     /// Begins a transaction that may end sessions: it takes the log's head row first.
@@ -84,6 +86,12 @@ impl Store {
     /// All reads see one state, that of the first of them.
     pub async fn snapshot(&self) -> Result<Reader> {
         Ok(Reader::of_snapshot(self.db.begin_reading().await?))
+    }
+
+    /// From now on tells `witness` of every commit. A second one is not taken.
+    pub fn watch_commits(&self, witness: Arc<dyn Witness>) {
+        // Only the first app on a store has something to watch for.
+        let _ = self.witness.set(witness);
     }
 
     /// Whether the database is a SQLite file.

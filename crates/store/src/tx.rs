@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cerrojo_domain::{Entry, Fact, Position, Random, UnixMillis};
 
 use crate::bind::Bind;
+use crate::commits::{self, WitnessBox};
 use crate::db::{Open, Run, sealed};
 use crate::errors::{Result, StoreError};
 use crate::log;
@@ -20,20 +21,36 @@ pub struct Tx {
     open: Open,
     random: Arc<dyn Random>,
     failed: bool,
+    /// Whoever is told of the commit; a migration's is not counted.
+    witness: Option<WitnessBox>,
 }
 
 impl Tx {
     pub(crate) fn new(open: Open, random: Arc<dyn Random>) -> Self {
-        Self { open, random, failed: false }
+        Self { open, random, failed: false, witness: None }
+    }
+
+    pub(crate) fn counted(self, witness: &WitnessBox) -> Self {
+        Self { witness: Some(Arc::clone(witness)), ..self }
     }
 
     /// Makes what was written durable.
     ///
     /// # Errors
     /// [`StoreError::OutcomeUnknown`] if it may or may not have happened; otherwise it has not.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
         self.check()?;
-        self.open.commit().await
+        let counts = self.witness.is_some() && self.open.is_sqlite();
+        let number = if counts { Some(commits::count_one(&mut self).await?) } else { None };
+        let committed = self.open.commit().await;
+        if let Some(witness) = self.witness.as_ref().and_then(|place| place.get()) {
+            match (&committed, number) {
+                (Ok(()), Some(number)) => witness.committed(number),
+                (Err(StoreError::OutcomeUnknown(cause)), _) => witness.outcome_unknown(cause),
+                _ => {}
+            }
+        }
+        committed
     }
 
     /// Runs a statement that gives no rows; how many it touched.
@@ -103,11 +120,18 @@ impl EndingTx {
     /// # Errors
     /// [`StoreError::OutcomeUnknown`] if it may or may not have happened; otherwise it has not.
     pub async fn commit(mut self) -> Result<()> {
-        if !self.unwritten.is_empty() {
-            let entries = std::mem::take(&mut self.unwritten);
-            log::write(&mut self.tx, &entries, &self.head).await?;
-        }
+        self.write_entries().await?;
         self.tx.commit().await
+    }
+
+    /// Writes the entries that were appended: what fails here fails before COMMIT is sent. [`EndingTx::commit`] does it
+    /// for whoever has not.
+    pub async fn write_entries(&mut self) -> Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let entries = std::mem::take(&mut self.unwritten);
+        log::write(&mut self.tx, &entries, &self.head).await
     }
 
     /// Gives `fact` the next number and a mark of its own.

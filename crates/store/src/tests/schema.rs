@@ -10,6 +10,7 @@ use crate::{OpenOptions, Store, StoreError};
 fn every_statement() -> Vec<Statement> {
     [
         crate::attempts::ALL,
+        crate::commits::ALL,
         crate::endings::ALL,
         crate::keys::ALL,
         crate::known_addresses::ALL,
