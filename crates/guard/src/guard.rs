@@ -88,12 +88,16 @@ impl Guard {
         let now = self.clock.now();
         let known = self.find(token, now).ok_or(Refusal::Invalid)?;
         let verified = &known.verified;
-        if !known.key.in_use.load(Ordering::Acquire) || now >= verified.expires_at {
+        if !known.key.in_use.load(Ordering::Acquire) {
             return Err(Refusal::Invalid);
         }
+        let expired = now >= verified.expires_at;
         let idle = self.is_idle(&known, now);
         if known.list.is_over(verified.index) {
             return Err(Refusal::Invalid);
+        }
+        if expired {
+            return Err(Refusal::Expired(Arc::clone(verified)));
         }
         if idle {
             return Err(Refusal::Idle(Arc::clone(verified)));
@@ -113,7 +117,9 @@ impl Guard {
             return Some(known);
         }
         let known = Arc::new(self.verify(token, now)?);
-        self.cache.insert(hash, Arc::clone(&known));
+        if now < known.verified.expires_at {
+            self.cache.insert(hash, Arc::clone(&known));
+        }
         Some(known)
     }
 
@@ -122,7 +128,7 @@ impl Guard {
         let kid = KeyId::from_text(jws.kid()?);
         let key = self.key(&kid).filter(|key| key.in_use.load(Ordering::Acquire))?;
         let payload = jws.verify(&key.key).ok()?;
-        let verified = claims::read(payload.bytes(), kid, &self.policy, now).filter(|it| now < it.expires_at)?;
+        let verified = claims::read(payload.bytes(), kid, &self.policy, now)?;
         let list = self.lists.get(&verified.list)?;
         Some(Known { verified: Arc::new(verified), key, list })
     }
@@ -194,6 +200,15 @@ impl Guard {
     pub fn seen(&self, list: &ListName, index: ListIndex, at: UnixMillis) {
         if let Some(list) = self.lists.get(list) {
             list.seen(index, at);
+        }
+    }
+
+    /// Notes a use that [`Guard::take_activity`] is to report, as [`Guard::check`] does.
+    pub fn used(&self, list: &ListName, index: ListIndex, at: UnixMillis) {
+        if let Some(list) = self.lists.get(list)
+            && list.used(index, at)
+        {
+            self.unwritten().push((list, index));
         }
     }
 

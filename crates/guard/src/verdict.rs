@@ -36,4 +36,7 @@ pub enum Refusal {
     Unavailable,
     /// By what this process remembers nobody used the session for the idle timeout: the database decides.
     Idle(Arc<Verified>),
+    /// It has expired, and this process does not know that its session is over otherwise. Refused in any case; whoever
+    /// can write it down does, so that a clock set back revives nothing.
+    Expired(Arc<Verified>),
 }

@@ -134,7 +134,7 @@ fn times_are_kept_to_the_millisecond_and_the_minute() {
         world.guard.check(&world.sign(&world.header(), &claims)).map(|verified| verified.expires_at)
     };
     assert_eq!(check("exp", START + 1), Ok(UnixMillis((START + 1) * 1000)));
-    assert_eq!(check("exp", START), Err(Refusal::Invalid), "no leeway");
+    assert!(matches!(check("exp", START), Err(Refusal::Expired(_))), "no leeway");
     assert!(check("iat", START + 60).is_ok());
     assert_eq!(check("iat", START + 61), Err(Refusal::Invalid));
     assert!(check("nbf", START + 60).is_ok());
