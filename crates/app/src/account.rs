@@ -5,7 +5,7 @@ use cerrojo_store::{Run, sessions, users};
 
 use crate::hashing::{Checked, Turn};
 use crate::login::is_known;
-use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble};
+use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble, follow};
 
 /// Why the current password did not help.
 #[derive(Debug)]
@@ -68,9 +68,15 @@ pub(crate) async fn reauthenticate(
     Ok(user)
 }
 
-/// Whether the calling session may still change something: asked inside the transaction, after the users row.
-pub(crate) async fn is_live(run: &mut impl Run, caller: &Caller) -> Result<bool, Trouble> {
-    Ok(sessions::is_live(run, &caller.session).await?)
+/// Whether the calling session may still change something: asked inside the transaction, after the users row. A no is
+/// given only when the ending is known here, so that nobody who is told 401 is told 200 afterwards.
+pub(crate) async fn is_live(app: &App, run: &mut impl Run, caller: &Caller) -> Result<bool, Trouble> {
+    let live = sessions::is_live(run, &caller.session).await?;
+    if !live {
+        follow::catch_up(app).await?;
+        app.guard.end(&caller.list, caller.index);
+    }
+    Ok(live)
 }
 
 /// Whether `id` is the caller's own user.

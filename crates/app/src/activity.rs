@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use cerrojo_domain::{ListIndex, ListName, UnixMillis};
+use cerrojo_store::sessions;
+
 use crate::{App, Trouble};
 
 /// So many to a transaction, so that others get their turn at the one writer.
@@ -13,16 +16,29 @@ pub(crate) fn interval(app: &App) -> Duration {
     app.settings.idle_timeout.map_or(minute, |idle| (idle / 10).min(minute))
 }
 
-/// Writes down what was seen since the last time.
+/// Writes down what was seen since the last time. One at a time: whoever has waited finds everything written.
 pub async fn write_down(app: &App) -> Result<(), Trouble> {
+    let _turn = app.writing_down.lock().await;
     let mut seen = app.guard.take_activity();
     seen.sort();
-    for chunk in seen.chunks(CHUNK) {
-        let mut tx = app.store.begin().await?;
-        for (list, index, at) in chunk {
-            cerrojo_store::sessions::saw(&mut tx, list, *index, *at).await?;
+    let mut left = seen.as_slice();
+    while !left.is_empty() {
+        let (chunk, rest) = left.split_at(left.len().min(CHUNK));
+        if let Err(trouble) = write(app, chunk).await {
+            for (list, index, at) in left {
+                app.guard.used(list, *index, *at);
+            }
+            return Err(trouble);
         }
-        tx.commit().await?;
+        left = rest;
     }
     Ok(())
+}
+
+async fn write(app: &App, chunk: &[(ListName, ListIndex, UnixMillis)]) -> Result<(), Trouble> {
+    let mut tx = app.store.begin().await?;
+    for (list, index, at) in chunk {
+        sessions::saw(&mut tx, list, *index, *at).await?;
+    }
+    Ok(tx.commit().await?)
 }

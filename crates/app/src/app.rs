@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cerrojo_domain::{Actor, Clock, EndReason, Ending, Random};
 use cerrojo_guard::{Guard, Policy};
-use cerrojo_store::{Store, StoreError, leases, log, sessions};
+use cerrojo_store::commits::{self, Witness};
+use cerrojo_store::{Store, StoreError, leases, lists, log, sessions, sqlite};
 use tokio::sync::Notify;
 
 use crate::end::{self, Ender};
@@ -78,7 +79,8 @@ pub struct App {
     pub(crate) ender: Ender,
     pub(crate) follower: Follower,
     pub(crate) blocks: Blocks,
-    pub(crate) side_file: Option<SideFile>,
+    pub(crate) writing_down: tokio::sync::Mutex<()>,
+    pub(crate) side_file: Option<Arc<SideFile>>,
     me: Weak<App>,
 }
 
@@ -103,6 +105,9 @@ impl From<StoreError> for StartError {
     }
 }
 
+/// A write-ahead log of this many bytes is moved into the database file.
+const LARGE_WAL: u64 = 4 << 20;
+
 /// What loading lists needs.
 pub(crate) struct Loading<'a> {
     pub(crate) store: &'a Store,
@@ -118,7 +123,7 @@ impl App {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
         let Parts { settings, store, clock, random, mailer, master_key, lease, side_file } = parts;
         let side_file = match side_file {
-            Some(path) if lease == Lease::Holder => Some(open_side_file(&path)?),
+            Some(path) if lease == Lease::Holder => Some(Arc::new(open_side_file(&path)?)),
             _ => None,
         };
         if let Some(file) = &side_file {
@@ -133,6 +138,8 @@ impl App {
             },
             Arc::clone(&clock),
         ));
+        let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
+        store.watch_commits(Arc::new(Watch { guard: Arc::clone(&guard), side_file: side_file.clone(), engine }));
         let keys = Keyring::open(KeyringParts {
             store: &store,
             guard: Arc::clone(&guard),
@@ -166,6 +173,7 @@ impl App {
             ender: Ender::start(Weak::clone(me)),
             follower: Follower::at(position.clone()),
             blocks: Blocks::default(),
+            writing_down: tokio::sync::Mutex::default(),
             side_file,
             me: Weak::clone(me),
             settings,
@@ -189,24 +197,59 @@ impl App {
         self.me.upgrade().ok_or_else(|| Trouble::Unavailable("shutting down".to_owned()))
     }
 
-    /// After a COMMIT whose outcome is not known this process may no longer know what is over. It ends: the next start
-    /// reads the truth (SQLite: an I/O error at commit).
-    pub(crate) fn distrust(&self, error: &StoreError) {
-        if let StoreError::OutcomeUnknown(cause) = error {
-            self.guard.hold_lease_until(Duration::ZERO);
-            tracing::error!(cause, "COMMIT failed with an unknown outcome");
-            if self.store.is_sqlite() {
-                std::process::abort();
-            }
-        }
-    }
-
     async fn remember(&self, position: cerrojo_domain::Position) -> Result<(), StartError> {
         let Some(file) = &self.side_file else { return Ok(()) };
         let mut run = self.store.reader();
-        let newest_session = sessions::newest(&mut run).await?;
-        let remembered = Remembered { incarnation: log::incarnation(&mut run).await?, position, newest_session };
-        file.set(remembered).map_err(|error| unusable(&error).into())
+        let incarnation = log::incarnation(&mut run).await?;
+        let commits = commits::count(&mut run).await?;
+        file.set(Remembered { incarnation, position, commits, in_file: 0 }).map_err(|error| unusable(&error))?;
+        Ok(checkpoint(self).await?)
+    }
+}
+
+/// Moves the write-ahead log into the database file and notes what the file holds then.
+pub(crate) async fn checkpoint(app: &App) -> Result<(), Trouble> {
+    if let (Some(file), true) = (&app.side_file, app.store.is_sqlite())
+        && let Some(number) = sqlite::checkpoint(&app.store).await?
+    {
+        file.note_in_file(number).map_err(|error| unusable(&error))?;
+    }
+    Ok(())
+}
+
+/// The same once the write-ahead log has grown.
+pub(crate) async fn checkpoint_if_due(app: &App) -> Result<(), Trouble> {
+    if app.store.is_sqlite() && sqlite::wal_size(&app.store)? > LARGE_WAL { checkpoint(app).await } else { Ok(()) }
+}
+
+/// Told of every commit.
+struct Watch {
+    guard: Arc<Guard>,
+    side_file: Option<Arc<SideFile>>,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Witness for Watch {
+    fn committed(&self, number: i64) {
+        if let Some(file) = &self.side_file {
+            crate::follow::report(file.note_commit(number));
+        }
+    }
+
+    /// This process may no longer know what is over, and after a failed `fsync` nothing that SQLite says is certain: it
+    /// ends, and the next start reads the truth.
+    fn outcome_unknown(&self, cause: &str) {
+        tracing::error!(cause, "COMMIT failed with an unknown outcome");
+        if self.engine == Engine::Sqlite {
+            self.guard.hold_lease_until(Duration::ZERO);
+            std::process::abort();
+        }
     }
 }
 
@@ -218,6 +261,40 @@ fn open_side_file(path: &Path) -> Result<SideFile, Trouble> {
     SideFile::open(path).map_err(|error| unusable(&error))
 }
 
+impl App {
+    /// Must run before a SQLite database is opened by whoever holds its lock. A database file that was put back must not
+    /// be read together with the write-ahead log of the one it took the place of: that mixture is no state that ever was.
+    ///
+    /// # Errors
+    /// [`StartError::Trouble`] if a file beside the database cannot be read or moved.
+    pub async fn before_opening(database: &Path, side_file: &Path) -> Result<(), StartError> {
+        let wal = sqlite::wal_of(database);
+        if std::fs::metadata(&wal).map_or(0, |found| found.len()) == 0 || !side_file.exists() {
+            return Ok(());
+        }
+        let in_file = open_side_file(side_file)?.remembered().map_or(0, |remembered| remembered.in_file);
+        match sqlite::commits_in_file(database).await {
+            _ if in_file == 0 => {}
+            Some(commits) if commits >= in_file => {}
+            Some(_) => set_aside(&wal, &sqlite::shm_of(database)).map_err(|error| unusable(&error))?,
+            // Torn in the midst of a migration: the write-ahead log is needed to mend it. Nothing tells whose it is.
+            None => std::fs::remove_file(side_file).map_err(|error| unusable(&error))?,
+        }
+        Ok(())
+    }
+}
+
+fn set_aside(wal: &Path, shm: &Path) -> std::io::Result<()> {
+    let mut name = wal.as_os_str().to_owned();
+    name.push(".set-aside");
+    std::fs::rename(wal, &name)?;
+    if shm.exists() {
+        std::fs::remove_file(shm)?;
+    }
+    tracing::warn!(kept = ?name, "the database file was put back beside a write-ahead log that is not its own");
+    Ok(())
+}
+
 /// A database that does not hold what the side file remembers has gone back, and one without a side file may have.
 async fn end_everything_if_it_went_back(
     store: &Store,
@@ -225,10 +302,9 @@ async fn end_everything_if_it_went_back(
     (clock, random): (&dyn Clock, &dyn Random),
 ) -> Result<(), StartError> {
     let mut run = store.reader();
-    let newest = sessions::newest(&mut run).await?;
     let held = match file.remembered() {
         Some(remembered) => holds(store, &remembered).await?,
-        None => newest.is_none(),
+        None => sessions::newest(&mut run).await?.is_none() && lists::in_use(&mut run).await?.is_empty(),
     };
     if held {
         return Ok(());
@@ -247,17 +323,12 @@ async fn end_everything_if_it_went_back(
 
 async fn holds(store: &Store, remembered: &Remembered) -> Result<bool, StoreError> {
     let mut run = store.reader();
-    if log::incarnation(&mut run).await? != remembered.incarnation {
-        return Ok(false);
-    }
     let number = remembered.position.number;
     let same_mark = match log::at(&mut run, number).await? {
         Some(entry) => entry.position.mark == remembered.position.mark,
         None => number == 0,
     };
-    let newest_there = match &remembered.newest_session {
-        Some(id) => sessions::by_id(&mut run, id).await?.is_some(),
-        None => true,
-    };
-    Ok(same_mark && newest_there)
+    Ok(same_mark
+        && log::incarnation(&mut run).await? == remembered.incarnation
+        && commits::count(&mut run).await? >= remembered.commits)
 }

@@ -27,21 +27,36 @@ impl<E: Into<Trouble>> From<E> for AuthError {
     }
 }
 
-/// Checks a token from memory. Only idleness is decided in the database.
+/// Checks a token from memory. Only idleness is decided in the database, and that a session has expired is written there
+/// once.
 pub async fn authenticate(app: &App, token: &str) -> Result<Caller, AuthError> {
     match app.guard.check(token) {
         Err(Refusal::Idle(session)) => decide_idleness(app, token, &session).await,
+        Err(Refusal::Expired(session)) => {
+            end_expired(app, &session).await;
+            Err(AuthError::Invalid)
+        }
         checked => in_words(checked),
     }
 }
 
 fn in_words(checked: Result<Caller, Refusal>) -> Result<Caller, AuthError> {
     checked.map_err(|refusal| match refusal {
-        Refusal::Invalid => AuthError::Invalid,
+        Refusal::Invalid | Refusal::Expired(_) => AuthError::Invalid,
         Refusal::Unavailable => Trouble::Unavailable("no lease".to_owned()).into(),
         // Idle by memory a moment after the database said otherwise: not current enough to say yes.
         Refusal::Idle(_) => Trouble::Unavailable("idleness could not be decided".to_owned()).into(),
     })
+}
+
+/// What was refused as expired must stay refused, also if the clock is set back and the server started again. The answer
+/// is a 401 whatever becomes of this.
+async fn end_expired(app: &App, session: &Caller) {
+    let ending = Ending { reason: EndReason::Expired, actor: Actor::Server, at: app.clock.now(), place: None };
+    match end::one(app, How::Now(session.session.clone()), ending).await {
+        Ok(_) => drop(app.guard.end(&session.list, session.index)),
+        Err(trouble) => tracing::warn!(%trouble, "an expired session could not be ended yet"),
+    }
 }
 
 /// The ending hits only if nobody was seen since; if it misses, the newer time is taken and the check is made again.

@@ -83,17 +83,11 @@ pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Or
 pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Result<SignedIn, Trouble> {
     let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
     let app = app.shared()?;
-    // A caller that goes away must not leave a session that the position file does not know of.
+    // A caller that goes away must not leave a session whose first use is not known.
     let committed = tokio::spawn(async move {
-        if let Err(error) = tx.commit().await {
-            app.distrust(&error);
-            return Err(Trouble::from(error));
-        }
-        if let Some(file) = &app.side_file {
-            file.note_birth(&cradle.id).map_err(|error| Trouble::Internal(format!("position file: {error}")))?;
-        }
+        tx.commit().await?;
         app.guard.seen(&cradle.list, cradle.index, cradle.started_at);
-        Ok(cradle)
+        Ok::<_, Trouble>(cradle)
     });
     let cradle = committed.await.map_err(|error| Trouble::Unavailable(format!("sign-in interrupted: {error}")))??;
     let user = User { last_session: Some(cradle.started_at), ..user };

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use cerrojo_domain::{Actor, EndReason, Ending, Entry, Origin, SessionId, UnixMillis};
+use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, SessionId, UnixMillis};
 use cerrojo_store::endings::{self, Which};
-use cerrojo_store::{EndingTx, StoreError, log};
+use cerrojo_store::{EndingTx, StoreError, keys, log};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{App, Caller, Trouble, follow};
@@ -29,7 +29,11 @@ pub async fn logout(app: &App, caller: &Caller, origin: &Origin) -> Result<(), L
     let ending = Ending { reason: EndReason::Logout, actor, at: app.clock.now(), place: Some(origin.address) };
     match one(app, How::Now(caller.session.clone()), ending).await {
         Ok(Outcome::Ended) => Ok(()),
-        Ok(Outcome::WasOver) => Err(LogoutError::AlreadyEnded),
+        Ok(Outcome::WasOver) => {
+            // Whether it ended or is not there at all: nobody is told 401 while others are told 200.
+            app.guard.end(&caller.list, caller.index);
+            Err(LogoutError::AlreadyEnded)
+        }
         Err(trouble) => Err(LogoutError::Trouble(trouble)),
     }
 }
@@ -67,16 +71,14 @@ pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Resu
         .map_err(|error| Trouble::Unavailable(format!("commit was interrupted: {error}")))?
 }
 
+/// Whatever the log held before counts as well: the caller may have found ended what another one ended, and says so only
+/// when that is known everywhere.
 async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), Trouble> {
-    if let Err(error) = tx.commit().await {
-        app.distrust(&error);
-        return Err(error.into());
-    }
+    let head = tx.head().number;
+    tx.commit().await?;
     follow::apply(app, entries).await?;
-    match entries.last() {
-        Some(last) => follow::known_everywhere(app, last.position.number).await,
-        None => Ok(()),
-    }
+    follow::reach(app, head).await?;
+    follow::known_everywhere(app, head).await
 }
 
 /// Ends one session together with others that end at the same time.
@@ -157,22 +159,13 @@ async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
         outcomes.push(if entries.is_empty() { Outcome::WasOver } else { Outcome::Ended });
         all.extend(entries);
     }
+    // Before COMMIT is sent, so that each can still run again alone.
+    tx.write_entries().await?;
     Ok((tx, all, outcomes))
 }
 
-async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (mut tx, entries, outcomes): Written) {
-    let missed = outcomes.contains(&Outcome::WasOver);
-    let known = async {
-        // Whatever ended the missed ones is in the log before this head.
-        let head = if missed { log::head(&mut *tx).await?.number } else { 0 };
-        commit_here(app, tx, &entries).await?;
-        if missed {
-            follow::catch_up(app).await?;
-            follow::known_everywhere(app, head).await?;
-        }
-        Ok::<(), Trouble>(())
-    };
-    match known.await {
+async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (tx, entries, outcomes): Written) {
+    match commit_here(app, tx, &entries).await {
         Ok(()) => {
             for (wanted, outcome) in batch.into_iter().zip(outcomes) {
                 // Whoever asked may have gone away; the ending stays.
@@ -206,15 +199,27 @@ fn refuse(batch: Vec<Wanted>, error: StoreError) {
 pub(crate) async fn everything(app: &App, ending: Ending) -> Result<(), Trouble> {
     let incarnation = SessionId::new(&*app.random).to_string();
     let mut tx = app.store.begin_ending().await?;
-    let entry = everything_in_tx(&mut tx, &incarnation, &ending).await?;
-    commit(app, tx, vec![entry]).await
+    let entries = everything_in_tx(&mut tx, &incarnation, &ending).await?;
+    commit(app, tx, entries).await?;
+    app.keys.make_missing(app).await
 }
 
 /// The same inside a transaction, for the start of a server that finds its database gone back.
+///
+/// After that, the database may have forgotten that a key was retired: the server's own keys end with the sessions.
 pub(crate) async fn everything_in_tx(
     tx: &mut EndingTx,
     incarnation: &str,
     ending: &Ending,
-) -> Result<Entry, StoreError> {
-    endings::end_everything(tx, incarnation, ending).await
+) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = vec![endings::end_everything(tx, incarnation, ending).await?];
+    if ending.reason == EndReason::Restored {
+        for key in keys::all(&mut **tx).await? {
+            let own = !key.sealed.is_empty() && key.retired_at.is_none();
+            if own && keys::set_retired(tx, &key.id, ending.at).await? {
+                entries.push(log::append(tx, Fact::KeyRetired { key: key.id }, ending.at).await?);
+            }
+        }
+    }
+    Ok(entries)
 }

@@ -1,9 +1,10 @@
 //! Keeping this process's lists and keys equal to the log.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use cerrojo_domain::{Entry, Fact, Position};
-use cerrojo_store::{Reader, leases, lists, log, sessions};
+use cerrojo_store::{Reader, commits, leases, lists, log, sessions};
 use tokio::sync::Mutex;
 
 use crate::{App, Lease, Trouble};
@@ -17,11 +18,15 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How far this process has applied the log.
 #[derive(Debug)]
-pub(crate) struct Follower(Mutex<Position>);
+pub(crate) struct Follower {
+    applied: Mutex<Position>,
+    /// What commands beside the server were told last.
+    told: AtomicI64,
+}
 
 impl Follower {
     pub(crate) fn at(position: Position) -> Self {
-        Self(Mutex::new(position))
+        Self { told: AtomicI64::new(position.number), applied: Mutex::new(position) }
     }
 }
 
@@ -55,7 +60,7 @@ pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
             app.guard.end(list, *index);
         }
     }
-    let mut applied = app.follower.0.lock().await;
+    let mut applied = app.follower.applied.lock().await;
     if last.position.number <= applied.number {
         return Ok(());
     }
@@ -69,16 +74,34 @@ pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
 
 /// Applies whatever the log has and this process has not; how many entries that were.
 pub async fn catch_up(app: &App) -> Result<usize, Trouble> {
-    let mut applied = app.follower.0.lock().await;
+    let mut applied = app.follower.applied.lock().await;
     read_on(app, &mut applied).await
+}
+
+/// Applies the log up to entry `number` at least.
+pub(crate) async fn reach(app: &App, number: i64) -> Result<(), Trouble> {
+    let mut applied = app.follower.applied.lock().await;
+    if applied.number >= number { Ok(()) } else { read_on(app, &mut applied).await.map(drop) }
 }
 
 /// One look at the log by the holder of the lease: applies what is new and confirms it to commands that wait.
 pub(crate) async fn look(app: &App) -> Result<(), Trouble> {
-    let found = catch_up(app).await?;
-    if found > 0 && app.lease == Lease::Holder {
-        let number = app.follower.0.lock().await.number;
+    catch_up(app).await?;
+    if app.lease == Lease::Guest {
+        return Ok(());
+    }
+    // Whoever applied it: a logout may have come upon a command's entry before this look did.
+    let number = app.follower.applied.lock().await.number;
+    if number > app.follower.told.load(Ordering::Acquire) {
         leases::set_applied(&app.store, &app.node, number).await?;
+        app.follower.told.fetch_max(number, Ordering::AcqRel);
+    }
+    if let Some(file) = &app.side_file {
+        // Commands that end nothing commit too.
+        report(file.note_commit(commits::count(&mut app.store.reader()).await?));
+    }
+    if app.keys.session_signer().is_err() {
+        app.keys.make_missing(app).await?;
     }
     Ok(())
 }
@@ -104,17 +127,29 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
 async fn read_on(app: &App, applied: &mut Position) -> Result<usize, Trouble> {
     let mut found = 0;
     loop {
-        let entries = log::after(&mut app.store.reader(), applied.number, CHUNK).await?;
-        let Some(last) = entries.last() else { return Ok(found) };
-        let numbered = entries.iter().zip(applied.number + 1..).all(|(entry, number)| entry.position.number == number);
-        if !numbered {
-            app.guard.hold_lease_until(Duration::ZERO);
-            return Err(Trouble::Unavailable("the log has a gap; this process no longer answers".to_owned()));
+        // From the last one on, that one included: another mark there is another history.
+        let entries = log::after(&mut app.store.reader(), applied.number - 1, CHUNK).await?;
+        let new = match entries.split_first() {
+            Some((last, new)) if last.position == *applied => new,
+            _ if applied.number == 0 => &entries,
+            _ => return Err(lost(app, "the database is not the one that this process has been following")),
+        };
+        let Some(last) = new.last() else { return Ok(found) };
+        let mut numbers = (applied.number + 1)..;
+        if !new.iter().all(|entry| Some(entry.position.number) == numbers.next()) {
+            return Err(lost(app, "the log has a gap"));
         }
-        apply_facts(app, &entries).await?;
-        found += entries.len();
+        apply_facts(app, new).await?;
+        found += new.len();
         advance(app, applied, last.position.clone());
     }
+}
+
+/// What this process knows may not be so: it says yes no more.
+fn lost(app: &App, why: &str) -> Trouble {
+    app.guard.hold_lease_until(Duration::ZERO);
+    tracing::error!("{why}: this process no longer answers, restart it");
+    Trouble::Unavailable(why.to_owned())
 }
 
 async fn apply_facts(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
@@ -163,7 +198,7 @@ fn advance(app: &App, applied: &mut Position, position: Position) {
 }
 
 /// A position that is behind is safe: it is still in the database.
-fn report(written: std::io::Result<()>) {
+pub(crate) fn report(written: std::io::Result<()>) {
     if let Err(error) = written {
         tracing::error!(%error, "the position file beside the database cannot be written");
     }

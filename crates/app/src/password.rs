@@ -86,7 +86,7 @@ async fn set(app: &App, caller: &Caller, origin: &Origin, (user, new): (User, St
     let mut tx = app.store.begin_ending().await?;
     let change = Change { password_hash, raise_epoch: true, ..Change::default() };
     let after = users::change(&mut tx, user.id, user.epoch, &change).await?;
-    if !is_live(&mut *tx, caller).await? {
+    if !is_live(app, &mut *tx, caller).await? {
         return Err(PasswordError::SessionOver);
     }
     let after = after.ok_or_else(changed_meanwhile)?;

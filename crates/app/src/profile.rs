@@ -84,7 +84,7 @@ pub async fn change(app: &App, caller: &Caller, origin: &Origin, typed: ProfileC
     }
     let mut tx = app.store.begin().await?;
     let after = users::change(&mut tx, before.id, before.epoch, &Change { name, ..Change::default() }).await?;
-    if !is_live(&mut tx, caller).await? {
+    if !is_live(app, &mut tx, caller).await? {
         return Err(ProfileError::SessionOver);
     }
     let after = after.ok_or_else(changed_meanwhile)?;
@@ -104,7 +104,7 @@ async fn change_email(
         Err(StoreError::Taken) => return Err(ProfileError::EmailTaken),
         changed => changed?,
     };
-    if !is_live(&mut *tx, caller).await? {
+    if !is_live(app, &mut *tx, caller).await? {
         return Err(ProfileError::SessionOver);
     }
     let after = after.ok_or_else(changed_meanwhile)?;

@@ -9,7 +9,7 @@ use cerrojo_store::{Reader, StoreError, sessions, users};
 
 use crate::account::{self, Reauth, is_live};
 use crate::end::{How, Outcome};
-use crate::{App, Caller, Trouble, activity, end};
+use crate::{App, Caller, Trouble, end};
 
 /// How long ended sessions are shown and kept.
 pub(crate) const KEPT: Duration = Duration::from_hours(30 * 24);
@@ -140,11 +140,9 @@ async fn prove(
 }
 
 async fn end_several(app: &App, caller: &Caller, which: Which<'_>, ending: &Ending) -> Result<usize, SessionsError> {
-    // What was used last is shown with the ended sessions.
-    activity::write_down(app).await?;
     let mut tx = app.store.begin_ending().await?;
     users::lock(&mut tx, caller.user).await?;
-    if !is_live(&mut *tx, caller).await? {
+    if !is_live(app, &mut *tx, caller).await? {
         return Err(SessionsError::SessionOver);
     }
     let entries = end::in_tx(&mut tx, which, ending).await?;

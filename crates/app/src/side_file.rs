@@ -1,4 +1,4 @@
-//! The last known position of the log, kept in a file beside the database, so that a database file put back is noticed.
+//! What was last known of the database, kept in a file beside it, so that a database file put back is noticed.
 //!
 //! The file is never ahead of the database: it is written after COMMIT. It may be behind after a power cut, which is
 //! harmless, because what it names is still in the database then. Two slots are written in turn, so that a torn write
@@ -12,11 +12,13 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cerrojo_domain::{Position, SessionId};
+use cerrojo_domain::Position;
 use ring::digest::{SHA256, digest};
 
 /// One slot: a line of text, padded with spaces.
 const SLOT: usize = 512;
+/// What a line begins with.
+const KIND: &str = "cerrojo-position-1";
 
 /// What the file remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +27,10 @@ pub(crate) struct Remembered {
     pub(crate) incarnation: String,
     /// The last entry applied.
     pub(crate) position: Position,
-    /// The session born last: sign-ins are not in the log, and losing one must be noticed as well.
-    pub(crate) newest_session: Option<SessionId>,
+    /// The last commit: whatever is lost, sign-ins and passwords too, was one.
+    pub(crate) commits: i64,
+    /// Up to which commit the file by itself, without its write-ahead log, held everything when that was last looked at.
+    pub(crate) in_file: i64,
 }
 
 /// The open file.
@@ -59,33 +63,38 @@ impl SideFile {
 
     /// Notes the last entry applied; an older one than the noted is ignored.
     pub(crate) fn note_position(&self, position: &Position) -> io::Result<()> {
+        self.note(|remembered| {
+            let later = position.number > remembered.position.number;
+            later.then(|| Remembered { position: position.clone(), ..remembered.clone() })
+        })
+    }
+
+    /// Notes a commit; an older one than the noted is ignored.
+    pub(crate) fn note_commit(&self, number: i64) -> io::Result<()> {
+        self.note(|remembered| {
+            (number > remembered.commits).then(|| Remembered { commits: number, ..remembered.clone() })
+        })
+    }
+
+    /// Notes that the file by itself holds everything up to a commit.
+    pub(crate) fn note_in_file(&self, number: i64) -> io::Result<()> {
+        self.note(|remembered| {
+            (number > remembered.in_file).then(|| Remembered { in_file: number, ..remembered.clone() })
+        })
+    }
+
+    fn note(&self, change: impl FnOnce(&Remembered) -> Option<Remembered>) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.1.clone() {
-            Some(mut remembered) if remembered.position.number < position.number => {
-                remembered.position = position.clone();
-                self.write(&mut state, remembered)
-            }
-            _ => Ok(()),
+        match state.1.as_ref().and_then(change) {
+            Some(changed) => self.write(&mut state, changed),
+            None => Ok(()),
         }
     }
 
     /// Notes that everything is over and a new incarnation has begun.
     pub(crate) fn note_incarnation(&self, incarnation: &str, position: &Position) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest_session = state.1.as_ref().and_then(|remembered| remembered.newest_session.clone());
-        let remembered = Remembered { incarnation: incarnation.to_owned(), position: position.clone(), newest_session };
-        self.write(&mut state, remembered)
-    }
-
-    /// Notes a session whose sign-in has been committed.
-    pub(crate) fn note_birth(&self, session: &SessionId) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.1.clone() {
-            Some(remembered) => {
-                self.write(&mut state, Remembered { newest_session: Some(session.clone()), ..remembered })
-            }
-            None => Ok(()),
-        }
+        let (incarnation, position) = (incarnation.to_owned(), position.clone());
+        self.note(|remembered| Some(Remembered { incarnation, position, ..remembered.clone() }))
     }
 
     fn write(&self, state: &mut (u64, Option<Remembered>), remembered: Remembered) -> io::Result<()> {
@@ -102,10 +111,8 @@ fn checksum(text: &str) -> String {
 }
 
 fn encode(turn: u64, remembered: &Remembered) -> Option<Vec<u8>> {
-    let Remembered { incarnation, position, newest_session } = remembered;
-    let newest = newest_session.as_ref().map_or("-", SessionId::as_str);
-    let mark = if position.mark.is_empty() { "-" } else { &position.mark };
-    let text = format!("cerrojo-position-1 {turn} {incarnation} {} {mark} {newest}", position.number);
+    let Remembered { incarnation, position: Position { number, mark }, commits, in_file } = remembered;
+    let text = format!("{KIND} {turn} {incarnation} {number} {mark} {commits} {in_file}");
     let mut line = format!("{text} {}\n", checksum(&text)).into_bytes();
     (line.len() <= SLOT).then(|| {
         line.resize(SLOT, b' ');
@@ -121,17 +128,12 @@ fn read_slot(file: &File, slot: u64) -> Option<(u64, Remembered)> {
     if checksum(text) != sum {
         return None;
     }
-    let [kind, turn, incarnation, number, mark, newest] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
-    let or_none = |text: &str| (text != "-").then(|| text.to_owned());
-    (kind == "cerrojo-position-1").then_some(())?;
-    Some((
-        turn.parse().ok()?,
-        Remembered {
-            incarnation: incarnation.to_owned(),
-            position: Position { number: number.parse().ok()?, mark: or_none(mark).unwrap_or_default() },
-            newest_session: or_none(newest).map(SessionId::from_text),
-        },
-    ))
+    let [KIND, turn, incarnation, number, mark, commits, in_file] = *text.split(' ').collect::<Vec<_>>() else {
+        return None;
+    };
+    let position = Position { number: number.parse().ok()?, mark: mark.to_owned() };
+    let (commits, in_file) = (commits.parse().ok()?, in_file.parse().ok()?);
+    Some((turn.parse().ok()?, Remembered { incarnation: incarnation.to_owned(), position, commits, in_file }))
 }
 
 #[cfg(test)]
@@ -142,7 +144,8 @@ mod tests {
         Remembered {
             incarnation: "first".to_owned(),
             position: Position { number, mark: format!("mark{number}") },
-            newest_session: None,
+            commits: 10 * number,
+            in_file: 0,
         }
     }
 
@@ -155,9 +158,11 @@ mod tests {
         file.set(remembered(3)).unwrap();
         file.note_position(&Position { number: 4, mark: "mark4".to_owned() }).unwrap();
         file.note_position(&Position { number: 2, mark: "mark2".to_owned() }).unwrap();
-        file.note_birth(&SessionId::from_text("s1")).unwrap();
+        file.note_commit(40).unwrap();
+        file.note_commit(39).unwrap();
+        file.note_in_file(20).unwrap();
         let again = SideFile::open(&path).unwrap().remembered().unwrap();
-        assert_eq!(again, Remembered { newest_session: Some(SessionId::from_text("s1")), ..remembered(4) });
+        assert_eq!(again, Remembered { in_file: 20, ..remembered(4) });
     }
 
     #[test]

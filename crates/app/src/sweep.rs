@@ -39,7 +39,9 @@ async fn end_expired(app: &App) -> Result<(), Trouble> {
 async fn end_idle(app: &App) -> Result<(), Trouble> {
     let Some(idle) = app.settings.idle_timeout else { return Ok(()) };
     loop {
+        // Uses up to this time are written down before it is asked who has none.
         let not_seen_since = app.clock.now().minus(idle);
+        activity::write_down(app).await?;
         let found = sessions::idle(&mut app.store.reader(), not_seen_since, CHUNK).await?;
         // Decided in the statement that ends: whoever was seen meanwhile goes on.
         let which = |id| Which::IdleSince(id, not_seen_since);

@@ -7,7 +7,7 @@ use cerrojo_store::{leases, outbox};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::{App, Trouble, activity, follow, mail, sweep};
+use crate::{App, Trouble, activity, app, follow, mail, sweep};
 
 /// How often the log is looked at for what a command beside the server wrote.
 const LOOK: Duration = Duration::from_millis(100);
@@ -15,6 +15,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_mins(1);
 /// Mail that is due is looked for at least this often.
 const MAIL: Duration = Duration::from_mins(1);
+/// How often it is looked whether the write-ahead log has grown enough to be moved into the database file.
+const CHECKPOINT: Duration = Duration::from_secs(1);
 /// How often changed limits are written down without anybody waiting for it.
 const LIMITS: Duration = Duration::from_secs(5);
 
@@ -34,6 +36,7 @@ impl App {
             every(LOOK, &stopped, self, |app| async move { follow::look(&app).await }),
             every(SWEEP, &stopped, self, |app| async move { sweep::sweep(&app).await }),
             every(activity::interval(self), &stopped, self, |app| async move { activity::write_down(&app).await }),
+            every(CHECKPOINT, &stopped, self, |app| async move { app::checkpoint_if_due(&app).await }),
             every(LIMITS, &stopped, self, |app| async move { app.limits.save(&app.store).await }),
             tokio::spawn(deliver(Arc::clone(self), stopped.clone())),
         ];
@@ -48,7 +51,8 @@ impl Tasks {
         for task in self.running {
             let _ = task.await;
         }
-        for written in [activity::write_down(app).await, app.limits.save(&app.store).await] {
+        for written in [activity::write_down(app).await, app.limits.save(&app.store).await, app::checkpoint(app).await]
+        {
             report(written);
         }
         app.guard.hold_lease_until(Duration::ZERO);

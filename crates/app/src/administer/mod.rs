@@ -34,9 +34,9 @@ impl By<'_> {
     }
 
     /// Asked inside the transaction, after the users row.
-    async fn check_session(self, run: &mut impl Run) -> Result<(), AdminError> {
+    async fn check_session(self, app: &App, run: &mut impl Run) -> Result<(), AdminError> {
         match self {
-            Self::Administrator(caller, _) if !is_live(run, caller).await? => Err(AdminError::SessionOver),
+            Self::Administrator(caller, _) if !is_live(app, run, caller).await? => Err(AdminError::SessionOver),
             _ => Ok(()),
         }
     }

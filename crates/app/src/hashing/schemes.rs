@@ -111,6 +111,11 @@ pub(super) fn phc(cost: Argon2Settings, salt: &[u8], hash: &[u8]) -> String {
     format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
 }
 
+/// Blocks of 33 MiB. Room for less, once freed, makes the GNU allocator take the next from its heap, where holes are left:
+/// memory would grow with each pause between sign-ins. More than 32 MiB is always a mapping of its own, given back whole
+/// when freed; the pages that nobody writes to cost nothing.
+const ALWAYS_MAPPED: usize = 33 * 1024 * 1024 / Block::SIZE;
+
 /// The blocks that Argon2 fills, kept from one hash to the next: fresh pages cost more than a tenth of the time.
 #[derive(Default)]
 pub(super) struct Memory(Vec<Block>);
@@ -124,7 +129,7 @@ impl Memory {
     fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
         if self.0.len() < count {
             self.0 = Vec::new();
-            self.0.try_reserve_exact(count).ok()?;
+            self.0.try_reserve_exact(count.max(ALWAYS_MAPPED)).ok()?;
             self.0.resize(count, Block::new());
         }
         Some(&mut self.0)

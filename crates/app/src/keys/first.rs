@@ -11,7 +11,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as 
 
 use super::keyring::seal_label;
 use super::{ES256, HS256, KeyError, Keyring, SESSION, STATUS_LIST};
-use crate::{Algorithm, Lease, Secret, Trouble};
+use crate::{Algorithm, App, Lease, Secret, Trouble, follow};
 
 /// Where the sealed constant is kept.
 const CHECK: &str = "master_key_check";
@@ -42,6 +42,13 @@ impl Keyring {
             self.add(&mut tx, purpose).await?;
         }
         Ok(tx.commit().await?)
+    }
+
+    /// Makes the keys that are missing in a running server: a command may have retired the last one of a kind.
+    pub(crate) async fn make_missing(&self, app: &App) -> Result<(), Trouble> {
+        let wrong = |error: KeyError| Trouble::Unavailable(error.to_string());
+        self.make_first(&app.store, app.lease).await.map_err(wrong)?;
+        follow::catch_up(app).await.map(drop)
     }
 
     /// Whether the check is there and opens; an error if it is there and does not.
