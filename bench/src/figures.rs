@@ -60,6 +60,11 @@ impl Sample {
     }
 }
 
+/// One figure of every round.
+pub(crate) fn each(rounds: &[Figures], figure: fn(&Figures) -> f64) -> Vec<f64> {
+    rounds.iter().map(figure).collect()
+}
+
 /// The median of each figure by itself.
 pub(crate) fn median_of(rounds: &[Figures]) -> Figures {
     let of = |figure: fn(&Figures) -> f64| median(rounds.iter().map(figure).collect());

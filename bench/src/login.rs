@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::bare;
 use crate::child::Child;
 use crate::failure::{Failure, Outcome, fail};
-use crate::figures::{Figures, median, median_of};
+use crate::figures::{Figures, each, median};
 use crate::load::{Client, Load, Order, Until, elapsed};
 use crate::place::Place;
 use crate::requests::{Requests, logins, with_tokens};
@@ -18,6 +18,7 @@ use crate::table::{Report, Target};
 use crate::verify::{self, CONNECTIONS};
 use crate::{say, threads};
 
+const RATE: fn(&Figures) -> f64 = |figures| figures.rate;
 /// Tokens that are checked meanwhile.
 const TOKENS: usize = 10_000;
 
@@ -60,22 +61,24 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
             rounds.push(server.round(hashed).await?);
         }
     }
-    let bare = median(bare);
-    for (build, rounds) in place.builds.iter().zip(&rounds) {
-        let of = |part: fn(&Round) -> Figures| median_of(&rounds.iter().map(part).collect::<Vec<_>>());
+    for ((build, server), rounds) in place.builds.iter().zip(&servers).zip(&rounds) {
+        let of = |part: fn(&Round) -> Figures| rounds.iter().map(part).collect::<Vec<_>>();
         let (alone, checks) = (of(|it| it.logins), of(|it| it.checks));
         let (flooded, beside) = (of(|it| it.checks_under_flood), of(|it| it.logins_under_checks));
-        report.add("login", build, (alone, None));
-        report.add("login, verify saturated", build, (beside, None));
-        report.add("verify, alone, on this server", build, (checks, None));
-        report.add("verify, logins at twice what can be hashed", build, (flooded, None));
-        let kept = Target::at_least(0.9).of_ratio("/s", alone.rate, bare);
+        report.add("login", build, (&alone, None));
+        report.add("login, verify saturated", build, (&beside, None));
+        report.add("verify, alone, on this server", build, (&checks, None));
+        report.add("verify, logins at twice what can be hashed", build, (&flooded, None));
+        let p99 = median(each(&flooded, |figures| figures.p99 / 1e3));
+        let [alone, beside, checks, flooded] = [alone, beside, checks, flooded].map(|rounds| each(&rounds, RATE));
+        let kept = Target::at_least(0.9).of_ratio("/s", &alone, &bare);
         report.judge("login: rate beside the bare hash", build, kept);
-        let kept = Target::at_least(0.5).of_ratio("/s", flooded.rate, checks.rate);
+        let kept = Target::at_least(0.5).of_ratio("/s", &flooded, &checks);
         report.judge("verify while logins flood: rate beside alone", build, kept);
-        report.judge("verify while logins flood: p99", build, Target::below(50.0).of_value("ms", flooded.p99 / 1e3));
-        let kept = Target::at_least(0.25).of_ratio("/s", beside.rate, alone.rate);
+        report.judge("verify while logins flood: p99", build, Target::below(50.0).of_value("ms", p99));
+        let kept = Target::at_least(0.25).of_ratio("/s", &beside, &alone);
         report.judge("login while verify is saturated: rate beside alone", build, kept);
+        report.judge("memory after these", build, Target::none().of_value("MiB", server.child.resident()?));
     }
     Ok(())
 }

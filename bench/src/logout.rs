@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::bare;
 use crate::child::Child;
 use crate::failure::{Failure, Outcome};
-use crate::figures::{Figures, median, median_of};
+use crate::figures::{Figures, each};
 use crate::load::{Client, Load, Order, Until};
 use crate::place::Place;
 use crate::requests::{Requests, with_tokens};
@@ -53,14 +53,13 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
             shown.note(measured);
         }
     }
-    let (floor, bare) = (median_of(&shown.floor), median(shown.bare));
-    for (build, figures) in place.builds.iter().zip(&shown.servers) {
-        let figures = median_of(figures);
-        report.add("logout, 64 clients", build, (figures, Some(floor)));
+    for (build, rounds) in place.builds.iter().zip(&shown.servers) {
+        report.add("logout, 64 clients", build, (rounds, Some(&shown.floor)));
+        let rates = each(rounds, |figures| figures.rate);
         report.judge(
             "logout: rate beside the bare store",
             build,
-            Target::at_least(0.5).of_ratio("/s", figures.rate, bare),
+            Target::at_least(0.5).of_ratio("/s", &rates, &shown.bare),
         );
     }
     Ok(())

@@ -22,8 +22,8 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     let (floor_ready, floor_memory) = floor(place).await?;
     for build in &place.builds {
         let (ready, memory) = new_database(place, build).await?;
-        report.judge("start-up, new database: ready", build, Target::none().of_ratio("ms", ready, floor_ready));
-        let target = Target::below(40.0).beside("MiB", memory, floor_memory);
+        report.judge("start-up, new database: ready", build, Target::none().of_ratio("ms", &ready, &floor_ready));
+        let target = Target::below(40.0).beside("MiB", median(memory), median(floor_memory.clone()));
         report.judge("memory after start, new database", build, target);
     }
     let large = million::folder(place).await?;
@@ -38,7 +38,7 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-async fn floor(place: &Place) -> Outcome<(f64, f64)> {
+async fn floor(place: &Place) -> Outcome<(Vec<f64>, Vec<f64>)> {
     let server = Child::server(place.builds.first().ok_or_else(missing)?, &place.folder("new")?).await?;
     let requests = with_tokens(verify::LINE, &["none".to_owned()]);
     let (mut ready, mut memory) = (Vec::new(), Vec::new());
@@ -48,10 +48,10 @@ async fn floor(place: &Place) -> Outcome<(f64, f64)> {
         ready.push(millis(floor.ready_after));
         memory.push(floor.resident()?);
     }
-    Ok((median(ready), median(memory)))
+    Ok((ready, memory))
 }
 
-async fn new_database(place: &Place, build: &Build) -> Outcome<(f64, f64)> {
+async fn new_database(place: &Place, build: &Build) -> Outcome<(Vec<f64>, Vec<f64>)> {
     let (mut ready, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..place.amounts.rounds {
         let server = Child::server(build, &place.folder("new")?).await?;
@@ -60,7 +60,7 @@ async fn new_database(place: &Place, build: &Build) -> Outcome<(f64, f64)> {
         memory.push(server.resident()?);
         server.stop().await?;
     }
-    Ok((median(ready), median(memory)))
+    Ok((ready, memory))
 }
 
 struct Shown {

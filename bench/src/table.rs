@@ -7,7 +7,7 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::failure::Outcome;
-use crate::figures::Figures;
+use crate::figures::{Figures, median, median_of};
 use crate::options::Options;
 use crate::place::Build;
 use crate::threads;
@@ -76,10 +76,13 @@ impl Target {
         Self(Some((Bound::Below, bound)))
     }
 
-    /// Judges `value` divided by `beside`.
-    pub(crate) fn of_ratio(self, unit: &'static str, value: f64, beside: f64) -> Judged {
-        let ratio = value / beside;
-        Judged { met: self.met(ratio), target: self.words(""), ..shown(unit, value, Some(beside)) }
+    /// Judges the median of what each round's value is beside the other of the same round: whatever else the machine did
+    /// then met both.
+    pub(crate) fn of_ratio(self, unit: &'static str, values: &[f64], beside: &[f64]) -> Judged {
+        let ratio = median(values.iter().zip(beside).map(|(value, beside)| value / beside).collect());
+        let (value, beside) = (median(values.to_vec()), median(beside.to_vec()));
+        let (met, target) = (self.met(ratio), self.words(""));
+        Judged { ratio: Some(ratio), met, target, ..shown(unit, value, Some(beside)) }
     }
 
     /// Judges `value`.
@@ -129,7 +132,8 @@ impl Report {
     }
 
     /// Adds the figures of a load, with its floor's.
-    pub(crate) fn add(&mut self, what: &'static str, build: &Build, (measured, floor): (Figures, Option<Figures>)) {
+    pub(crate) fn add(&mut self, what: &'static str, build: &Build, (rounds, floor): (&[Figures], Option<&[Figures]>)) {
+        let (measured, floor) = (median_of(rounds), floor.map(median_of));
         self.requests.push(Requests { what, build: build.name.clone(), measured, floor });
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::child::Child;
 use crate::failure::Outcome;
-use crate::figures::{Figures, median_of};
+use crate::figures::Figures;
 use crate::load::{Load, Order, Until};
 
 /// A server or floor, and what it is asked.
@@ -32,8 +32,8 @@ impl Contender {
     }
 }
 
-/// Measures each in turn, `rounds` times after one that does not count; the medians in the order of `contenders`.
-pub(crate) async fn take(contenders: &[Contender], rounds: usize) -> Outcome<Vec<Figures>> {
+/// Measures each in turn, `rounds` times after one that does not count; every round's figures in the order of `contenders`.
+pub(crate) async fn take(contenders: &[Contender], rounds: usize) -> Outcome<Vec<Vec<Figures>>> {
     let mut taken = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..=rounds {
         for (contender, figures) in contenders.iter().zip(&mut taken) {
@@ -43,5 +43,5 @@ pub(crate) async fn take(contenders: &[Contender], rounds: usize) -> Outcome<Vec
             }
         }
     }
-    Ok(taken.iter().map(|figures| median_of(figures)).collect())
+    Ok(taken)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::child::Child;
 use crate::failure::{Failure, Outcome};
+use crate::figures::{Figures, each};
 use crate::load::{Client, Load, Order, Until};
 use crate::place::{Build, Place};
 use crate::requests::{Requests, with_tokens};
@@ -16,6 +17,7 @@ use crate::turns::{self, Contender};
 pub(crate) const LINE: &str = "GET /api/auth/verify";
 /// Connections that ask at the same time.
 pub(crate) const CONNECTIONS: usize = 32;
+const CPU: fn(&Figures) -> f64 = |figures| figures.cpu;
 /// Tokens that the server's cache can hold.
 const FEW: usize = 10_000;
 /// Twice as many as it can hold.
@@ -58,15 +60,12 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     let [.., floor, refused] = figures.as_slice() else { return Err(missing()) };
     for (build, measured) in place.builds.iter().zip(figures.chunks_exact(3)) {
         let [few, one, ended] = measured else { return Err(missing()) };
-        report.add("verify, 10,000 live tokens", build, (*few, Some(*floor)));
-        report.add("verify, one live token", build, (*one, Some(*floor)));
-        report.add("verify, ended sessions", build, (*ended, Some(*refused)));
-        report.judge("verify: CPU beside the floor", build, Target::at_most(1.3).of_ratio("µs", few.cpu, floor.cpu));
-        report.judge(
-            "verify: CPU of ended beside live",
-            build,
-            Target::at_most(1.05).of_ratio("µs", ended.cpu, few.cpu),
-        );
+        report.add("verify, 10,000 live tokens", build, (few, Some(floor)));
+        report.add("verify, one live token", build, (one, Some(floor)));
+        report.add("verify, ended sessions", build, (ended, Some(refused)));
+        let (few, floor, ended) = (each(few, CPU), each(floor, CPU), each(ended, CPU));
+        report.judge("verify: CPU beside the floor", build, Target::at_most(1.3).of_ratio("µs", &few, &floor));
+        report.judge("verify: CPU of ended beside live", build, Target::at_most(1.05).of_ratio("µs", &ended, &few));
     }
     drop(contenders);
     measure_many(place, report, (&seed, &live)).await
@@ -108,9 +107,9 @@ pub(crate) async fn measure_beside_floor(place: &Place, report: &mut Report, ask
         contender.pass().await?;
     }
     let figures = turns::take(&contenders, place.amounts.rounds).await?;
-    let floor = figures.last().copied();
+    let floor = figures.last().map(Vec::as_slice);
     for (build, measured) in place.builds.iter().zip(&figures) {
-        report.add(asked.what, build, (*measured, floor));
+        report.add(asked.what, build, (measured, floor));
     }
     Ok(())
 }
