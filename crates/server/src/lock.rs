@@ -11,6 +11,7 @@ use cerrojo_domain::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::still_ours::Opened;
 
 /// What holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl Lock {
     /// Takes the lock of `database`, waiting for a command that holds it, but not for a server.
     pub(crate) async fn take(database: &Path, holder: &Holder) -> Result<Taken, Failure> {
-        let path = lock_path(database);
+        let mut path = lock_path(database);
         let mut file = open(&path)?;
         let mut waited = Duration::ZERO;
         let mut seen: Option<Holder> = None;
@@ -75,8 +76,14 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {
                     let mut lock = Self { file, path };
-                    lock.name(holder)?;
-                    return Ok(Taken::Ours(lock));
+                    if lock.opened()?.is_there() {
+                        lock.name(holder)?;
+                        return Ok(Taken::Ours(lock));
+                    }
+                    // Removed since it was opened: whoever comes next would lock another one.
+                    path = lock.path.clone();
+                    file = open(&path)?;
+                    continue;
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
@@ -101,6 +108,12 @@ impl Lock {
             tokio::time::sleep(PAUSE).await;
             waited += PAUSE;
         }
+    }
+
+    /// The file that is locked.
+    pub(crate) fn opened(&self) -> Result<Opened, Failure> {
+        let file = self.file.metadata().map_err(Failure::because(self.path.display().to_string()))?;
+        Ok(Opened::new(self.path.clone(), &file))
     }
 
     /// Writes who holds it.

@@ -10,6 +10,7 @@ mod open;
 mod out;
 mod place;
 mod serve;
+mod still_ours;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -14,7 +14,8 @@ use crate::config::{Configuration, Loaded};
 use crate::failure::Failure;
 use crate::lock::{Holder, Kind, Lock, Taken};
 use crate::place::Place;
-use crate::{open, telemetry};
+use crate::still_ours::Opened;
+use crate::{open, still_ours, telemetry};
 
 /// Serves until told to stop.
 pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
@@ -38,11 +39,13 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     lock.name(&holder(address))?;
     let configuration = loaded.listening_on(address)?;
     let store = open::store(&place).await?;
+    let files = vec![lock.opened()?, Opened::at(&place.database)?];
     for name in store.migrate().await? {
         tracing::info!("brought the database up to date: {name}");
     }
     let app = open::app(&configuration, (&place, store), Lease::Holder).await?;
     let tasks = app.spawn_tasks();
+    let watch = tokio::spawn(still_ours::watch(files, app.clone()));
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
         tracing::info!(
             "there is no administrator yet: cerrojo user add --role admin --email EMAIL --name NAME --password-stdin"
@@ -55,6 +58,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     cerrojo_web::serve(listener, router, stop).await;
     tracing::info!("shutting down");
     tasks.stop(&app).await;
+    watch.abort();
     app.store.close().await;
     drop(lock);
     Ok(())

@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -79,20 +80,20 @@ impl Installation {
     pub(crate) fn serve(&self) -> Server {
         let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
-        let listening = read_lines(&mut child, &said);
+        let (listening, reader) = read_lines(&mut child, &said);
         let Ok(address) = listening.recv_timeout(Duration::from_mins(1)) else {
             let _ = child.kill();
             panic!("the server did not start: {:#?}", said.lock().unwrap());
         };
-        Server { child, address, said }
+        Server { child, address, said, reader: Some(reader) }
     }
 }
 
 /// Gathers what the server says, and gives the address once it says that it listens.
-fn read_lines(child: &mut Child, said: &Arc<Mutex<Vec<String>>>) -> Receiver<SocketAddr> {
+fn read_lines(child: &mut Child, said: &Arc<Mutex<Vec<String>>>) -> (Receiver<SocketAddr>, JoinHandle<()>) {
     let (tell, listening) = channel();
     let (lines, said) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(said));
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             if let Some((_, address)) = line.split_once("listening on http://") {
                 let end = address.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c)));
@@ -102,7 +103,7 @@ fn read_lines(child: &mut Child, said: &Arc<Mutex<Vec<String>>>) -> Receiver<Soc
             said.lock().unwrap().push(line);
         }
     });
-    listening
+    (listening, reader)
 }
 
 /// A command that has run.
@@ -147,6 +148,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
     said: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -201,6 +203,26 @@ impl Server {
         self.signal(Signal::TERM);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.said());
+    }
+}
+
+impl Server {
+    /// Waits until the process has ended by itself, and fails if it has not `within` a time. What it said, at last.
+    #[track_caller]
+    pub(crate) fn fails_by_itself(mut self, within: Duration) -> String {
+        let (ended, wait) = channel::<()>();
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        let patience = std::thread::spawn(move || {
+            if wait.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
+                kill_process(pid, Signal::KILL).unwrap();
+            }
+        });
+        let status = self.child.wait().unwrap();
+        drop(ended);
+        patience.join().unwrap();
+        assert_eq!(status.code(), Some(1), "{status}: {}", self.said());
+        self.reader.take().unwrap().join().unwrap();
+        self.said()
     }
 }
 

@@ -1,8 +1,12 @@
 //! One server at a time.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::Duration;
 
 use crate::installation::Installation;
+
+/// A server looks after its files every second; a busy machine is slower.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_second_server_refuses_and_names_the_first() {
@@ -36,6 +40,30 @@ fn a_killed_server_leaves_no_lock_behind() {
     let here = Installation::new();
     here.serve().kill();
     here.serve().stop();
+}
+
+#[test]
+fn a_server_whose_lock_was_removed_ends() {
+    let here = Installation::new();
+    let server = here.serve();
+    std::fs::remove_file(here.path("data/cerrojo.db.lock")).unwrap();
+    let said = server.fails_by_itself(PATIENCE);
+    assert!(said.contains("cerrojo.db.lock") && said.contains("removed or replaced"), "{said}");
+    here.serve().stop();
+}
+
+#[test]
+fn a_server_whose_database_was_moved_or_replaced_ends() {
+    let here = Installation::new();
+    let server = here.serve();
+    std::fs::rename(here.path("data/cerrojo.db"), here.path("data/moved.db")).unwrap();
+    let said = server.fails_by_itself(PATIENCE);
+    assert!(said.contains("data/cerrojo.db") && said.contains("removed or replaced"), "{said}");
+    std::fs::rename(here.path("data/moved.db"), here.path("data/cerrojo.db")).unwrap();
+    let server = here.serve();
+    std::fs::copy(here.path("data/cerrojo.db"), here.path("copy.db")).unwrap();
+    std::fs::rename(here.path("copy.db"), here.path("data/cerrojo.db")).unwrap();
+    server.fails_by_itself(PATIENCE);
 }
 
 #[test]
