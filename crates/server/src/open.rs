@@ -29,6 +29,7 @@ fn options(readers: u32) -> OpenOptions {
 
 /// Opens the database, making it where it is missing.
 pub(crate) async fn store(place: &Place) -> Result<Store, Failure> {
+    place.close_to_others();
     Ok(Store::open(&place.url()?, options(READERS)).await?)
 }
 
@@ -36,6 +37,7 @@ pub(crate) async fn store(place: &Place) -> Result<Store, Failure> {
 pub(crate) async fn store_to_read(configuration: &Configuration) -> Result<Store, Failure> {
     let place = Place::of(configuration)?;
     existing(&place.database)?;
+    place.close_to_others();
     let store = Store::open(&place.url()?, options(1)).await?;
     if !store.schema_is_current().await? {
         return Err(Failure::new(

@@ -2,6 +2,8 @@
 //! a detour must not lead a second server past the lock of the first.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::{Configuration, Database};
@@ -47,7 +49,6 @@ impl Place {
 
     /// Refuses where a second server could open the database without knowing of the first.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        use std::os::unix::fs::MetadataExt as _;
         let shown = self.database.display();
         if std::fs::metadata(&self.database).is_ok_and(|file| file.nlink() > 1) {
             return Err(Failure::new(format!(
@@ -55,6 +56,27 @@ impl Place {
             )));
         }
         Ok(())
+    }
+
+    /// Closes the database's files to other users of the machine where somebody opened them: they hold password hashes.
+    /// Before SQLite opens them, because it makes new ones with the mode of the database.
+    pub(crate) fn close_to_others(&self) {
+        for file in [self.database.clone(), self.beside("-wal"), self.beside("-shm")] {
+            let open = std::fs::metadata(&file).is_ok_and(|found| found.mode() & 0o077 != 0);
+            if !open {
+                continue;
+            }
+            match std::fs::set_permissions(&file, Permissions::from_mode(0o600)) {
+                Ok(()) => tracing::warn!(
+                    file = %file.display(),
+                    "could be read by others, which is put right now: its mode is 0600 again"
+                ),
+                Err(error) => tracing::warn!(
+                    file = %file.display(), %error,
+                    "can be read by others, and its mode cannot be changed: chmod 600"
+                ),
+            }
+        }
     }
 
     /// Whether the folder is on a network file system, where neither locks nor SQLite's write-ahead log can be relied on.

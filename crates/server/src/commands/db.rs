@@ -95,6 +95,7 @@ async fn backup(configuration: &Configuration, file: &Path) -> Result<(), Failur
     }
     let place = Place::of(configuration)?;
     open::existing(&place.database)?;
+    place.close_to_others();
     let store = open::store_at(&place.database).await?;
     out::note(&format!("copying {} …", place.database.display()));
     sqlite::backup(&store, file).await?;

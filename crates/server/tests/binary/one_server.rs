@@ -1,5 +1,6 @@
 //! One server at a time.
 
+use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;
 
@@ -64,6 +65,34 @@ fn a_server_whose_database_was_moved_or_replaced_ends() {
     std::fs::copy(here.path("data/cerrojo.db"), here.path("copy.db")).unwrap();
     std::fs::rename(here.path("copy.db"), here.path("data/cerrojo.db")).unwrap();
     server.fails_by_itself(PATIENCE);
+}
+
+#[test]
+fn files_that_others_could_read_are_closed_to_them_again() {
+    let here = Installation::new();
+    here.serve().kill();
+    let files = ["data/cerrojo.db", "data/cerrojo.db-wal", "data/cerrojo.db-shm"].map(|name| here.path(name));
+    let open = || {
+        for file in &files {
+            std::fs::set_permissions(file, Permissions::from_mode(0o664)).unwrap();
+        }
+    };
+    let modes = || files.clone().map(|file| file.metadata().unwrap().permissions().mode() & 0o777);
+    open();
+    let server = here.serve();
+    assert_eq!(modes(), [0o600; 3]);
+    assert!(server.said().contains("could be read by others"), "{}", server.said());
+    open();
+    let ran = here.run(&["user", "list"]).ok();
+    assert!(ran.err.contains("could be read by others"), "{ran:?}");
+    assert_eq!(modes(), [0o600; 3]);
+    open();
+    here.add_user("ana@example.com", "user").ok();
+    assert_eq!(modes(), [0o600; 3]);
+    open();
+    here.run(&["db", "backup", "copy.db"]).ok();
+    assert_eq!(modes(), [0o600; 3]);
+    server.stop();
 }
 
 #[test]
