@@ -27,6 +27,16 @@ impl TestApp {
         Files(self.database_files().into_iter().map(read).collect())
     }
 
+    /// Puts the copy of the database file alone in place of what is there; write-ahead log and index stay.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn put_back_file_alone(&self, files: &Files) {
+        if let Some((path, Some(bytes))) = files.0.first() {
+            std::fs::write(path, bytes).expect("to write the database file");
+        }
+    }
+
     /// Puts a copy in place of what is there. The server must have been dropped. The position file stays as it is.
     ///
     /// # Panics

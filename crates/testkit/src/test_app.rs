@@ -1,7 +1,7 @@
 //! A whole server in one process, without a socket.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -125,6 +125,9 @@ impl TestApp {
             let options = house.options.lock().unwrap_or_else(PoisonError::into_inner);
             (options.settings.clone(), options.http.clone())
         };
+        if let Some(path) = self.database_url().strip_prefix("sqlite:") {
+            App::before_opening(Path::new(path), &self.side_file()).await?;
+        }
         let master_key = MasterKey::parse(&house.master_key.lock().unwrap_or_else(PoisonError::into_inner));
         let parts = Parts {
             settings,
