@@ -31,19 +31,23 @@ impl Db {
     /// A transaction that may write.
     pub(crate) async fn begin(&self) -> Result<Open> {
         match self {
-            Self::Sqlite(pools) => pools.writer.begin_with(sqlite::BEGIN_WRITING).await.map(Open::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(postgres::BEGIN_WRITING).await.map(Open::Postgres),
+            Self::Sqlite(pools) => {
+                let begun = pools.writer.begin_with(sqlite::BEGIN_WRITING).await;
+                begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
+            }
+            Self::Postgres(pool) => postgres::begin(pool, postgres::BEGIN_WRITING).await.map(Open::Postgres),
         }
-        .map_err(|error| StoreError::before_commit(&error))
     }
 
     /// A transaction that reads, all of it from one state.
     pub(crate) async fn begin_reading(&self) -> Result<Open> {
         match self {
-            Self::Sqlite(pools) => pools.readers.begin_with(sqlite::BEGIN_READING).await.map(Open::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(postgres::BEGIN_READING).await.map(Open::Postgres),
+            Self::Sqlite(pools) => {
+                let begun = pools.readers.begin_with(sqlite::BEGIN_READING).await;
+                begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
+            }
+            Self::Postgres(pool) => postgres::begin(pool, postgres::BEGIN_READING).await.map(Open::Postgres),
         }
-        .map_err(|error| StoreError::before_commit(&error))
     }
 
     async fn rows(&self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {

@@ -6,7 +6,7 @@ use crate::Store;
 use crate::bind::{binds, for_postgres, for_sqlite};
 use crate::db::{Db, Run};
 use crate::errors::{Result, StoreError};
-use crate::postgres::BEGIN_LAZY;
+use crate::postgres::{self, BEGIN_LAZY};
 use crate::statement::statements;
 
 statements! {
@@ -36,7 +36,7 @@ pub async fn set_applied(store: &Store, node: &str, applied: i64) -> Result<()> 
         Db::Sqlite(pools) => pools.execute_lazily(text, for_sqlite(SET_APPLIED, binds)?).await?,
         Db::Postgres(pool) => {
             let wrong = |error: sqlx::Error| StoreError::before_commit(&error);
-            let mut transaction = pool.begin_with(BEGIN_LAZY).await.map_err(wrong)?;
+            let mut transaction = postgres::begin(pool, BEGIN_LAZY).await?;
             let query = sqlx::query_with::<Postgres, _>(text, for_postgres(SET_APPLIED, binds)?);
             let done = query.execute(&mut *transaction).await.map_err(wrong)?;
             transaction.commit().await.map_err(wrong)?;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool, Row};
+use sqlx::{ConnectOptions, PgPool, Postgres, Row, Transaction};
 
 use crate::errors::{Result, StoreError};
 use crate::row;
@@ -47,6 +47,16 @@ pub(crate) async fn open(url: &str, readers: u32) -> Result<PgPool> {
     let setting = |column: usize| settings.try_get::<String, _>(column).map_err(|e| StoreError::Broken(e.to_string()));
     check_settings(&setting(0)?, &setting(1)?)?;
     Ok(pool)
+}
+
+/// Begins a transaction, to the end though the caller goes away: a BEGIN given up half-way leaves its connection in a
+/// transaction that the driver does not know of, and whoever gets it next may read one old state for ever.
+pub(crate) async fn begin(pool: &PgPool, how: &'static str) -> Result<Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    match tokio::spawn(async move { pool.begin_with(how).await }).await {
+        Ok(begun) => begun.map_err(|error| StoreError::before_commit(&error)),
+        Err(error) => Err(StoreError::Unavailable(format!("BEGIN was interrupted: {error}"))),
+    }
 }
 
 fn check_settings(fsync: &str, encoding: &str) -> Result<()> {

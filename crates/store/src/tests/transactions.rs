@@ -39,6 +39,38 @@ async fn a_dropped_transaction_changes_nothing_and_blocks_nobody() {
     .await;
 }
 
+/// Polls it so often, then drops it.
+async fn give_up<T>(begun: impl Future<Output = T>, polls: usize) {
+    let (mut begun, mut left) = (Box::pin(begun), polls);
+    std::future::poll_fn(|context| {
+        left -= 1;
+        let done = begun.as_mut().poll(context).is_ready();
+        if done || left == 0 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_beginning_given_up_half_way_leaves_no_old_state_behind() {
+    on_both_engines(async |store| {
+        for round in 0_usize..40 {
+            let polls = round % 8 + 1;
+            give_up(store.snapshot(), polls).await;
+            give_up(store.begin(), polls).await;
+            let mut tx = store.begin().await.unwrap();
+            meta::set(&mut tx, "round", &round.to_string()).await.unwrap();
+            tx.commit().await.unwrap();
+            for _ in 0..4 {
+                let read = meta::get(&mut store.reader(), "round").await.unwrap();
+                assert_eq!(read, Some(round.to_string()));
+            }
+            let mut state = store.snapshot().await.unwrap();
+            assert_eq!(meta::get(&mut state, "round").await.unwrap(), Some(round.to_string()));
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_statement_given_up_half_way_blocks_nobody() {
     on_both_engines(async |store| {
