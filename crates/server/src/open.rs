@@ -27,24 +27,53 @@ fn options(readers: u32) -> OpenOptions {
     OpenOptions { readers, random: Arc::new(SystemRandom) }
 }
 
-/// Opens the database, making it where it is missing.
-pub(crate) async fn store(place: &Place) -> Result<Store, Failure> {
+/// Opens the database, making it where it is missing. Who holds its lock looks first whether its write-ahead log is its own.
+pub(crate) async fn store(place: &Place, lease: Lease) -> Result<Store, Failure> {
     place.close_to_others();
+    if lease == Lease::Holder {
+        App::before_opening(&place.database, &place.side_file()).await?;
+    }
     Ok(Store::open(&place.url()?, options(READERS)).await?)
 }
 
+/// A database for one command that only looks, and the lock for as long as it does where nobody else had it.
+pub(crate) struct ToRead {
+    pub(crate) store: Store,
+    /// Reading alone moves the write-ahead log into the database, so it is no less to be guarded than writing.
+    _lock: Option<Lock>,
+}
+
+impl ToRead {
+    /// Lets go of the database.
+    pub(crate) async fn close(self) {
+        self.store.close().await;
+    }
+}
+
 /// Opens a database that has to exist with a current schema: for commands that only look.
-pub(crate) async fn store_to_read(configuration: &Configuration) -> Result<Store, Failure> {
-    let place = Place::of(configuration)?;
-    existing(&place.database)?;
-    place.close_to_others();
-    let store = Store::open(&place.url()?, options(1)).await?;
-    if !store.schema_is_current().await? {
+pub(crate) async fn to_read(configuration: &Configuration, what: &str) -> Result<ToRead, Failure> {
+    let read = to_copy(&Place::of(configuration)?, what).await?;
+    if !read.store.schema_is_current().await? {
         return Err(Failure::new(
             "the database's schema is not current: run `cerrojo db migrate`, or start the server",
         ));
     }
-    Ok(store)
+    Ok(read)
+}
+
+/// The same with whatever schema.
+pub(crate) async fn to_copy(place: &Place, what: &str) -> Result<ToRead, Failure> {
+    existing(&place.database)?;
+    let (lease, lock) = lease(place, what).await?;
+    Ok(ToRead { store: store(place, lease).await?, _lock: lock })
+}
+
+/// A command holds the lock if nobody does, and otherwise works beside the running server.
+async fn lease(place: &Place, what: &str) -> Result<(Lease, Option<Lock>), Failure> {
+    Ok(match Lock::take(&place.database, &Holder::this(Kind::Command, what)).await? {
+        Taken::Ours(lock) => (Lease::Holder, Some(lock)),
+        Taken::Serving(_) => (Lease::Guest, None),
+    })
 }
 
 /// Refuses where there is no file.
@@ -76,11 +105,8 @@ impl Opened {
 pub(crate) async fn to_change(configuration: &Configuration, what: &str) -> Result<Opened, Failure> {
     let place = Place::of(configuration)?;
     place.check()?;
-    let (lease, lock) = match Lock::take(&place.database, &Holder::this(Kind::Command, what)).await? {
-        Taken::Ours(lock) => (Lease::Holder, Some(lock)),
-        Taken::Serving(_) => (Lease::Guest, None),
-    };
-    let store = store(&place).await?;
+    let (lease, lock) = lease(&place, what).await?;
+    let store = store(&place, lease).await?;
     match lease {
         Lease::Holder => {
             for name in store.migrate().await? {

@@ -38,7 +38,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::because("server.listen"))?;
     lock.name(&holder(address))?;
     let configuration = loaded.listening_on(address)?;
-    let store = open::store(&place).await?;
+    let store = open::store(&place, Lease::Holder).await?;
     let files = vec![lock.opened()?, Opened::at(&place.database)?];
     for name in store.migrate().await? {
         tracing::info!("brought the database up to date: {name}");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cerrojo_app::Lease;
 use cerrojo_domain::Entry;
 use cerrojo_store::{Store, log, sqlite};
 
@@ -29,7 +30,8 @@ async fn migrate(configuration: &Configuration) -> Result<(), Failure> {
     let place = Place::of(configuration)?;
     place.check()?;
     let taken = Lock::take(&place.database, &Holder::this(Kind::Command, "cerrojo db migrate")).await?;
-    let store = open::store(&place).await?;
+    let lease = if matches!(taken, Taken::Ours(_)) { Lease::Holder } else { Lease::Guest };
+    let store = open::store(&place, lease).await?;
     let done = match &taken {
         Taken::Ours(_) => store.migrate().await?,
         Taken::Serving(_) if store.schema_is_current().await? => Vec::new(),
@@ -48,10 +50,10 @@ async fn migrate(configuration: &Configuration) -> Result<(), Failure> {
 }
 
 async fn check(configuration: &Configuration) -> Result<(), Failure> {
-    let store = open::store_to_read(configuration).await?;
-    let mut problems = sqlite::check(&store).await?;
-    problems.extend(check_log(&store).await?);
-    store.close().await;
+    let read = open::to_read(configuration, "cerrojo db check").await?;
+    let mut problems = sqlite::check(&read.store).await?;
+    problems.extend(check_log(&read.store).await?);
+    read.close().await;
     if problems.is_empty() {
         out::line("the database is whole");
         return Ok(());
@@ -94,12 +96,10 @@ async fn backup(configuration: &Configuration, file: &Path) -> Result<(), Failur
         return Err(Failure::new(format!("{} exists already: a backup never replaces anything", file.display())));
     }
     let place = Place::of(configuration)?;
-    open::existing(&place.database)?;
-    place.close_to_others();
-    let store = open::store_at(&place.database).await?;
+    let read = open::to_copy(&place, "cerrojo db backup").await?;
     out::note(&format!("copying {} …", place.database.display()));
-    sqlite::backup(&store, file).await?;
-    store.close().await;
+    sqlite::backup(&read.store, file).await?;
+    read.close().await;
     let size = std::fs::metadata(file).map(|file| file.len()).unwrap_or_default();
     out::line(&format!("{}: {}", file.display(), readable(size)));
     if let crate::config::MasterKeySource::File(key) = &configuration.master_key {

@@ -33,11 +33,11 @@ pub(crate) async fn run(command: Key, configuration: &Configuration) -> Result<(
 }
 
 async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
-    let store = open::store_to_read(configuration).await?;
-    if !Keyring::is_sealed(&store).await? {
+    let read = open::to_read(configuration, "cerrojo key list").await?;
+    if !Keyring::is_sealed(&read.store).await? {
         return Err(Failure::new("there are no keys yet: the server makes them when it first starts"));
     }
-    let app = open::app(configuration, (&Place::of(configuration)?, store), Lease::Guest).await?;
+    let app = open::app(configuration, (&Place::of(configuration)?, read.store.clone()), Lease::Guest).await?;
     let rows = keys::list(&app).await?;
     if shape.json {
         let rows = rows.iter().map(|row| {
@@ -53,7 +53,7 @@ async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure
     } else {
         out::table(&["ID", "ALGORITHM", "SIGNS", "MADE", "STATE"], &rows.iter().map(as_row).collect::<Vec<_>>());
     }
-    app.store.close().await;
+    read.close().await;
     Ok(())
 }
 

@@ -121,7 +121,7 @@ async fn put_in_place(prepared: &Place, place: &Place) -> Result<Option<PathBuf>
 
 /// Opening and closing brings the write-ahead log into the database. If the database is broken, its log is kept beside it.
 async fn settle(place: &Place) {
-    if let Ok(store) = open::store(place).await {
+    if let Ok(store) = open::store(place, Lease::Holder).await {
         store.close().await;
     }
 }

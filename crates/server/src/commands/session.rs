@@ -20,8 +20,8 @@ pub(crate) async fn run(command: Session, configuration: &Configuration) -> Resu
 }
 
 async fn list(configuration: &Configuration, (email, ended): (&str, bool), shape: Shape) -> Result<(), Failure> {
-    let store = open::store_to_read(configuration).await?;
-    let mut run = store.snapshot().await?;
+    let read = open::to_read(configuration, "cerrojo session list").await?;
+    let mut run = read.store.snapshot().await?;
     let user = users::by_email(&mut run, &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
     let show = if ended { Show::WithEnded } else { Show::Live };
     let rows = sessions::recorded(&mut run, user.id, (show, SystemClock::new().now())).await?;
@@ -35,7 +35,7 @@ async fn list(configuration: &Configuration, (email, ended): (&str, bool), shape
         let head = ["ID", "DEVICE", "ADDRESS", "STARTED", "LAST SEEN", "EXPIRES"];
         out::table(&head, &rows.iter().map(as_row).collect::<Vec<_>>());
     }
-    store.close().await;
+    read.close().await;
     Ok(())
 }
 

@@ -99,9 +99,9 @@ pub(super) fn nobody(email: &str) -> Failure {
 }
 
 async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
-    let store = open::store_to_read(configuration).await?;
+    let read = open::to_read(configuration, "cerrojo user list").await?;
     let roles = &configuration.app.roles;
-    let mut run = store.snapshot().await?;
+    let mut run = read.store.snapshot().await?;
     let mut all = Vec::new();
     loop {
         let offset = i64::try_from(all.len()).unwrap_or(i64::MAX);
@@ -118,13 +118,13 @@ async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure
         let rows: Vec<Vec<String>> = all.iter().map(|user| as_row(user, roles)).collect();
         out::table(&["ID", "EMAIL", "NAME", "ROLE", "STATUS", "REGISTERED", "LAST SESSION"], &rows);
     }
-    store.close().await;
+    read.close().await;
     Ok(())
 }
 
 async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Result<(), Failure> {
-    let store = open::store_to_read(configuration).await?;
-    let user = users::by_email(&mut store.reader(), &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
+    let read = open::to_read(configuration, "cerrojo user show").await?;
+    let user = users::by_email(&mut read.store.reader(), &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
     let roles = &configuration.app.roles;
     if shape.json {
         out::line(&super::json(&as_json(&user, roles)));
@@ -134,7 +134,7 @@ async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Resul
             out::line(&format!("{name:13} {value}"));
         }
     }
-    store.close().await;
+    read.close().await;
     Ok(())
 }
 

@@ -53,3 +53,41 @@ fn a_lost_position_file_counts_as_gone_back() {
     assert_eq!(server.verify(&token), 401);
     server.token(ANA);
 }
+
+/// A database file put back beside the write-ahead log of a killed server, then `first` is done.
+fn put_back_under_a_newer_log(first: impl Fn(&Installation)) {
+    let here = Installation::new();
+    let (database, copy) = (here.path("data/cerrojo.db"), here.path("copy.db"));
+    here.add_user(ANA, "user").ok();
+    let server = here.serve();
+    let stays = server.token(ANA);
+    server.stop();
+    std::fs::copy(&database, &copy).unwrap();
+    let server = here.serve();
+    let out = server.token(ANA);
+    assert_eq!(server.logout(&out), 200);
+    server.stop();
+    let server = here.serve();
+    server.token(ANA);
+    server.kill();
+    assert!(here.path("data/cerrojo.db-wal").metadata().unwrap().len() > 0);
+    std::fs::copy(&copy, &database).unwrap();
+    first(&here);
+    assert!(here.path("data/cerrojo.db-wal.set-aside").exists());
+    let server = here.serve();
+    assert_eq!([server.verify(&out), server.verify(&stays)], [401, 401]);
+    server.token(ANA);
+    here.run(&["db", "check"]).ok();
+}
+
+#[test]
+fn a_database_is_not_mixed_with_the_log_of_another() {
+    put_back_under_a_newer_log(|here| here.serve().stop());
+    put_back_under_a_newer_log(|here| drop(here.add_user("eva@example.com", "user").ok()));
+}
+
+#[test]
+fn a_command_that_only_looks_does_not_mix_them_either() {
+    put_back_under_a_newer_log(|here| drop(here.run(&["user", "list"]).ok()));
+    put_back_under_a_newer_log(|here| drop(here.run(&["db", "backup", "other.db"]).ok()));
+}
