@@ -54,6 +54,27 @@ fn a_lost_position_file_counts_as_gone_back() {
     server.token(ANA);
 }
 
+#[test]
+fn the_operator_ends_everything_after_a_whole_folder_was_put_back() {
+    let here = Installation::new();
+    here.add_user(ANA, "user").ok();
+    let server = here.serve();
+    let (out, stays) = (server.token(ANA), server.token(ANA));
+    server.stop();
+    let files = ["cerrojo.db", "cerrojo.db.position", "master.key"].map(|name| here.path("data").join(name));
+    let before = files.clone().map(|file| std::fs::read(file).unwrap());
+    let server = here.serve();
+    assert_eq!(server.logout(&out), 200);
+    server.stop();
+    for (file, bytes) in files.iter().zip(before) {
+        std::fs::write(file, bytes).unwrap();
+    }
+    here.run(&["session", "end", "--everyone", "--yes"]).ok();
+    let server = here.serve();
+    assert_eq!([server.verify(&out), server.verify(&stays)], [401, 401]);
+    server.token(ANA);
+}
+
 /// A database file put back beside the write-ahead log of a killed server, then `first` is done.
 fn put_back_under_a_newer_log(first: impl Fn(&Installation)) {
     let here = Installation::new();

@@ -87,3 +87,28 @@ fn hs256_signs_with_the_given_secret_and_does_not_publish_it() {
     let server = here.serve();
     assert_eq!(server.verify(&token), 200);
 }
+
+#[test]
+fn a_secret_or_address_that_is_changed_and_changed_back_ends_nothing_and_the_operator_does() {
+    let (secret, url) = ("CERROJO_TOKEN__SECRET", "CERROJO_SERVER__PUBLIC_URL");
+    let (first, second) = ("first-first-first-first-first-first!", "second-second-second-second-second");
+    let here = Installation::new().with("CERROJO_TOKEN__ALGORITHM", "HS256").with(secret, first);
+    here.add_user(ANA, "user").ok();
+    let server = here.serve();
+    let token = server.token(ANA);
+    server.stop();
+    let verified = |here: &Installation| {
+        let server = here.serve();
+        let status = server.verify(&token);
+        server.stop();
+        status
+    };
+    let here = here.with(secret, second);
+    assert_eq!(verified(&here), 401);
+    let here = here.with(secret, first).with(url, "http://127.0.0.1:4001");
+    assert_eq!(verified(&here), 401);
+    let here = here.with(url, "http://127.0.0.1:4000");
+    assert_eq!(verified(&here), 200);
+    here.run(&["session", "end", "--everyone", "--yes"]).ok();
+    assert_eq!(verified(&here), 401);
+}
