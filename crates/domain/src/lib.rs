@@ -6,6 +6,7 @@ mod common_passwords;
 mod email;
 mod ending;
 mod entry;
+pub mod host;
 mod ids;
 pub mod password;
 mod random;

@@ -1,6 +1,7 @@
 //! Which passwords are accepted (OWASP ASVS 5.0, V6.2): any 8 to 256 characters that are not everybody's first guess.
 //! A password is never cut, trimmed or normalised: what was typed is what is hashed.
 
+use crate::host::host_of;
 use crate::{Email, common_passwords};
 
 /// The fewest characters (Unicode scalar values) of a password.
@@ -110,17 +111,6 @@ fn letters_of(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|c| c.is_alphabetic())
 }
 
-/// The host of a URL, without scheme, user, port or path.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,13 +210,5 @@ mod tests {
         assert_eq!(required("caballo grapa"), [PasswordFlaw::NoUpperCase, PasswordFlaw::NoDigit]);
         assert_eq!(required("Ñandú con 1 grapa"), []);
         assert_eq!(flaws("caballo grapa"), []);
-    }
-
-    #[test]
-    fn the_host_is_found_in_any_public_url() {
-        assert_eq!(host_of("http://127.0.0.1:4000"), "127.0.0.1");
-        assert_eq!(host_of("https://u:p@host.example/path?x#y"), "host.example");
-        assert_eq!(host_of("http://[2001:db8::1]:80/"), "2001:db8::1");
-        assert_eq!(host_of("localhost"), "localhost");
     }
 }

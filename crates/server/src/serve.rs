@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use cerrojo_app::Lease;
 use cerrojo_domain::ADMIN_ROLE;
 use cerrojo_store::users;
-use cerrojo_web::{Cors, HttpSettings, Network};
+use cerrojo_web::{Cors, HttpSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -51,7 +51,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
             "there is no administrator yet: cerrojo user add --role admin --email EMAIL --name NAME --password-stdin"
         );
     }
-    let router = cerrojo_web::router(app.clone(), http_settings(&configuration)?);
+    let router = cerrojo_web::router(app.clone(), http_settings(&configuration));
     // Until here a signal simply ends the process, which is as safe as a crash.
     let stop = stop_signal()?;
     tracing::info!("listening on http://{address}");
@@ -78,15 +78,12 @@ async fn take_lock(place: &Place, listen: SocketAddr) -> Result<Lock, Failure> {
     }
 }
 
-fn http_settings(configuration: &Configuration) -> Result<HttpSettings, Failure> {
-    let network = |(address, bits): &(std::net::IpAddr, u8)| {
-        format!("{address}/{bits}").parse::<Network>().map_err(Failure::because("server.trusted_proxies"))
-    };
-    Ok(HttpSettings {
-        trusted_proxies: configuration.trusted_proxies.iter().map(network).collect::<Result<_, _>>()?,
+fn http_settings(configuration: &Configuration) -> HttpSettings {
+    HttpSettings {
+        trusted_proxies: configuration.trusted_proxies.clone(),
         cors: configuration.cors_origins.clone().map_or(Cors::Unset, Cors::Origins),
         ..HttpSettings::default()
-    })
+    }
 }
 
 /// Resolves at the first SIGTERM or SIGINT; at the second the process ends at once.

@@ -1,8 +1,7 @@
 //! Which pages of other origins may read answers (Fetch standard, section "CORS protocol").
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use axum::response::Response;
+use cerrojo_domain::host::{host_of, is_loopback};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
@@ -16,7 +15,6 @@ use crate::Cors;
 pub(crate) enum CorsPolicy {
     Nobody,
     Loopback,
-    Anybody,
     Only(Vec<String>),
 }
 
@@ -33,9 +31,8 @@ pub(crate) enum Grant {
 impl CorsPolicy {
     pub(crate) fn new(setting: &Cors, public_url: &str) -> Self {
         match setting {
-            Cors::Unset if is_loopback_url(public_url) => Self::Loopback,
+            Cors::Unset if is_loopback(host_of(public_url)) => Self::Loopback,
             Cors::Unset => Self::Nobody,
-            Cors::Origins(origins) if origins.iter().any(|origin| origin == "*") => Self::Anybody,
             Cors::Origins(origins) if origins.is_empty() => Self::Nobody,
             Cors::Origins(origins) => {
                 Self::Only(origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect())
@@ -58,7 +55,6 @@ impl CorsPolicy {
     fn allows(&self, origin: &str) -> bool {
         match self {
             Self::Nobody => false,
-            Self::Anybody => true,
             Self::Loopback => is_loopback_origin(origin),
             Self::Only(origins) => origins.iter().any(|known| known.eq_ignore_ascii_case(origin)),
         }
@@ -102,11 +98,6 @@ fn is_loopback_origin(origin: &str) -> bool {
     authority.is_some_and(is_loopback_authority)
 }
 
-fn is_loopback_url(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    rest.and_then(|rest| rest.split('/').next()).is_some_and(is_loopback_authority)
-}
-
 fn is_loopback_authority(authority: &str) -> bool {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -115,11 +106,8 @@ fn is_loopback_authority(authority: &str) -> bool {
     let port_ok = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host_ok = match bracketed {
-        Some(host) => host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
-        None => {
-            host.eq_ignore_ascii_case("localhost")
-                || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        }
+        Some(address) => address.contains(':') && is_loopback(address),
+        None => !host.contains(':') && is_loopback(host),
     };
     port_ok && host_ok
 }

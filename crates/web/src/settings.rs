@@ -9,7 +9,7 @@ use crate::Network;
 pub enum Cors {
     /// Loopback origins of any port while the server itself is reached at a loopback address; none otherwise.
     Unset,
-    /// These (`https://app.example.com`; `*` for any). An empty list: none.
+    /// These (`https://app.example.com`). An empty list: none.
     Origins(Vec<String>),
 }
 

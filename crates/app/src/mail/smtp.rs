@@ -1,9 +1,9 @@
 //! Mail that leaves by SMTP (RFC 5321), encrypted.
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
+use cerrojo_domain::host::is_loopback;
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use url::Url;
@@ -39,7 +39,8 @@ impl SmtpMailer {
 /// The address with `tls` as it is to be.
 fn secured(url: &str) -> Result<Url, String> {
     let mut url = Url::parse(url.trim()).map_err(|error| format!("mail.url: {error}"))?;
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or("mail.url names no host")?.to_owned();
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or("mail.url names no host")?;
+    let on_loopback = is_loopback(host.trim_start_matches('[').trim_end_matches(']'));
     let asked = match url.query() {
         None | Some("") => None,
         Some("tls=required") => Some(true),
@@ -51,19 +52,14 @@ fn secured(url: &str) -> Result<Url, String> {
             url.set_query(None);
             return Ok(url);
         }
-        ("smtp", asked) => asked.unwrap_or_else(|| !is_loopback(&host)),
+        ("smtp", asked) => asked.unwrap_or(!on_loopback),
         _ => return Err("mail.url begins with smtps:// or smtp://".to_owned()),
     };
-    if !encrypted && !is_loopback(&host) && (!url.username().is_empty() || url.password().is_some()) {
+    if !encrypted && !on_loopback && (!url.username().is_empty() || url.password().is_some()) {
         return Err("mail.url: a password does not travel without TLS".to_owned());
     }
     url.set_query(encrypted.then_some("tls=required"));
     Ok(url)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 impl Mailer for SmtpMailer {

@@ -15,7 +15,7 @@ use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, keys
 struct Places {
     listen: SocketAddr,
     public_url: WebUrl,
-    trusted_proxies: Vec<(IpAddr, u8)>,
+    trusted_proxies: Vec<cerrojo_web::Network>,
     cors_origins: Option<Vec<String>>,
     database: Database,
     master_key: MasterKeySource,

@@ -8,10 +8,11 @@ mod show;
 mod values;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cerrojo_app::Settings;
+use cerrojo_web::Network;
 use zeroize::Zeroizing;
 
 pub(crate) use given::Origin;
@@ -86,7 +87,7 @@ pub(crate) struct Configuration {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// Networks of trusted proxies.
-    pub(crate) trusted_proxies: Vec<(IpAddr, u8)>,
+    pub(crate) trusted_proxies: Vec<Network>,
     /// The database.
     pub(crate) database: Database,
     /// How mail leaves.

@@ -1,11 +1,13 @@
 //! How texts become values. An `Err` says what is wrong where the key's "expects" does not say it already.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
 use cerrojo_app::{Locale, Rate, Secret};
+use cerrojo_domain::host::is_loopback;
+use cerrojo_web::Network;
 use zeroize::Zeroizing;
 
 /// Why a text is no value of its setting; empty when there is nothing to add.
@@ -91,12 +93,8 @@ pub(crate) fn locale(text: &str) -> Result<Locale, Wrong> {
 }
 
 /// An address or a network in CIDR notation; the address alone is a network of one.
-pub(crate) fn network(text: &str) -> Result<(IpAddr, u8), Wrong> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().map_err(|_| String::new())?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Ok(longest), |bits| bits.parse().ok().filter(|bits| *bits <= longest).ok_or(""))?;
-    Ok((address, bits))
+pub(crate) fn network(text: &str) -> Result<Network, Wrong> {
+    text.parse().map_err(|_| String::new())
 }
 
 /// The parts of an http or https URL that decisions are made by.
@@ -122,9 +120,7 @@ pub(crate) enum Scheme {
 impl WebUrl {
     /// Whether only this machine reaches it.
     pub(crate) fn is_loopback(&self) -> bool {
-        self.host == "localhost"
-            || self.host.ends_with(".localhost")
-            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_loopback(&self.host) || self.host.ends_with(".localhost")
     }
 }
 
@@ -261,8 +257,8 @@ mod tests {
 
     #[test]
     fn networks() {
-        assert_eq!(network("10.0.0.0/8"), Ok(("10.0.0.0".parse().unwrap(), 8)));
-        assert_eq!(network("::1"), Ok(("::1".parse().unwrap(), 128)));
+        assert!(network("10.0.0.0/8").is_ok_and(|network| network.contains("10.1.2.3".parse().unwrap())));
+        assert!(network("::1").is_ok_and(|network| !network.contains("::2".parse().unwrap())));
         for bad in ["", "10.0.0.0/33", "10.0.0.0/", "host", "::1/129", "10.0.0.0/-1"] {
             assert!(network(bad).is_err(), "{bad:?}");
         }
