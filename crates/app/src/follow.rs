@@ -1,5 +1,6 @@
 //! Keeping this process's lists and keys equal to the log.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -166,11 +167,13 @@ async fn apply_facts(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
             }
             Fact::ListRetired { list } => app.guard.retire_list(list),
             Fact::EverythingOver { incarnation } => {
-                app.blocks.forget().await;
-                // Lists made since are new ones; if they cannot be told apart, nothing is kept.
+                app.blocks.forget();
+                // Lists made since are new ones; if they cannot be told apart, nothing is kept. What is opened after the
+                // names were asked for is new as well, whether or not it is read below.
+                let known = app.guard.lists();
                 let in_use = lists::in_use(&mut app.store.reader()).await;
-                let names: Vec<_> = in_use.iter().flatten().map(|list| list.name.clone()).collect();
-                app.guard.retire_lists_but(&names);
+                let kept: HashSet<_> = in_use.iter().flatten().map(|list| &list.name).collect();
+                known.iter().filter(|name| !kept.contains(name)).for_each(|name| app.guard.retire_list(name));
                 in_use?;
                 if let Some(file) = &app.side_file {
                     report(file.note_incarnation(incarnation, &entry.position));

@@ -1,5 +1,7 @@
 //! Where sessions get their places in status lists: random ones, out of blocks that this process reserved.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cerrojo_domain::{ListIndex, ListName, UnixMillis};
 use cerrojo_store::lists::{Wanted, reserve};
 use tokio::sync::Mutex;
@@ -13,10 +15,16 @@ const BLOCK: u32 = 512;
 
 /// The block in use.
 #[derive(Debug, Default)]
-pub(crate) struct Blocks(Mutex<Option<Block>>);
+pub(crate) struct Blocks {
+    block: Mutex<Option<Block>>,
+    /// How often blocks were forgotten: nobody waits to say so, whatever it holds.
+    forgotten: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Block {
+    /// As it was before the block was reserved.
+    forgotten: u64,
     list: ListName,
     expires_by: UnixMillis,
     /// Shuffled.
@@ -26,9 +34,11 @@ struct Block {
 impl Blocks {
     /// A place for a session whose tokens expire at `expires_at`.
     pub(crate) async fn take(&self, app: &App, expires_at: UnixMillis) -> Result<(ListName, ListIndex), Trouble> {
-        let mut block = self.0.lock().await;
+        let mut block = self.block.lock().await;
+        let forgotten = self.forgotten.load(Ordering::Acquire);
         let expires_by = round_up(expires_at, app);
-        if let Some(block) = block.as_mut().filter(|block| block.expires_by == expires_by)
+        if let Some(block) =
+            block.as_mut().filter(|block| block.expires_by == expires_by && block.forgotten == forgotten)
             && let Some(place) = block.places.pop()
         {
             return Ok((block.list.clone(), ListIndex(place)));
@@ -41,13 +51,13 @@ impl Blocks {
         let mut places: Vec<u32> = (reserved.first..reserved.first.saturating_add(reserved.len)).collect();
         shuffle(&mut places, app);
         let place = places.pop().ok_or_else(|| Trouble::Internal("an empty block was reserved".to_owned()))?;
-        *block = Some(Block { list: list.name.clone(), expires_by, places });
+        *block = Some(Block { forgotten, list: list.name.clone(), expires_by, places });
         Ok((list.name, ListIndex(place)))
     }
 
-    /// Forgets the block in use: its list is retired.
-    pub(crate) async fn forget(&self) {
-        *self.0.lock().await = None;
+    /// Forgets the block in use: its list is retired. One that is being reserved now is forgotten with it.
+    pub(crate) fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -105,11 +105,7 @@ async fn sign_in(app: &App, origin: &Origin, user: User, better: Option<String>)
                 return Ok(birth::commit(app, tx, cradle, user).await?);
             }
             Birth::Lost => return Err(LoginError::Credentials),
-            Birth::ListRetired => {
-                // Whoever holds the block may be waiting for the writer that this transaction holds.
-                drop(tx);
-                app.blocks.forget().await;
-            }
+            Birth::ListRetired => app.blocks.forget(),
         }
     }
     Err(LoginError::Trouble(Trouble::Unavailable("every session was being ended".to_owned())))

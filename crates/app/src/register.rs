@@ -104,9 +104,7 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn,
     match birth::in_tx(&mut tx, &cradle, &user, origin).await? {
         Birth::Born => Ok(birth::commit(app, tx, cradle, user).await?),
         Birth::Lost | Birth::ListRetired => {
-            // Whoever holds the block may be waiting for the writer that this transaction holds.
-            drop(tx);
-            app.blocks.forget().await;
+            app.blocks.forget();
             Err(RegisterError::Trouble(Trouble::Unavailable("every session was being ended".to_owned())))
         }
     }

@@ -185,9 +185,11 @@ impl Guard {
         self.lists.retire(name);
     }
 
-    /// Everything is over: retires every list that is known but those that were made since.
-    pub fn retire_lists_but(&self, in_use: &[ListName]) {
-        self.lists.retire_all_but(in_use);
+    /// The names of all lists that this guard was told of, retired ones too. When everything is over, those of them that
+    /// are not made since are to be retired; they are asked for first, since a new one may be opened at any time.
+    #[must_use]
+    pub fn lists(&self) -> Vec<ListName> {
+        self.lists.names()
     }
 
     /// The list's bitmap as bytes, for the Status List token; `None`: not known. Retired: all ones.

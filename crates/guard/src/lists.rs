@@ -181,9 +181,8 @@ impl Lists {
         retire(place);
     }
 
-    pub(crate) fn retire_all_but(&self, in_use: &[ListName]) {
-        let mut places = self.write();
-        places.iter_mut().filter(|(name, _)| !in_use.contains(name)).for_each(|(_, place)| retire(place));
+    pub(crate) fn names(&self) -> Vec<ListName> {
+        self.read().keys().cloned().collect()
     }
 
     /// `None`: not known.
