@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use cerrojo_domain::ListName;
+use cerrojo_app::administer::{self, By, UserChange};
+use cerrojo_domain::{ListName, UserId};
 use cerrojo_store::lists::{Wanted, reserve};
 use cerrojo_testkit::{Actor, Engine, Options, TestApp, claims, on_both_engines};
 use serde_json::Value;
@@ -80,31 +81,40 @@ async fn a_put_back_that_loses_a_registration() {
     lost.get("/api/auth/profile").await.assert_token_refused();
 }
 
-/// Neither a session nor an entry is lost; a place in a list that was reserved meanwhile is reserved again, and nobody had
-/// been given it.
+/// Neither a session nor an entry of the log is lost, only that places of a list were reserved.
 #[tokio::test]
-async fn a_put_back_that_loses_reservations_hands_no_place_out_twice() {
+async fn a_put_back_that_loses_reservations() {
     let app = sqlite().await;
     let ana = app.user("ana").await;
-    let before = ana.another_session().await;
+    let phone = ana.another_session().await;
     let files = app.copy_files();
     let inside = app.inside();
     let fresh = ListName::new(&*inside.random);
     let used = cerrojo_store::lists::in_use(&mut inside.store.reader()).await.unwrap();
-    let wanted =
-        Wanted { expires_by: used[0].expires_by, len: 512, capacity: 1 << 17, fresh: &fresh, now: inside.clock.now() };
+    let (expires_by, now) = (used[0].expires_by, inside.clock.now());
+    let wanted = Wanted { expires_by, len: 512, capacity: 1 << 17, fresh: &fresh, now };
     let (list, block) = reserve(&inside.store, &wanted).await.unwrap();
     assert_eq!((&list.name, block.first), (&used[0].name, 512));
     drop(inside);
     put_back(&app, &files).await;
-    let mut places = HashSet::from([place_of(&ana), place_of(&before)]);
-    for _ in 0..40 {
-        let later = ana.another_session().await;
-        assert!(places.insert(place_of(&later)), "a place was handed out twice");
-        assert!(later.is_in().await);
+    assert_everything_is_over(&app, &[&phone, &ana]).await;
+    let mut places = HashSet::from([place_of(&ana), place_of(&phone)]);
+    for _ in 0..20 {
+        assert!(places.insert(place_of(&ana.another_session().await)), "a place was handed out twice");
     }
-    before.logout().await;
-    assert!(!before.is_in().await);
+}
+
+/// A change that ended nothing, of somebody who was signed in nowhere.
+#[tokio::test]
+async fn a_put_back_that_loses_a_change_of_password() {
+    let app = sqlite().await;
+    let (ana, bruno) = (app.user("ana").await, app.user("bruno").await);
+    bruno.logout().await;
+    let files = app.copy_files();
+    let change = UserChange { password: Some("Ribera-honda-9135".to_owned()), ..UserChange::default() };
+    administer::update_user(&app.inside(), By::Operator, UserId(bruno.id), change).await.unwrap();
+    put_back(&app, &files).await;
+    assert_everything_is_over(&app, &[&ana]).await;
 }
 
 /// The log reaches as far as it did, but tells another story.

@@ -189,7 +189,7 @@ async fn a_sign_in_against_the_end_of_everything() {
     on_both_engines_with(
         |options| options.settings.login_limit = None,
         async |app| {
-            for round in 0..10 {
+            for round in 0..40 {
                 let ana = app.user(&format!("ana{round}")).await;
                 let body = json!({ "email": ana.email, "password": PASSWORD });
                 let sign_ins: Vec<_> = (0..SIGN_INS)
@@ -489,7 +489,7 @@ async fn a_logout_that_is_cut_off_at_any_moment() {
     .await;
 }
 
-/// Over HTTP what was begun goes on; a second logout waits for it and is told the truth.
+/// Whatever became of the first logout, the second is told the truth and the session is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_and_asks_again() {
     on_both_engines(async |app| {
@@ -531,6 +531,31 @@ async fn an_ending_of_many_that_is_cut_off() {
             assert_eq!(reply.status, 200, "{reply}");
             assert!(!phone.is_in().await && !tablet.is_in().await && ana.is_in().await);
         }
+    })
+    .await;
+}
+
+/// A change of password that is cut off is done whole or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_password_that_is_cut_off() {
+    on_both_engines(async |app| {
+        let diana = app.user("diana").await;
+        let (mut done, mut undone) = (0, 0);
+        for number in 0..60 {
+            let ana = app.user(&format!("ana{number}")).await;
+            let phone = ana.another_session().await;
+            let body = json!({ "currentPassword": PASSWORD, "newPassword": OTHER_PASSWORD });
+            let change = ana.put("/api/auth/password", body).into_future();
+            drop(tokio::time::timeout(Duration::from_micros(number * 120), change).await);
+            // An answered ending covers all that was committed before it.
+            let_it_settle(&diana).await;
+            let changed = app.visitor().try_login(&ana.email, OTHER_PASSWORD).await.status == 200;
+            assert_eq!(app.visitor().try_login(&ana.email, PASSWORD).await.status == 200, !changed);
+            assert_eq!((phone.is_in().await, is_live(&app, &phone).await), (!changed, !changed));
+            assert!(ana.is_in().await);
+            if changed { done += 1 } else { undone += 1 }
+        }
+        assert!(done > 0 && undone > 0, "cut off too early or too late: {done} done, {undone} not");
     })
     .await;
 }
