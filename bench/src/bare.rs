@@ -8,7 +8,7 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use cerrojo_app::Settings;
 use cerrojo_domain::{Actor, Clock as _, EndReason, Ending, SessionId, SystemClock, UserId};
-use cerrojo_store::endings::{self, Which};
+use cerrojo_store::endings;
 use cerrojo_store::{OpenOptions, Store};
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +57,11 @@ pub(crate) fn store(folder: &Path, skip: usize, count: usize) -> Outcome<()> {
         for together in sessions.chunks(TOGETHER) {
             let at = SystemClock::new().now();
             let ending = Ending { reason: EndReason::Logout, actor: Actor::User(UserId(1)), at, place };
+            let mut wanted: Vec<_> = together.iter().map(|session| (session, &ending)).collect();
+            wanted.sort_by_key(|(session, _)| *session);
             let mut tx = store.begin_ending().await?;
-            for session in together {
-                if endings::end(&mut tx, Which::One(session), &ending).await?.is_empty() {
-                    return fail("a session had ended already");
-                }
+            if endings::end_each(&mut tx, &wanted).await?.len() != together.len() {
+                return fail("a session had ended already");
             }
             tx.commit().await?;
         }

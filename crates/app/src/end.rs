@@ -1,5 +1,6 @@
 //! The one road by which sessions end.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, SessionId, UnixMillis};
@@ -56,9 +57,14 @@ pub(crate) enum Outcome {
     WasOver,
 }
 
-/// Ends what is live of `which`; the only caller of the store's ending.
+/// Ends what is live of `which`. This and [`each_in_tx`] are the only callers of the store's endings.
 pub(crate) async fn in_tx(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result<Vec<Entry>, StoreError> {
     endings::end(tx, which, ending).await
+}
+
+/// The same for sessions of one ending each, in the order of their ids, none twice.
+async fn each_in_tx(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Result<Vec<Entry>, StoreError> {
+    endings::end_each(tx, wanted).await
 }
 
 /// Commits, applies the entries here and waits until they are known wherever yes could be said.
@@ -101,10 +107,10 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn which(&self) -> Which<'_> {
+    fn without_condition(&self) -> Option<(&SessionId, &Ending)> {
         match &self.how {
-            How::Now(id) => Which::One(id),
-            How::UnlessSeenAfter(id, time) => Which::IdleSince(id, *time),
+            How::Now(id) => Some((id, &self.ending)),
+            How::UnlessSeenAfter(..) => None,
         }
     }
 
@@ -152,16 +158,34 @@ type Written = (EndingTx, Vec<Entry>, Vec<Outcome>);
 
 async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
     let mut tx = app.store.begin_ending().await?;
-    let mut all = Vec::with_capacity(batch.len());
+    let mut now: Vec<(&SessionId, &Ending)> = batch.iter().filter_map(Wanted::without_condition).collect();
+    // Of simultaneous logouts of one session the first is the one.
+    now.dedup_by_key(|(id, _)| *id);
+    let mut all = each_in_tx(&mut tx, &now).await?;
+    let mut ended: HashSet<SessionId> = all.iter().filter_map(session_of).collect();
     let mut outcomes = Vec::with_capacity(batch.len());
     for wanted in batch {
-        let entries = in_tx(&mut tx, wanted.which(), &wanted.ending).await?;
-        outcomes.push(if entries.is_empty() { Outcome::WasOver } else { Outcome::Ended });
-        all.extend(entries);
+        let hit = match &wanted.how {
+            How::Now(id) => ended.remove(id),
+            How::UnlessSeenAfter(id, time) => {
+                let entries = in_tx(&mut tx, Which::IdleSince(id, *time), &wanted.ending).await?;
+                let hit = !entries.is_empty();
+                all.extend(entries);
+                hit
+            }
+        };
+        outcomes.push(if hit { Outcome::Ended } else { Outcome::WasOver });
     }
     // Before COMMIT is sent, so that each can still run again alone.
     tx.write_entries().await?;
     Ok((tx, all, outcomes))
+}
+
+fn session_of(entry: &Entry) -> Option<SessionId> {
+    match &entry.fact {
+        Fact::SessionEnded { session, .. } => Some(session.clone()),
+        _ => None,
+    }
 }
 
 async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (tx, entries, outcomes): Written) {

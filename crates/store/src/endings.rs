@@ -5,12 +5,14 @@
 //! locked several rows in another order, PostgreSQL breaks the tie and one of the two gets `Unavailable` with nothing
 //! changed. So a plain UPDATE is enough here, and the order of ids is made for the log's entries.
 
+use std::sync::LazyLock;
+
 use cerrojo_domain::KeyId;
-use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListName, SessionId, UnixMillis, UserId};
+use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListIndex, ListName, SessionId, UnixMillis, UserId};
 
 use crate::bind::{Bind, binds};
 use crate::db::sealed::Run as _;
-use crate::errors::Result;
+use crate::errors::{Result, StoreError};
 use crate::statement::{Statement, statements};
 use crate::tx::EndingTx;
 use crate::{lists, log, users};
@@ -24,7 +26,28 @@ macro_rules! end {
     };
 }
 
+/// Sessions ended by one statement, if there are so many.
+const BATCH: usize = 32;
+/// Fewer are ended one by one.
+const FEW: usize = 4;
+
+/// Rows without an id end nothing: a smaller batch is filled up with them.
+static END_EACH_TEXT: LazyLock<String> = LazyLock::new(|| {
+    let row = |row: usize| {
+        let [id, at, reason, by, place] = [1, 2, 3, 4, 5].map(|column| row * 5 + column);
+        format!("(${id}, ${at}, ${reason}, ${by}, ${place})")
+    };
+    let rows = (0..BATCH).map(row).collect::<Vec<_>>().join(", ");
+    format!(
+        "WITH wanted (id, at, reason, by_whom, place) AS (VALUES {rows}) \
+         UPDATE sessions SET ended_at = CAST(wanted.at AS BIGINT), ended_reason = wanted.reason, ended_by = wanted.by_whom, \
+         ended_from = wanted.place FROM wanted WHERE sessions.id = wanted.id AND sessions.ended_at IS NULL \
+         RETURNING sessions.id, sessions.list, sessions.idx"
+    )
+});
+
 statements! {
+    END_EACH(160) = END_EACH_TEXT.as_str();
     END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx");
     END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx");
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
@@ -59,13 +82,53 @@ pub async fn end(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result
         Which::SignedBy(key) => (END_SIGNED_BY, binds![key]),
     };
     binds.extend(more);
+    let ended = ended_by(tx, statement, binds).await?;
+    Ok(ended.into_iter().map(|place| tx.append(fact(place), ending.at)).collect())
+}
+
+/// Ends each of these that is live, many by one statement, and appends one entry each. Given in ascending order of ids,
+/// none twice; the entries are in that order.
+pub async fn end_each(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(BATCH) {
+        if some.len() < FEW {
+            for (id, ending) in some {
+                entries.extend(end(tx, Which::One(id), ending).await?);
+            }
+            continue;
+        }
+        let mut binds = Vec::with_capacity(END_EACH.binds);
+        for (id, ending) in some {
+            binds.extend(binds![*id]);
+            binds.extend(told(ending));
+        }
+        for _ in some.len()..BATCH {
+            binds.extend([Bind::Text(None), Bind::Int(None), Bind::Text(None), Bind::Text(None), Bind::Text(None)]);
+        }
+        let mut rest = some.iter();
+        for place in ended_by(tx, END_EACH, binds).await? {
+            let at = rest.find(|(id, _)| **id == place.0).map(|(_, ending)| ending.at);
+            let at = at.ok_or_else(|| StoreError::odd("sessions.id"))?;
+            entries.push(tx.append(fact(place), at));
+        }
+    }
+    Ok(entries)
+}
+
+type Place = (SessionId, ListName, ListIndex);
+
+/// Runs a statement that ends sessions; which they were, in the order of their ids.
+async fn ended_by(tx: &mut EndingTx, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Place>> {
     let mut ended = Vec::new();
     for row in tx.rows(statement, binds).await? {
         ended.push((SessionId::from_text(row.text(0)?), ListName::from_text(row.text(1)?), row.index(2)?));
     }
     ended.sort();
-    let facts = ended.into_iter().map(|(session, list, index)| Fact::SessionEnded { session, list, index });
-    Ok(facts.map(|fact| tx.append(fact, ending.at)).collect())
+    Ok(ended)
+}
+
+fn fact((session, list, index): Place) -> Fact {
+    Fact::SessionEnded { session, list, index }
 }
 
 /// Ends every live session by one entry (`EverythingOver`), begins the incarnation and retires every list there is. If the

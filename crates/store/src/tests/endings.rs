@@ -91,6 +91,35 @@ async fn endings_reach_whom_they_name_in_order_of_ids() {
 }
 
 #[tokio::test]
+async fn many_end_together_and_each_keeps_its_own_ending() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await;
+        let names: Vec<String> = (100..137).map(|number| format!("s{number}")).collect();
+        add_sessions(&store, names.iter().zip(0..).map(|(name, index)| session(name, ana.id, index))).await;
+        end(&store, Which::One(&sid("s105")), 1).await;
+        let unknown = "s1365".to_owned();
+        let wanted: Vec<(SessionId, Ending)> =
+            names.iter().chain([&unknown]).zip(5_000..).map(|(name, at)| (sid(name), logout(at))).collect();
+        let wanted: Vec<(&SessionId, &Ending)> = wanted.iter().map(|(id, ending)| (id, ending)).collect();
+        for (count, hit) in [(3, 3), (37, 33), (38, 0)] {
+            let mut tx = store.begin_ending().await.unwrap();
+            let entries = endings::end_each(&mut tx, &wanted[..count]).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(entries.len(), hit);
+            assert!(ended(&entries).is_sorted());
+            assert!(numbers(&entries).is_sorted());
+        }
+        for (name, at) in names.iter().zip(5_000..) {
+            let kept = sessions::by_id(&mut store.reader(), &sid(name)).await.unwrap().unwrap().ended.unwrap();
+            assert_eq!(kept.at, UnixMillis(if name == "s105" { 1 } else { at }), "{name}");
+            assert_eq!((kept.by.as_str(), kept.place.as_deref()), ("user:1", Some("192.0.2.7")));
+        }
+        assert_eq!(log::head(&mut store.reader()).await.unwrap().number, 37);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn idleness_is_decided_by_what_is_stored() {
     on_both_engines(async |store| {
         let ana = add_user(&store, "ana@example.com").await.id;
