@@ -68,15 +68,17 @@ pub(crate) async fn reauthenticate(
     Ok(user)
 }
 
-/// Whether the calling session may still change something: asked inside the transaction, after the users row. A no is
-/// given only when the ending is known here, so that nobody who is told 401 is told 200 afterwards.
-pub(crate) async fn is_live(app: &App, run: &mut impl Run, caller: &Caller) -> Result<bool, Trouble> {
-    let live = sessions::is_live(run, &caller.session).await?;
-    if !live {
-        follow::catch_up(app).await?;
-        app.guard.end(&caller.list, caller.index);
+/// Gives the transaction back if the calling session may still change something: asked after the users row. A no is given
+/// only when the ending is known here, so that nobody who is told 401 is told 200 afterwards; the transaction is gone then,
+/// since whoever applies the log may be waiting for what it holds.
+pub(crate) async fn if_live<T: Run>(app: &App, mut tx: T, caller: &Caller) -> Result<Option<T>, Trouble> {
+    if sessions::is_live(&mut tx, &caller.session).await? {
+        return Ok(Some(tx));
     }
-    Ok(live)
+    drop(tx);
+    follow::catch_up(app).await?;
+    app.guard.end(&caller.list, caller.index);
+    Ok(None)
 }
 
 /// Whether `id` is the caller's own user.

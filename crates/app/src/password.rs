@@ -5,7 +5,7 @@ use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, User};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
-use crate::account::{self, Reauth, is_live};
+use crate::account::{self, Reauth, if_live};
 use crate::hashing::{Known, Turn};
 use crate::profile::changed_meanwhile;
 use crate::{App, Caller, Limited, Quota, Trouble, end, mail};
@@ -86,9 +86,7 @@ async fn set(app: &App, caller: &Caller, origin: &Origin, (user, new): (User, St
     let mut tx = app.store.begin_ending().await?;
     let change = Change { password_hash, raise_epoch: true, ..Change::default() };
     let after = users::change(&mut tx, user.id, user.epoch, &change).await?;
-    if !is_live(app, &mut *tx, caller).await? {
-        return Err(PasswordError::SessionOver);
-    }
+    let mut tx = if_live(app, tx, caller).await?.ok_or(PasswordError::SessionOver)?;
     let after = after.ok_or_else(changed_meanwhile)?;
     let actor = Actor::User(caller.user);
     let ending = Ending { reason: EndReason::PasswordChanged, actor, at, place: Some(origin.address) };

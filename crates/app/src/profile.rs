@@ -5,7 +5,7 @@ use cerrojo_store::StoreError;
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
-use crate::account::{self, Reauth, is_live};
+use crate::account::{self, Reauth, if_live};
 use crate::{App, Caller, Trouble, end, mail};
 
 /// The longest name that is stored, in characters.
@@ -84,9 +84,7 @@ pub async fn change(app: &App, caller: &Caller, origin: &Origin, typed: ProfileC
     }
     let mut tx = app.store.begin().await?;
     let after = users::change(&mut tx, before.id, before.epoch, &Change { name, ..Change::default() }).await?;
-    if !is_live(app, &mut tx, caller).await? {
-        return Err(ProfileError::SessionOver);
-    }
+    let tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
     let after = after.ok_or_else(changed_meanwhile)?;
     tx.commit().await?;
     Ok(after)
@@ -104,9 +102,7 @@ async fn change_email(
         Err(StoreError::Taken) => return Err(ProfileError::EmailTaken),
         changed => changed?,
     };
-    if !is_live(app, &mut *tx, caller).await? {
-        return Err(ProfileError::SessionOver);
-    }
+    let mut tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
     let after = after.ok_or_else(changed_meanwhile)?;
     let actor = Actor::User(caller.user);
     let ending = Ending { reason: EndReason::EmailChanged, actor, at, place: Some(origin.address) };

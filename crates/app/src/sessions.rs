@@ -7,7 +7,7 @@ use cerrojo_store::endings::Which;
 pub use cerrojo_store::sessions::{Ended, Session};
 use cerrojo_store::{Reader, StoreError, sessions, users};
 
-use crate::account::{self, Reauth, is_live};
+use crate::account::{self, Reauth, if_live};
 use crate::end::{How, Outcome};
 use crate::{App, Caller, Trouble, end};
 
@@ -142,9 +142,7 @@ async fn prove(
 async fn end_several(app: &App, caller: &Caller, which: Which<'_>, ending: &Ending) -> Result<usize, SessionsError> {
     let mut tx = app.store.begin_ending().await?;
     users::lock(&mut tx, caller.user).await?;
-    if !is_live(app, &mut *tx, caller).await? {
-        return Err(SessionsError::SessionOver);
-    }
+    let mut tx = if_live(app, tx, caller).await?.ok_or(SessionsError::SessionOver)?;
     let entries = end::in_tx(&mut tx, which, ending).await?;
     let ended = entries.len();
     end::commit(app, tx, entries).await?;

@@ -81,7 +81,7 @@ pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminE
     by.check_role()?;
     let mut tx = app.store.begin_ending().await?;
     let user = users::lock(&mut tx, id).await?;
-    by.check_session(app, &mut *tx).await?;
+    let mut tx = by.check_session(app, tx).await?;
     let user = user.ok_or(AdminError::NotFound)?;
     if by.is(&user) {
         return Err(AdminError::OneSelf);

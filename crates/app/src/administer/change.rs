@@ -20,7 +20,7 @@ pub async fn update_user(app: &App, by: By<'_>, id: UserId, typed: UserChange) -
     let password_hash = hash_password(app, &before, wanted.password).await?;
     let mut tx = app.store.begin_ending().await?;
     let before = users::lock(&mut tx, id).await?.ok_or(AdminError::NotFound)?;
-    by.check_session(app, &mut *tx).await?;
+    let mut tx = by.check_session(app, tx).await?;
     let change = Change {
         name: wanted.name.filter(|name| *name != before.name),
         email: wanted.email.filter(|email| *email != before.email),

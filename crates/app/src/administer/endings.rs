@@ -19,7 +19,7 @@ pub async fn end_user_sessions(app: &App, by: By<'_>, id: UserId) -> Result<usiz
     by.check_role()?;
     let mut tx = app.store.begin_ending().await?;
     let user = users::lock(&mut tx, id).await?;
-    by.check_session(app, &mut *tx).await?;
+    let mut tx = by.check_session(app, tx).await?;
     user.ok_or(AdminError::NotFound)?;
     let entries = end::in_tx(&mut tx, Which::OfUser(id), &by.ending(app, reason(by))).await?;
     let ended = entries.len();

@@ -12,7 +12,7 @@ pub use accounts::{AddedUser, add_user, delete_user, list_users, user, user_by_e
 pub use change::update_user;
 pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
 
-use crate::account::is_live;
+use crate::account::if_live;
 use crate::{App, Caller, Trouble};
 
 /// On whose word.
@@ -33,11 +33,11 @@ impl By<'_> {
         }
     }
 
-    /// Asked inside the transaction, after the users row.
-    async fn check_session(self, app: &App, run: &mut impl Run) -> Result<(), AdminError> {
+    /// Gives the transaction back if the session may still change something: asked after the users row.
+    async fn check_session<T: Run>(self, app: &App, tx: T) -> Result<T, AdminError> {
         match self {
-            Self::Administrator(caller, _) if !is_live(app, run, caller).await? => Err(AdminError::SessionOver),
-            _ => Ok(()),
+            Self::Administrator(caller, _) => if_live(app, tx, caller).await?.ok_or(AdminError::SessionOver),
+            Self::Operator => Ok(tx),
         }
     }
 
