@@ -25,6 +25,7 @@ pub mod status_list;
 pub mod sweep;
 mod tasks;
 mod trouble;
+mod went_back;
 
 pub use app::{App, Lease, Parts, StartError};
 pub use authenticate::Caller;

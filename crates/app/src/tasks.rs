@@ -7,7 +7,7 @@ use cerrojo_store::{leases, outbox};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::{App, Trouble, activity, app, follow, mail, sweep};
+use crate::{App, Trouble, activity, follow, mail, sweep, went_back};
 
 /// How often the log is looked at for what a command beside the server wrote.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,7 +36,7 @@ impl App {
             every(LOOK, &stopped, self, |app| async move { follow::look(&app).await }),
             every(SWEEP, &stopped, self, |app| async move { sweep::sweep(&app).await }),
             every(activity::interval(self), &stopped, self, |app| async move { activity::write_down(&app).await }),
-            every(CHECKPOINT, &stopped, self, |app| async move { app::checkpoint_if_due(&app).await }),
+            every(CHECKPOINT, &stopped, self, |app| async move { went_back::checkpoint_if_due(&app).await }),
             every(LIMITS, &stopped, self, |app| async move { app.limits.save(&app.store).await }),
             tokio::spawn(deliver(Arc::clone(self), stopped.clone())),
         ];
@@ -51,7 +51,8 @@ impl Tasks {
         for task in self.running {
             let _ = task.await;
         }
-        for written in [activity::write_down(app).await, app.limits.save(&app.store).await, app::checkpoint(app).await]
+        for written in
+            [activity::write_down(app).await, app.limits.save(&app.store).await, went_back::checkpoint(app).await]
         {
             report(written);
         }
