@@ -82,14 +82,15 @@ pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Or
 /// Commits the birth and gives the token out.
 pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Result<SignedIn, Trouble> {
     let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
-    let app = app.shared()?;
+    let shared = app.shared()?;
     // A caller that goes away must not leave a session whose first use is not known.
     let committed = tokio::spawn(async move {
         tx.commit().await?;
-        app.guard.seen(&cradle.list, cradle.index, cradle.started_at);
+        shared.guard.seen(&cradle.list, cradle.index, cradle.started_at);
         Ok::<_, Trouble>(cradle)
     });
     let cradle = committed.await.map_err(|error| Trouble::Unavailable(format!("sign-in interrupted: {error}")))??;
+    app.guard.expect(&token);
     let user = User { last_session: Some(cradle.started_at), ..user };
     Ok(SignedIn { token, user, session: cradle.id, expires_at: cradle.expires_at })
 }

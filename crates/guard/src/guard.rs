@@ -111,6 +111,15 @@ impl Guard {
         Ok(Arc::clone(verified))
     }
 
+    /// Verifies the signature and claims of a token that was just given out, so that its first check finds that done.
+    /// Nothing is accepted by it: every check still looks at key, expiry, idleness, bit and lease.
+    pub fn expect(&self, token: &str) {
+        if token.len() <= SESSION_TOKEN.max_bytes {
+            // What is not good is simply not remembered.
+            let _ = self.find(token, self.clock.now());
+        }
+    }
+
     fn find(&self, token: &str, now: UnixMillis) -> Option<Arc<Known>> {
         let hash = TokenHash::try_from(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()).ok()?;
         if let Some(known) = self.cache.get(&hash) {

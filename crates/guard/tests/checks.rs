@@ -51,6 +51,25 @@ fn an_ended_session_is_refused_and_no_other() {
 }
 
 #[test]
+fn an_expected_token_is_checked_like_any_other() {
+    let world = World::new();
+    let [first, second] = [world.token(7), world.token(8)];
+    for token in [&first, &second] {
+        world.guard.expect(token);
+    }
+    assert_eq!(world.guard.take_activity(), [], "nobody used them");
+    world.end(7);
+    assert_eq!(world.guard.check(&first), Err(Refusal::Invalid));
+    assert!(world.guard.check(&second).is_ok());
+    let forged = format!("{}A", &second[..second.len() - 1]);
+    world.guard.expect(&forged);
+    assert_eq!(world.guard.check(&forged).is_ok(), forged == second);
+    world.guard.retire_key(&world.kid);
+    world.guard.expect(&second);
+    assert_eq!(world.guard.check(&second), Err(Refusal::Invalid));
+}
+
+#[test]
 fn a_token_of_a_place_beyond_its_list_is_refused() {
     let world = World::new();
     assert!(world.guard.check(&world.token(CAPACITY - 1)).is_ok());
