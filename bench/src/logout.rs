@@ -11,6 +11,7 @@ use crate::place::Place;
 use crate::requests::{Requests, with_tokens};
 use crate::seed::{self, Plan};
 use crate::table::{Report, Target};
+use crate::verify;
 
 /// Clients that log out at the same time.
 const CLIENTS: usize = 64;
@@ -22,6 +23,7 @@ struct Contest {
     floor: Child,
     bare: PathBuf,
     requests: Requests,
+    checks: Requests,
     count: usize,
 }
 
@@ -38,13 +40,14 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     let seed = place.folder("seed")?;
     let live = BEFORE + (place.amounts.rounds + 1) * count;
     seed::fill(&seed, Plan { live, ended: 0, tokens: live }).await?;
-    let requests = with_tokens("POST /api/auth/logout", &seed::read_tokens(&seed, "live")?);
+    let tokens = seed::read_tokens(&seed, "live")?;
+    let (requests, checks) = (with_tokens("POST /api/auth/logout", &tokens), with_tokens(verify::LINE, &tokens));
     let mut servers = Vec::new();
     for build in &place.builds {
         servers.push(Child::server(build, &place.copy_of(&seed)?).await?);
     }
     let floor = floor(place, &servers, &requests).await?;
-    let contest = Contest { servers, floor, bare: place.copy_of(&seed)?, requests, count };
+    let contest = Contest { servers, floor, bare: place.copy_of(&seed)?, requests, checks, count };
     let mut shown = Shown { servers: vec![Vec::new(); place.builds.len()], floor: Vec::new(), bare: Vec::new() };
     // The first does not count.
     for round in 0..=place.amounts.rounds {
@@ -83,12 +86,25 @@ impl Contest {
     async fn round(&self, first: usize) -> Outcome<Measured> {
         let mut servers = Vec::with_capacity(self.servers.len());
         for server in &self.servers {
+            self.check(server, first).await?;
             servers.push(self.ask(server, first).await?);
         }
         let floor = self.ask(&self.floor, first).await?;
         let folder = self.bare.display().to_string();
         let bare = bare::reach(&["bare-store", &folder, &first.to_string(), &self.count.to_string()])?;
         Ok((servers, floor, bare.rate))
+    }
+
+    /// Seeded tokens are new to the server. Those of a sign-in are not: it verifies what it gives out.
+    async fn check(&self, child: &Child, first: usize) -> Outcome<()> {
+        let load = Load {
+            requests: self.checks.clone(),
+            order: Order::InTurn(first),
+            connections: CLIENTS,
+            until: Until::Count(self.count),
+            status: 200,
+        };
+        load.run(child.address).await.map(drop)
     }
 
     async fn ask(&self, child: &Child, first: usize) -> Outcome<Figures> {
