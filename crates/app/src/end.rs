@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, SessionId, UnixMillis};
 use cerrojo_store::endings::{self, Which};
@@ -12,6 +13,8 @@ use crate::{App, Caller, Trouble, follow};
 
 /// Endings that share one transaction at most.
 const BATCH: usize = 128;
+/// How long an ending waits for company, if the last one had some.
+const GATHERING: Duration = Duration::from_millis(1);
 /// Endings that wait at most; further ones wait for a place.
 const QUEUE: usize = 4096;
 
@@ -126,12 +129,25 @@ impl Ender {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
+            let mut before = 0;
             while queue.recv_many(&mut batch, BATCH).await > 0 {
+                // Whoever was answered together asks again together: the first of them need not go alone.
+                let _ = tokio::time::timeout(GATHERING, gather(&mut queue, &mut batch, before)).await;
+                before = batch.len();
                 let Some(app) = app.upgrade() else { return };
                 end_together(&app, std::mem::take(&mut batch)).await;
             }
         });
         Self(sender)
+    }
+}
+
+/// Waits until as many want to end as did the last time.
+async fn gather(queue: &mut mpsc::Receiver<Wanted>, batch: &mut Vec<Wanted>, before: usize) {
+    while batch.len() < before {
+        if queue.recv_many(batch, BATCH - batch.len()).await == 0 {
+            return;
+        }
     }
 }
 
