@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
+use tokio::task::JoinSet;
+
 use crate::bare;
 use crate::child::Child;
 use crate::failure::{Failure, Outcome};
 use crate::figures::{Figures, each};
 use crate::load::{Client, Load, Order, Until};
 use crate::place::Place;
-use crate::requests::{Requests, with_tokens};
-use crate::seed::{self, Plan};
+use crate::requests::{Requests, logins, with_tokens};
+use crate::seed::{self, Plan, USERS};
 use crate::table::{Report, Target};
-use crate::verify;
+use crate::threads;
 
+const LINE: &str = "POST /api/auth/logout";
 /// Clients that log out at the same time.
 const CLIENTS: usize = 64;
 /// Sessions that are ended before anything counts.
@@ -22,8 +25,8 @@ struct Contest {
     servers: Vec<Child>,
     floor: Child,
     bare: PathBuf,
+    /// For the floor, which reads no token.
     requests: Requests,
-    checks: Requests,
     count: usize,
 }
 
@@ -41,13 +44,13 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     let live = BEFORE + (place.amounts.rounds + 1) * count;
     seed::fill(&seed, Plan { live, ended: 0, tokens: live }).await?;
     let tokens = seed::read_tokens(&seed, "live")?;
-    let (requests, checks) = (with_tokens("POST /api/auth/logout", &tokens), with_tokens(verify::LINE, &tokens));
+    let requests = with_tokens(LINE, &tokens);
     let mut servers = Vec::new();
     for build in &place.builds {
         servers.push(Child::server(build, &place.copy_of(&seed)?).await?);
     }
     let floor = floor(place, &servers, &requests).await?;
-    let contest = Contest { servers, floor, bare: place.copy_of(&seed)?, requests, checks, count };
+    let contest = Contest { servers, floor, bare: place.copy_of(&seed)?, requests, count };
     let mut shown = Shown { servers: vec![Vec::new(); place.builds.len()], floor: Vec::new(), bare: Vec::new() };
     // The first does not count.
     for round in 0..=place.amounts.rounds {
@@ -80,37 +83,52 @@ async fn floor(place: &Place, servers: &[Child], requests: &Requests) -> Outcome
     Child::floor(answer, &place.folder("floor")?).await
 }
 
+/// Signs in so many times; the tokens.
+async fn sign_in(server: &Child, count: usize) -> Outcome<Vec<String>> {
+    let clients = threads() * 4;
+    let requests = logins(USERS);
+    let mut tasks = JoinSet::new();
+    for client in 0..clients {
+        let (address, requests) = (server.address, requests.clone());
+        tasks.spawn(async move {
+            let mut connection = Client::connect(address).await?;
+            let mut tokens = Vec::new();
+            for request in requests.iter().cycle().skip(client).step_by(clients).take(count.div_ceil(clients)) {
+                let answer = connection.answer(request).await?;
+                let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
+                let token = body.pointer("/data/token").and_then(serde_json::Value::as_str);
+                tokens.push(token.ok_or_else(|| Failure("a sign-in gave no token".to_owned()))?.to_owned());
+            }
+            Ok::<_, Failure>(tokens)
+        });
+    }
+    let mut tokens = Vec::with_capacity(count);
+    while let Some(signed_in) = tasks.join_next().await {
+        tokens.extend(signed_in??);
+    }
+    tokens.truncate(count);
+    Ok(tokens)
+}
+
 type Measured = (Vec<Figures>, Figures, f64);
 
 impl Contest {
     async fn round(&self, first: usize) -> Outcome<Measured> {
         let mut servers = Vec::with_capacity(self.servers.len());
         for server in &self.servers {
-            self.check(server, first).await?;
-            servers.push(self.ask(server, first).await?);
+            let tokens = sign_in(server, self.count).await?;
+            servers.push(self.ask(server, &with_tokens(LINE, &tokens)).await?);
         }
-        let floor = self.ask(&self.floor, first).await?;
+        let floor = self.ask(&self.floor, &self.requests).await?;
         let folder = self.bare.display().to_string();
         let bare = bare::reach(&["bare-store", &folder, &first.to_string(), &self.count.to_string()])?;
         Ok((servers, floor, bare.rate))
     }
 
-    /// Seeded tokens are new to the server. Those of a sign-in are not: it verifies what it gives out.
-    async fn check(&self, child: &Child, first: usize) -> Outcome<()> {
+    async fn ask(&self, child: &Child, requests: &Requests) -> Outcome<Figures> {
         let load = Load {
-            requests: self.checks.clone(),
-            order: Order::InTurn(first),
-            connections: CLIENTS,
-            until: Until::Count(self.count),
-            status: 200,
-        };
-        load.run(child.address).await.map(drop)
-    }
-
-    async fn ask(&self, child: &Child, first: usize) -> Outcome<Figures> {
-        let load = Load {
-            requests: self.requests.clone(),
-            order: Order::InTurn(first),
+            requests: requests.clone(),
+            order: Order::InTurn(0),
             connections: CLIENTS,
             until: Until::Count(self.count),
             status: 200,

@@ -58,9 +58,9 @@ impl Place {
         let work = target.join(format!("bench/run-{}", std::process::id()));
         std::fs::create_dir_all(&work)?;
         let amounts = if options.quick {
-            Amounts { rounds: 3, requests: 60_000, logouts: 3_200, seconds: 3, sign_ins: 200 }
+            Amounts { rounds: 3, requests: 60_000, logouts: 640, seconds: 3, sign_ins: 200 }
         } else {
-            Amounts { rounds: 5, requests: 100_000, logouts: 12_800, seconds: 10, sign_ins: 1_000 }
+            Amounts { rounds: 5, requests: 100_000, logouts: 1_920, seconds: 10, sign_ins: 1_000 }
         };
         Ok(Self { target, work, folders: AtomicUsize::new(0), builds, amounts })
     }
