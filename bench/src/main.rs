@@ -25,8 +25,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::failure::Outcome;
+use crate::failure::{Outcome, fail};
 use crate::options::{Options, Role, Section};
 use crate::place::Place;
 use crate::table::Report;
@@ -52,7 +53,16 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Outcome<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads((threads() / 2).max(1)).enable_all().build()?;
-    runtime.block_on(measure_all(options))
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        // Given up here, servers are stopped and folders removed on the way out.
+        tokio::select! {
+            done = measure_all(options) => done,
+            _ = terminated.recv() => fail("terminated"),
+            _ = interrupted.recv() => fail("interrupted"),
+        }
+    })
 }
 
 /// Processors that this process may use.
