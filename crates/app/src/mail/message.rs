@@ -16,6 +16,9 @@ pub(super) enum Path {
     File,
 }
 
+/// Octets in a line, without its end (RFC 5322, section 2.1.1).
+const LONGEST_LINE: usize = 998;
+
 /// Reads `mail.from`: an address, or `Name <address>`.
 pub(super) fn sender(from: &str) -> Result<Mailbox, String> {
     from.parse().map_err(|error| format!("mail.from: {error}"))
@@ -46,9 +49,15 @@ pub(super) fn message(from: &Mailbox, mail: &Mail, path: Path) -> Result<Message
 }
 
 fn part(kind: ContentType, text: &str, path: Path) -> SinglePart {
-    let as_it_is = || Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::EightBit).ok();
-    let body = if path == Path::File { as_it_is() } else { None };
-    SinglePart::builder().header(kind).body(body.unwrap_or_else(|| Body::new(text.to_owned())))
+    let as_it_is = path == Path::File && text.lines().all(|line| line.len() <= LONGEST_LINE);
+    let body = if as_it_is {
+        // The library would rather encode a line that a person's eyes find long: a link would be torn.
+        let lines = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::EightBit)
+    } else {
+        Body::new(text.to_owned())
+    };
+    SinglePart::builder().header(kind).body(body)
 }
 
 #[cfg(test)]
@@ -90,6 +99,9 @@ mod tests {
         let file = formatted(&mail("ana@example.com", "x"), Path::File);
         assert!(file.contains("\r\nContraseña\r\n") && file.contains("<p>Contraseña</p>"), "{file}");
         assert!(file.contains("Content-Transfer-Encoding: 8bit\r\n"), "{file}");
+        let link = format!("https://auth.example.com/reset-password?token={}", "x-_7".repeat(30));
+        let long = Mail { text: format!("Contraseña:\n\n{link}\n"), ..mail("ana@example.com", "Enlace") };
+        assert!(formatted(&long, Path::File).contains(&format!("\r\n{link}\r\n")), "a link in a file can be copied");
     }
 
     #[test]
