@@ -3,12 +3,16 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 use crate::config::LogFormat;
 
 /// What is logged at a level or by directives. Libraries speak up only when something is wrong.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    // A lone word that is no level would be taken for the name of a module, and silence everything else.
+    if !level.contains('=') {
+        level.parse::<LevelFilter>().map_err(ParseError::from)?;
+    }
     let quiet = "sqlx=warn,hyper=warn,hyper_util=warn,lettre=warn,rustls=warn";
     EnvFilter::builder().parse(format!("{quiet},{level}"))
 }
@@ -26,4 +30,17 @@ pub(crate) fn start(format: LogFormat, level: &str) {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        assert!(filter("loud").is_err());
+        for good in ["off", "warn", "DEBUG", "warn,cerrojo_app=debug"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+    }
 }
