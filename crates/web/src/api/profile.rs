@@ -66,6 +66,7 @@ pub(crate) async fn read(State(app): State<Web>, Bearer(caller): Bearer) -> Resu
         (status = 200, description = "The profile as it is now", body = Success<OneUser>),
         (status = 404, description = "The user is gone", body = Failure),
         (status = 409, description = "The email is taken", body = Failure),
+        (status = 429, description = "Too many wrong passwords", body = Failure),
     )
 )]
 pub(crate) async fn change(
