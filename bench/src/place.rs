@@ -58,7 +58,7 @@ impl Place {
         let work = target.join(format!("bench/run-{}", std::process::id()));
         std::fs::create_dir_all(&work)?;
         let amounts = if options.quick {
-            Amounts { rounds: 3, requests: 60_000, logouts: 640, seconds: 3, sign_ins: 200 }
+            Amounts { rounds: 3, requests: 60_000, logouts: 640, seconds: 3, sign_ins: 1_000 }
         } else {
             Amounts { rounds: 5, requests: 100_000, logouts: 1_920, seconds: 10, sign_ins: 1_000 }
         };
