@@ -66,15 +66,15 @@ pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
         return Ok(());
     }
     if first.position.number > applied.number + 1 {
-        return read_on(app, &mut applied).await.map(drop);
+        return read_on(app, &mut applied).await;
     }
     apply_facts(app, entries).await?;
     advance(app, &mut applied, last.position.clone());
     Ok(())
 }
 
-/// Applies whatever the log has and this process has not; how many entries that were.
-pub async fn catch_up(app: &App) -> Result<usize, Trouble> {
+/// Applies whatever the log has and this process has not.
+pub async fn catch_up(app: &App) -> Result<(), Trouble> {
     let mut applied = app.follower.applied.lock().await;
     read_on(app, &mut applied).await
 }
@@ -82,7 +82,7 @@ pub async fn catch_up(app: &App) -> Result<usize, Trouble> {
 /// Applies the log up to entry `number` at least.
 pub(crate) async fn reach(app: &App, number: i64) -> Result<(), Trouble> {
     let mut applied = app.follower.applied.lock().await;
-    if applied.number >= number { Ok(()) } else { read_on(app, &mut applied).await.map(drop) }
+    if applied.number >= number { Ok(()) } else { read_on(app, &mut applied).await }
 }
 
 /// One look at the log by the holder of the lease: applies what is new and confirms it to commands that wait.
@@ -125,8 +125,7 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
     }
 }
 
-async fn read_on(app: &App, applied: &mut Position) -> Result<usize, Trouble> {
-    let mut found = 0;
+async fn read_on(app: &App, applied: &mut Position) -> Result<(), Trouble> {
     loop {
         // From the last one on, that one included: another mark there is another history.
         let entries = log::after(&mut app.store.reader(), applied.number - 1, CHUNK).await?;
@@ -135,13 +134,12 @@ async fn read_on(app: &App, applied: &mut Position) -> Result<usize, Trouble> {
             _ if applied.number == 0 => &entries,
             _ => return Err(lost(app, "the database is not the one that this process has been following")),
         };
-        let Some(last) = new.last() else { return Ok(found) };
+        let Some(last) = new.last() else { return Ok(()) };
         let mut numbers = (applied.number + 1)..;
         if !new.iter().all(|entry| Some(entry.position.number) == numbers.next()) {
             return Err(lost(app, "the log has a gap"));
         }
         apply_facts(app, new).await?;
-        found += new.len();
         advance(app, applied, last.position.clone());
     }
 }

@@ -11,6 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::hashing::{Busy, Known, Turn};
 use crate::limits::Public;
+use crate::profile::filled;
 use crate::{App, Limited, Trouble, end, mail, password};
 
 /// Why not.
@@ -41,7 +42,7 @@ pub async fn forgot(app: &App, origin: &Origin, email: Option<String>) -> Limite
 }
 
 async fn ask(app: &App, origin: &Origin, email: Option<String>) -> Result<(), ForgotError> {
-    let email = given(email).ok_or(ForgotError::EmailMissing)?;
+    let email = filled(email).ok_or(ForgotError::EmailMissing)?;
     let email = Email::parse(&email).map_err(|_| ForgotError::Email)?;
     let mut tx = app.store.begin().await?;
     mail::ask_reset(&mut tx, &email, origin, app.clock.now()).await?;
@@ -97,7 +98,7 @@ pub async fn reset(app: &App, origin: &Origin, typed: Reset) -> Limited<Result<(
 }
 
 async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), ResetError> {
-    let code_hash = code_hash(&given(typed.token).ok_or(ResetError::TokenMissing)?);
+    let code_hash = code_hash(&filled(typed.token).ok_or(ResetError::TokenMissing)?);
     let typed_password = typed.new_password.filter(|password| !password.is_empty());
     let new_password = typed_password.ok_or(ResetError::PasswordMissing)?;
     // Nobody guesses a code of 256 bits, so what the time tells about one tells nothing. The password is judged before
@@ -161,11 +162,6 @@ pub(crate) fn code_hash(code: &str) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
-}
-
-/// A field that was given: not absent, not blank.
-fn given(field: Option<String>) -> Option<String> {
-    field.filter(|text| !text.trim().is_empty())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::birth::{self, Birth};
 use crate::hashing::{Known, Turn};
 use crate::limits::Public;
 use crate::login::SignedIn;
-use crate::profile::name_is_fit;
+use crate::profile::{filled, name_is_fit};
 use crate::{App, Limited, Registration, Trouble, password};
 
 /// What a person typed.
@@ -111,7 +111,6 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn,
 }
 
 fn complete(typed: NewAccount) -> Result<(String, String, String), RegisterError> {
-    let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     match (filled(typed.name), filled(typed.email), typed.password.filter(|password| !password.is_empty())) {
         (Some(name), Some(email), Some(password)) => Ok((name, email, password)),
         (name, email, password) => {

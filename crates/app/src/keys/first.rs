@@ -48,7 +48,7 @@ impl Keyring {
     pub(crate) async fn make_missing(&self, app: &App) -> Result<(), Trouble> {
         let wrong = |error: KeyError| Trouble::Unavailable(error.to_string());
         self.make_first(&app.store, app.lease).await.map_err(wrong)?;
-        follow::catch_up(app).await.map(drop)
+        follow::catch_up(app).await
     }
 
     /// Whether the check is there and opens; an error if it is there and does not.
