@@ -42,7 +42,7 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Caller, AuthError> {
 
 fn in_words(checked: Result<Caller, Refusal>) -> Result<Caller, AuthError> {
     checked.map_err(|refusal| match refusal {
-        Refusal::Invalid | Refusal::Expired(_) => AuthError::Invalid,
+        Refusal::Invalid | Refusal::Expired(_) | Refusal::UnknownList(_) => AuthError::Invalid,
         Refusal::Unavailable => Trouble::Unavailable("no lease".to_owned()).into(),
         // Idle by memory a moment after the database said otherwise: not current enough to say yes.
         Refusal::Idle(_) => Trouble::Unavailable("idleness could not be decided".to_owned()).into(),

@@ -57,6 +57,7 @@ const SKEW: i64 = 60;
 /// Numbers beyond this are not exact in every JSON reader (RFC 8259, section 6).
 const EXACT: i64 = 1 << 53;
 const LONGEST_SESSION_ID: usize = 64;
+const LONGEST_LIST_NAME: usize = 64;
 
 /// Reads a verified payload. `None`: a claim is missing, of the wrong type, or does not fit the policy or the time.
 pub(crate) fn read(payload: &[u8], key: KeyId, policy: &Policy, now: UnixMillis) -> Option<Verified> {
@@ -78,6 +79,9 @@ pub(crate) fn read(payload: &[u8], key: KeyId, policy: &Policy, now: UnixMillis)
     let session = text(&claims, "sid").filter(|sid| !sid.is_empty() && sid.len() <= LONGEST_SESSION_ID)?;
     let place = claims.get("status")?.as_object()?.get("status_list")?.as_object()?;
     let list = text(place, "uri")?.strip_prefix(&policy.issuer)?.strip_prefix("/status-lists/")?;
+    if !is_name(list) {
+        return None;
+    }
     let index = u32::try_from(integer(place, "idx")?).ok()?;
     Some(Verified {
         session: SessionId::from_text(session),
@@ -90,6 +94,12 @@ pub(crate) fn read(payload: &[u8], key: KeyId, policy: &Policy, now: UnixMillis)
         list: ListName::from_text(list),
         index: ListIndex(index),
     })
+}
+
+/// A list's name may be looked up by whoever does not know it: only what can be one gets so far.
+fn is_name(text: &str) -> bool {
+    let is_of_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=LONGEST_LIST_NAME).contains(&text.len()) && text.bytes().all(is_of_base64url)
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -14,7 +14,7 @@ use crate::claims;
 use crate::jws::{Jws, SESSION_TOKEN};
 use crate::keys::VerifyingKey;
 use crate::lease::Lease;
-use crate::lists::{List, Lists};
+use crate::lists::{List, Lists, Missing};
 use crate::verdict::{Refusal, Verified};
 
 /// What a token must say to be one of ours.
@@ -57,6 +57,15 @@ struct Known {
     list: Arc<List>,
 }
 
+/// Why a token's signature and claims were not found good.
+enum Unread {
+    Invalid,
+    /// No key of that name was ever told.
+    UnknownKey,
+    /// All of it is good, and no list of that name was ever told.
+    UnknownList(Arc<Verified>),
+}
+
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").field("policy", &self.policy).finish_non_exhaustive()
@@ -86,7 +95,14 @@ impl Guard {
             return Err(Refusal::Invalid);
         }
         let now = self.clock.now();
-        let known = self.find(token, now).ok_or(Refusal::Invalid)?;
+        let known = match self.find(token, now) {
+            Ok(known) => known,
+            Err(Unread::Invalid) => return Err(Refusal::Invalid),
+            Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified)),
+            // Whoever is current knows every key.
+            Err(Unread::UnknownKey) if deadline.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
+            Err(Unread::UnknownKey) => return Err(Refusal::Unavailable),
+        };
         let verified = &known.verified;
         if !known.key.in_use.load(Ordering::Acquire) {
             return Err(Refusal::Invalid);
@@ -120,26 +136,44 @@ impl Guard {
         }
     }
 
-    fn find(&self, token: &str, now: UnixMillis) -> Option<Arc<Known>> {
-        let hash = TokenHash::try_from(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()).ok()?;
+    /// Whose token this is: signature and claims are good. Whether the session is over, and whether anything may be
+    /// accepted now, is not looked at.
+    #[must_use]
+    pub fn identify(&self, token: &str) -> Option<Arc<Verified>> {
+        if token.len() > SESSION_TOKEN.max_bytes {
+            return None;
+        }
+        self.find(token, self.clock.now()).ok().map(|known| Arc::clone(&known.verified))
+    }
+
+    fn find(&self, token: &str, now: UnixMillis) -> Result<Arc<Known>, Unread> {
+        let hash = TokenHash::try_from(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        let hash = hash.map_err(|_| Unread::Invalid)?;
         if let Some(known) = self.cache.get(&hash) {
-            return Some(known);
+            return Ok(known);
         }
         let known = Arc::new(self.verify(token, now)?);
         if now < known.verified.expires_at {
             self.cache.insert(hash, Arc::clone(&known));
         }
-        Some(known)
+        Ok(known)
     }
 
-    fn verify(&self, token: &str, now: UnixMillis) -> Option<Known> {
-        let jws = Jws::parse(token, SESSION_TOKEN.max_bytes).ok().filter(|jws| jws.is_typ(SESSION_TOKEN.typ))?;
-        let kid = KeyId::from_text(jws.kid()?);
-        let key = self.key(&kid).filter(|key| key.in_use.load(Ordering::Acquire))?;
-        let payload = jws.verify(&key.key).ok()?;
-        let verified = claims::read(payload.bytes(), kid, &self.policy, now)?;
-        let list = self.lists.get(&verified.list)?;
-        Some(Known { verified: Arc::new(verified), key, list })
+    fn verify(&self, token: &str, now: UnixMillis) -> Result<Known, Unread> {
+        let jws = Jws::parse(token, SESSION_TOKEN.max_bytes).ok().filter(|jws| jws.is_typ(SESSION_TOKEN.typ));
+        let jws = jws.ok_or(Unread::Invalid)?;
+        let kid = KeyId::from_text(jws.kid().ok_or(Unread::Invalid)?);
+        let key = self.key(&kid)?;
+        if !key.in_use.load(Ordering::Acquire) {
+            return Err(Unread::Invalid);
+        }
+        let payload = jws.verify(&key.key).map_err(|_| Unread::Invalid)?;
+        let verified = claims::read(payload.bytes(), kid, &self.policy, now).ok_or(Unread::Invalid)?;
+        match self.lists.find(&verified.list) {
+            Ok(list) => Ok(Known { verified: Arc::new(verified), key, list }),
+            Err(Missing::Retired) => Err(Unread::Invalid),
+            Err(Missing::Unknown) => Err(Unread::UnknownList(Arc::new(verified))),
+        }
     }
 
     fn is_idle(&self, known: &Known, now: UnixMillis) -> bool {
@@ -148,8 +182,12 @@ impl Guard {
         })
     }
 
-    fn key(&self, id: &KeyId) -> Option<Arc<Key>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id)?.clone()
+    fn key(&self, id: &KeyId) -> Result<Arc<Key>, Unread> {
+        match self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id) {
+            Some(Some(key)) => Ok(Arc::clone(key)),
+            Some(None) => Err(Unread::Invalid),
+            None => Err(Unread::UnknownKey),
+        }
     }
 
     fn unwritten(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<List>, ListIndex)>> {

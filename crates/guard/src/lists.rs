@@ -118,6 +118,15 @@ enum Place {
     },
 }
 
+/// Why there is no list of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is retired.
+    Retired,
+    /// Nobody told of it yet.
+    Unknown,
+}
+
 /// All lists by name.
 #[derive(Debug, Default)]
 pub(crate) struct Lists(RwLock<HashMap<ListName, Place>>);
@@ -133,9 +142,15 @@ impl Lists {
 
     /// The list, if it is known and not retired.
     pub(crate) fn get(&self, name: &ListName) -> Option<Arc<List>> {
-        match self.read().get(name)? {
-            Place::Open(list) => Some(Arc::clone(list)),
-            Place::Awaited(_) | Place::Retired { .. } => None,
+        self.find(name).ok()
+    }
+
+    /// The list, or why there is none.
+    pub(crate) fn find(&self, name: &ListName) -> Result<Arc<List>, Missing> {
+        match self.read().get(name) {
+            Some(Place::Open(list)) => Ok(Arc::clone(list)),
+            Some(Place::Retired { .. }) => Err(Missing::Retired),
+            Some(Place::Awaited(_)) | None => Err(Missing::Unknown),
         }
     }
 

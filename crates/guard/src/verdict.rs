@@ -32,11 +32,15 @@ pub struct Verified {
 pub enum Refusal {
     /// It is not valid (any more), whatever the lease.
     Invalid,
-    /// Everything about it is good, but the lease has run out: the answer would be a guess.
+    /// Everything about it is good, or it names a key that may be new, but the lease has run out: the answer would be a
+    /// guess.
     Unavailable,
     /// By what this process remembers nobody used the session for the idle timeout: the database decides.
     Idle(Arc<Verified>),
     /// It has expired, and this process does not know that its session is over otherwise. Refused in any case; whoever
     /// can write it down does, so that a clock set back revives nothing.
     Expired(Arc<Verified>),
+    /// Signature and claims are good, and no list of this name was ever told: it may be new. Whoever can looks it up,
+    /// opens it or retires it, and checks again; otherwise it is refused.
+    UnknownList(Arc<Verified>),
 }
