@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{ListIndex, ListName, UnixMillis};
 use cerrojo_store::sessions;
 
 use crate::{App, Trouble};
@@ -24,21 +23,13 @@ pub async fn write_down(app: &App) -> Result<(), Trouble> {
     let mut left = seen.as_slice();
     while !left.is_empty() {
         let (chunk, rest) = left.split_at(left.len().min(CHUNK));
-        if let Err(trouble) = write(app, chunk).await {
+        if let Err(error) = sessions::saw(&app.store, chunk).await {
             for (list, index, at) in left {
                 app.guard.used(list, *index, *at);
             }
-            return Err(trouble);
+            return Err(error.into());
         }
         left = rest;
     }
     Ok(())
-}
-
-async fn write(app: &App, chunk: &[(ListName, ListIndex, UnixMillis)]) -> Result<(), Trouble> {
-    let mut tx = app.store.begin().await?;
-    for (list, index, at) in chunk {
-        sessions::saw(&mut tx, list, *index, *at).await?;
-    }
-    Ok(tx.commit().await?)
 }

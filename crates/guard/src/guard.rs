@@ -220,6 +220,13 @@ impl Guard {
         self.lists.end(list, index)
     }
 
+    /// Sets the bits that are set in a bitmap (the first of a byte is its lowest) of a list that is known, for ever.
+    pub fn end_all(&self, list: &ListName, bits: &[u8]) {
+        if let Some(list) = self.lists.get(list) {
+            list.end_all(bits);
+        }
+    }
+
     /// Whether the session at this place is refused: its bit is set, its list retired or not known, the place none of
     /// the list's.
     #[must_use]

@@ -57,6 +57,14 @@ impl List {
         }
     }
 
+    pub(crate) fn end_all(&self, bits: &[u8]) {
+        for (word, eight) in self.bits.iter().zip(bits.chunks(size_of::<u64>())) {
+            let mut bytes = [0; size_of::<u64>()];
+            bytes.iter_mut().zip(eight).for_each(|(to, from)| *to = *from);
+            word.fetch_or(u64::from_le_bytes(bytes), Ordering::AcqRel);
+        }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.bits.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect();
         bytes.truncate(self.capacity.div_ceil(u8::BITS) as usize);

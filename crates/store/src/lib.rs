@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod postgres;
 pub mod reset_links;
 pub mod sessions;
+pub mod snapshots;
 pub mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

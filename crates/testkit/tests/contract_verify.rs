@@ -145,6 +145,7 @@ async fn a_server_that_cannot_show_that_it_is_current_says_503_and_never_yes() {
         let ana = app.user("ana").await;
         let phone = ana.another_session().await;
         phone.logout().await;
+        app.stop_beating();
         app.inside().guard.hold_lease_until(std::time::Duration::ZERO);
         for path in ["/api/auth/verify", "/api/auth/profile", "/api/auth/sessions"] {
             let reply = ana.get(path).await;

@@ -41,13 +41,13 @@ async fn a_database_that_went_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_without_its_position_file() {
+async fn a_database_restored_from_elsewhere() {
     on_both_engines(async |app| {
         let (ana, diana) = (app.admin_named("ana").await, app.user("diana").await);
         let code = app.reset_code(&ana.email).await;
         assert!(ana.is_in().await && diana.is_in().await);
         app.crash().await;
-        std::fs::remove_file(app.side_file()).unwrap();
+        app.look_restored().await;
         app.run().await;
         for actor in [&ana, &diana] {
             assert_dead_everywhere(actor, &diana).await;
