@@ -55,6 +55,9 @@ pub(crate) enum Command {
     /// Look after the database
     #[command(subcommand)]
     Db(Db),
+    /// Look at the nodes of an installation on PostgreSQL
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// Look at the settings
     #[command(subcommand)]
     Config(Config),
@@ -239,6 +242,22 @@ The master key is not in the copy. Keep the key file as well, and in another pla
         file: PathBuf,
         #[command(flatten)]
         consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cluster {
+    /// List the nodes, whether they are current, and how far each has read the log
+    #[command(after_help = "\
+States:
+  current   renews its lease and has applied the whole log
+  behind    renews its lease and has not applied the whole log yet; endings wait for it
+  silent    has not renewed its lease while this command looked; after 2.2 s nobody waits for it any more
+
+Exit code 0 if every node is current, otherwise 1.")]
+    Status {
+        #[command(flatten)]
+        shape: Shape,
     },
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgPool, Postgres, Row, Transaction};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, PgPool, Postgres, Row, Transaction};
 use tokio::sync::watch;
 
 use crate::Store;
@@ -28,6 +28,9 @@ pub(crate) const LOCK_MIGRATIONS: &str =
 
 /// Where nodes tell each other that the log has grown or was applied: one name a schema.
 const CHANNEL: &str = "SELECT 'cerrojo.' || current_schema()";
+
+/// The oldest server that is known to do what is needed.
+const OLDEST: i64 = 150_000;
 
 /// Connections that carry leases, the log and acknowledgements, so that no flood of requests keeps a node from showing that
 /// it is current.
@@ -131,15 +134,25 @@ pub(crate) async fn open(url: &str, connections: u32) -> Result<Pools> {
         .application_name("cerrojo")
         .disable_statement_logging();
     let options = with_tls(options, url);
+    check_server(&options).await?;
     let lanes = RwLock::new(Pools::lanes(&options, connections.max(1)));
-    let pools = Pools(Arc::new(Shared { options, connections: connections.max(1), now: lanes }));
-    let mut link = pools.link(Lane::Control);
-    let asked = sqlx::query("SELECT current_setting('fsync'), current_setting('server_encoding')");
-    let pool = link.pool.clone();
-    let settings = link.during(asked.fetch_one(&pool)).await?;
-    let setting = |column: usize| settings.try_get::<String, _>(column).map_err(|e| StoreError::Broken(e.to_string()));
-    check_settings(&setting(0)?, &setting(1)?)?;
-    Ok(pools)
+    Ok(Pools(Arc::new(Shared { options, connections: connections.max(1), now: lanes })))
+}
+
+/// By a connection of its own: a pool would try again and again, and not say why it cannot.
+async fn check_server(options: &PgConnectOptions) -> Result<()> {
+    let asking = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        let asked = "SELECT current_setting('fsync'), current_setting('server_encoding'), \
+             CAST(current_setting('server_version_num') AS BIGINT)";
+        let settings = sqlx::query(asked).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok((settings.try_get(0)?, settings.try_get(1)?, settings.try_get(2)?))
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(10), asking).await;
+    let asked = asked.map_err(|_| StoreError::Unavailable("no answer within 10 s".to_owned()))?;
+    let (fsync, encoding, version): (String, String, i64) = asked.map_err(|error| StoreError::before_commit(&error))?;
+    check_settings(&fsync, &encoding, version)
 }
 
 /// What goes over a network is encrypted and the server is who it says, unless the address (or `PGSSLMODE`) says otherwise.
@@ -168,7 +181,11 @@ pub(crate) async fn begin(link: &mut Link, how: &'static str) -> Result<Transact
     .await
 }
 
-fn check_settings(fsync: &str, encoding: &str) -> Result<()> {
+fn check_settings(fsync: &str, encoding: &str, version: i64) -> Result<()> {
+    if version < OLDEST {
+        let refused = format!("the PostgreSQL server is of version {}: 15 or later is needed", version / 10_000);
+        return Err(StoreError::Broken(refused));
+    }
     if fsync == "off" {
         let refused = "the PostgreSQL server runs with fsync = off and may forget logouts in a crash: turn it on";
         return Err(StoreError::Broken(refused.to_owned()));
@@ -247,9 +264,14 @@ mod tests {
 
     #[test]
     fn a_server_that_may_forget_commits_is_refused() {
-        assert_eq!(check_settings("on", "UTF8"), Ok(()));
-        assert!(matches!(check_settings("off", "UTF8"), Err(StoreError::Broken(why)) if why.contains("fsync")));
-        assert!(matches!(check_settings("on", "LATIN1"), Err(StoreError::Broken(why)) if why.contains("UTF8")));
+        let refused = |fsync, encoding, version| match check_settings(fsync, encoding, version) {
+            Err(StoreError::Broken(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(check_settings("on", "UTF8", 150_000), Ok(()));
+        assert!(refused("off", "UTF8", 150_000).contains("fsync"));
+        assert!(refused("on", "LATIN1", 150_000).contains("UTF8"));
+        assert!(refused("on", "UTF8", 140_012).contains("15 or later"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the command line does beside serving.
 
+mod cluster;
 pub(crate) mod config;
 mod db;
 mod key;
@@ -7,7 +8,7 @@ mod restore;
 mod session;
 mod user;
 
-use crate::cli::Command;
+use crate::cli::{Cluster, Command};
 use crate::config::Configuration;
 use crate::failure::Failure;
 
@@ -17,6 +18,7 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
         Command::User(command) => user::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration).await,
         Command::Key(command) => key::run(command, &configuration).await,
+        Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,
         Command::Serve(_) | Command::Config(_) | Command::Completions { .. } => Ok(()),
     }

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use cerrojo_app::{Algorithm, Argon2Settings, Composition, Reauthentication, Registration, Secret, Settings};
+use cerrojo_app::{Algorithm, Argon2Settings, Composition, Failover, Reauthentication, Registration, Secret, Settings};
 use cerrojo_domain::Roles;
 use zeroize::Zeroizing;
 
 use super::given::Origin;
 use super::read::{Effective, Reader};
 use super::values::{Scheme, WebUrl};
-use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, keys, values};
+use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, values};
 
 struct Places {
     listen: SocketAddr,
@@ -72,7 +72,11 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let public_url = reader.value_or(&keys::PUBLIC_URL, &own_url, values::web_url);
     let trusted_proxies = reader.list(&keys::TRUSTED_PROXIES, values::network).unwrap_or_default();
     let cors_origins = reader.list(&keys::CORS_ORIGINS, values::origin);
-    let database = reader.value(&keys::DATABASE_URL, database);
+    let mut database = reader.value(&keys::DATABASE_URL, database);
+    let most = reader.value(&keys::DATABASE_CONNECTIONS, |text| values::number(text, 2..=1000));
+    if let Some(Database::Postgres(url)) = &mut database {
+        url.connections = most.unwrap_or_default();
+    }
     let beside = match &database {
         Some(Database::Sqlite(path)) => path.with_file_name("master.key"),
         _ => PathBuf::from("data/master.key"),
@@ -102,7 +106,8 @@ fn url_of(listen: SocketAddr) -> String {
 
 fn database(text: &str) -> Result<Database, values::Wrong> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Ok(Database::Postgres);
+        let text = Zeroizing::new(text.to_owned());
+        return Ok(Database::Postgres(PostgresUrl { text, connections: 0 }));
     }
     let path = text.strip_prefix("sqlite:").ok_or("")?;
     let path = path.strip_prefix("//").unwrap_or(path);
@@ -110,6 +115,14 @@ fn database(text: &str) -> Result<Database, values::Wrong> {
         return Err("a file on disk is needed, and options do not belong behind it".to_owned());
     }
     Ok(Database::Sqlite(PathBuf::from(path)))
+}
+
+fn failover(text: &str) -> Result<Failover, values::Wrong> {
+    match text {
+        "end-all" => Ok(Failover::EndAll),
+        "synchronous" => Ok(Failover::Synchronous),
+        _ => Err(String::new()),
+    }
 }
 
 fn master_key(text: &str) -> Result<Zeroizing<String>, values::Wrong> {
@@ -182,6 +195,7 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     app.idle_timeout = reader.value(&keys::IDLE_TIMEOUT, values::duration_or_off).flatten();
     app.login_limit = reader.value(&keys::LIMITS_LOGIN, values::rate_or_off).flatten();
     app.public_limit = reader.value(&keys::LIMITS_PUBLIC, values::rate_or_off).flatten();
+    app.failover = reader.value(&keys::DATABASE_FAILOVER, failover).unwrap_or(app.failover);
     app.locale = reader.value(&keys::LOCALE, values::locale).unwrap_or(app.locale);
     if reader.value(&keys::REGISTER_OPEN, values::flag) == Some(false) {
         app.registration = Registration::Closed;

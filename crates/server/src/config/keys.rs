@@ -84,7 +84,13 @@ keys! {
         "Proxies whose forwarding headers are believed. The client's address is taken from nobody else's.";
     DATABASE_URL = "database.url", Standard::Text("sqlite:data/cerrojo.db"), UrlWithPassword, No,
         "sqlite:PATH or a postgres:// URL",
-        "The database. A relative path counts from the working directory. This release serves from SQLite only.";
+        "The database: a file for one server, or PostgreSQL (15 or later) for several nodes. A relative path counts from the working directory. A server elsewhere is asked for a certificate that fits its name (`sslmode=verify-full`) unless the URL has another `sslmode`.";
+    DATABASE_CONNECTIONS = "database.connections", Standard::Text("16"), Open, No,
+        "a number from 2 to 1000",
+        "Connections of this node to PostgreSQL for requests, at most. Six more carry leases and the log.";
+    DATABASE_FAILOVER = "database.failover", Standard::Text("end-all"), Open, No,
+        "end-all or synchronous",
+        "What a promoted PostgreSQL standby means: that it may have lost endings, so that every session ends, or that replication is synchronous and nothing is lost. See `docs/OPERATIONS.md`.";
     TOKEN_ALGORITHM = "token.algorithm", Standard::Text("ES256"), Open, No,
         "ES256 or HS256",
         "How session tokens are signed: with a key of the server's own, or with `token.secret`.";

@@ -43,8 +43,23 @@ pub(crate) struct Sources {
 pub(crate) enum Database {
     /// A file.
     Sqlite(PathBuf),
-    /// A server.
-    Postgres,
+    /// A server, by its address.
+    Postgres(PostgresUrl),
+}
+
+/// The address of a PostgreSQL server, which may hold a password.
+#[derive(Clone)]
+pub(crate) struct PostgresUrl {
+    /// All of it.
+    pub(crate) text: Zeroizing<String>,
+    /// Connections for requests.
+    pub(crate) connections: u32,
+}
+
+impl std::fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PostgresUrl")
+    }
 }
 
 /// How mail leaves.
@@ -255,6 +270,9 @@ mod tests {
         for url in ["sqlite::memory:", "sqlite:", "sqlite:a.db?mode=ro", "mysql://x"] {
             assert!(problem(&[("CERROJO_DATABASE__URL", url)]).contains("database.url"), "{url}");
         }
-        assert!(matches!(with(&[("CERROJO_DATABASE__URL", "postgres://h/d")]).unwrap().database, Database::Postgres));
+        assert!(matches!(
+            with(&[("CERROJO_DATABASE__URL", "postgres://h/d")]).unwrap().database,
+            Database::Postgres(_)
+        ));
     }
 }
