@@ -42,6 +42,20 @@ pub async fn logout(app: &App, caller: &Caller, origin: &Origin) -> Result<(), L
     }
 }
 
+/// A logout by a token that is not accepted: if that is because its session has ended, returns only when everybody knows.
+pub async fn known_to_be_over(app: &App, token: &str) -> Result<(), Trouble> {
+    if app.lease == Lease::Holder {
+        return Ok(());
+    }
+    if app.guard.identify(token).is_none() {
+        return Ok(());
+    }
+    // Whatever refuses it was committed before this process knew of it.
+    let head = log::head(&mut app.store.control()).await?.number;
+    follow::reach(app, head).await?;
+    follow::known_everywhere(app, head).await
+}
+
 /// Which session, and under what condition.
 #[derive(Clone, Debug)]
 pub(crate) enum How {

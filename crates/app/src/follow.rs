@@ -147,7 +147,7 @@ pub(crate) async fn if_current(app: &App, number: i64, then: impl FnOnce()) -> R
 }
 
 /// One look at the log: applies what is new and confirms it to whoever waits.
-pub(crate) async fn look(app: &App) -> Result<(), Trouble> {
+pub async fn look(app: &App) -> Result<(), Trouble> {
     catch_up(app).await?;
     if app.lease == Lease::Guest {
         return Ok(());
@@ -288,6 +288,7 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
             }
             Fact::Unknown { kind } => {
                 app.guard.hold_lease_until(Duration::ZERO);
+                app.membership.broke();
                 tracing::error!(
                     kind,
                     number = entry.position.number,

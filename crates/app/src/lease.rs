@@ -182,6 +182,8 @@ async fn join(app: &App, held: &mut Held) -> Result<(), Trouble> {
     app.guard.hold_lease_until(Duration::ZERO);
     *lock(&app.membership.name) = None;
     app.membership.broken.store(false, Ordering::Release);
+    // Who cannot apply what is there already would only be waited for in vain.
+    in_time(follow::catch_up(app)).await?;
     let node = SessionId::new(&*app.random).to_string();
     let lease = leases::Lease {
         node: node.clone(),

@@ -60,6 +60,8 @@ struct Known {
 /// Why a token's signature and claims were not found good.
 enum Unread {
     Invalid,
+    /// All of it is good, but its key or its list is retired.
+    Over(Arc<Verified>),
     /// No key of that name was ever told.
     UnknownKey,
     /// All of it is good, and no list of that name was ever told.
@@ -97,7 +99,7 @@ impl Guard {
         let now = self.clock.now();
         let known = match self.find(token, now) {
             Ok(known) => known,
-            Err(Unread::Invalid) => return Err(Refusal::Invalid),
+            Err(Unread::Invalid | Unread::Over(_)) => return Err(Refusal::Invalid),
             Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified)),
             // Whoever is current knows every key.
             Err(Unread::UnknownKey) if deadline.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
@@ -143,7 +145,11 @@ impl Guard {
         if token.len() > SESSION_TOKEN.max_bytes {
             return None;
         }
-        self.find(token, self.clock.now()).ok().map(|known| Arc::clone(&known.verified))
+        match self.find(token, self.clock.now()) {
+            Ok(known) => Some(Arc::clone(&known.verified)),
+            Err(Unread::Over(verified) | Unread::UnknownList(verified)) => Some(verified),
+            Err(Unread::Invalid | Unread::UnknownKey) => None,
+        }
     }
 
     fn find(&self, token: &str, now: UnixMillis) -> Result<Arc<Known>, Unread> {
@@ -164,14 +170,14 @@ impl Guard {
         let jws = jws.ok_or(Unread::Invalid)?;
         let kid = KeyId::from_text(jws.kid().ok_or(Unread::Invalid)?);
         let key = self.key(&kid)?;
-        if !key.in_use.load(Ordering::Acquire) {
-            return Err(Unread::Invalid);
-        }
         let payload = jws.verify(&key.key).map_err(|_| Unread::Invalid)?;
         let verified = claims::read(payload.bytes(), kid, &self.policy, now).ok_or(Unread::Invalid)?;
+        if !key.in_use.load(Ordering::Acquire) {
+            return Err(Unread::Over(Arc::new(verified)));
+        }
         match self.lists.find(&verified.list) {
             Ok(list) => Ok(Known { verified: Arc::new(verified), key, list }),
-            Err(Missing::Retired) => Err(Unread::Invalid),
+            Err(Missing::Retired) => Err(Unread::Over(Arc::new(verified))),
             Err(Missing::Unknown) => Err(Unread::UnknownList(Arc::new(verified))),
         }
     }

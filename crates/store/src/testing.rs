@@ -63,7 +63,8 @@ impl Fresh {
         self.run(format!("BEGIN; SET LOCAL session_replication_role = replica; {empty}; {fill}; COMMIT")).await;
     }
 
-    async fn run(&self, text: String) {
+    /// Runs statements of the test's own (PostgreSQL).
+    pub async fn run(&self, text: String) {
         let mut connection =
             PgConnection::connect(&self.url).await.expect("the PostgreSQL server of the tests answers");
         raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("the test's own statements");

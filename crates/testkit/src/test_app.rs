@@ -137,6 +137,9 @@ impl TestApp {
     }
 
     /// Drops the server as a crash does; its files are not in use any more.
+    ///
+    /// # Panics
+    /// If its lease cannot be taken away.
     pub async fn crash(&self) {
         let running = self.house.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(running) = running {
@@ -277,7 +280,7 @@ impl TestApp {
     pub async fn tick(&self) {
         let app = self.inside();
         self.beat().await;
-        cerrojo_app::follow::catch_up(&app).await.expect("to catch up with the log");
+        cerrojo_app::follow::look(&app).await.expect("to look at the log");
         cerrojo_app::activity::write_down(&app).await.expect("to write down activity");
         app.limits.save(&app.store).await.expect("to save the limits");
         cerrojo_app::sweep::sweep(&app).await.expect("to sweep");
