@@ -31,6 +31,9 @@ async fn a_rotated_key_goes_on_verifying() {
     let old = place.app.guard.check(&token).unwrap().key.clone();
     assert_eq!(state(&place, &old).await, "signing");
     let new = keys::rotate(&place.app).await.unwrap();
+    // Others have to learn of it first.
+    assert_eq!((state(&place, &old).await, state(&place, &new).await), ("signing", "verifying"));
+    place.clock.forward(keys::RIPENS);
     assert_eq!((state(&place, &old).await, state(&place, &new).await), ("verifying", "signing"));
     assert!(place.is_good(&token));
     let later = place.login(PASSWORD).await.unwrap().token;
@@ -44,6 +47,7 @@ async fn a_retired_key_takes_its_sessions_with_it() {
     let dead = place.register("ana@example.com").await.token;
     let old = place.app.guard.check(&dead).unwrap().key.clone();
     keys::rotate(&place.app).await.unwrap();
+    place.clock.forward(keys::RIPENS);
     let live = place.login(PASSWORD).await.unwrap().token;
     let signing = place.app.guard.check(&live).unwrap().key.clone();
 

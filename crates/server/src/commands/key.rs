@@ -17,9 +17,9 @@ pub(crate) async fn run(command: Key, configuration: &Configuration) -> Result<(
         Key::Rotate => {
             let opened = open::to_change(configuration, "cerrojo key rotate").await?;
             let id = keys::rotate(&opened.app).await?;
-            out::line(&format!(
-                "key {id} signs in a few seconds, when every node and service knows it; tokens of older keys go on"
-            ));
+            out::note("waiting until every node and every service that follows knows the new key …");
+            tokio::time::sleep(keys::RIPENS).await;
+            out::line(&format!("key {id} signs from now on; tokens of older keys go on"));
             opened.close().await;
             Ok(())
         }
