@@ -12,7 +12,7 @@ const SKEW = 60;
 const LONGEST_SESSION_ID = 64;
 const LAST_INDEX = 2 ** 32 - 1;
 /** A list's name may be looked up by whoever does not know it: only what can be one gets so far. */
-const LIST_NAME = /^[\w-]{1,64}$/;
+export const LIST_NAME = /^[\w-]{1,64}$/;
 
 /** Reads a verified payload. `null`: a claim is missing, of the wrong type, or does not fit the policy or the time. */
 export function readClaims(claims: JsonObject, key: string, policy: Policy, now: number): Session | null {

@@ -17,13 +17,6 @@ import { EventReader, type StreamEvent } from "./sse.js";
 
 type Members = Record<string, unknown>;
 
-/** A snapshot that is coming in: what it may retire, and what it told of so far. */
-interface Snapshot {
-  readonly knownLists: readonly string[];
-  readonly knownKeys: readonly string[];
-  readonly told: Set<string>;
-}
-
 /** One request and everything that the server says to it. */
 export class Conversation {
   /** Where the request goes on from. */
@@ -31,14 +24,14 @@ export class Conversation {
   readonly #follower: Follower;
   readonly #asked: number;
   readonly #reader = new EventReader();
-  readonly #knownLists: readonly string[];
-  /** Keys that were known before the request, and those that came by it: a set that it brings may retire these. */
-  readonly #knownKeys: Set<string>;
+  /** What was known before the request, and what came by it: older, for certain, than whatever comes by it next. */
+  readonly #older: { readonly lists: Set<string>; readonly keys: Set<string> };
   #greeted = false;
   /** Whether the guard has, by this conversation, all that it stands for: from then on it makes the guard fresh. */
   #isComplete = false;
-  #hasBegun = false;
-  #snapshot: Snapshot | null = null;
+  #hadSnapshot = false;
+  /** The lists that a snapshot which is coming in has told of so far. */
+  #told: Set<string> | null = null;
   #goodbye: number | null = null;
   #fresh = false;
 
@@ -46,8 +39,7 @@ export class Conversation {
     this.#follower = follower;
     this.#asked = follower.clock.elapsed();
     this.position = follower.position;
-    this.#knownLists = follower.lists.names();
-    this.#knownKeys = new Set(follower.keys.names());
+    this.#older = { lists: new Set(follower.lists.names()), keys: new Set(follower.keys.names()) };
   }
 
   /** Whether it made the guard fresh at least once. */
@@ -74,10 +66,9 @@ export class Conversation {
     if (members.snapshot !== undefined) {
       const { keys, lists } = isObject(members.snapshot) ? members.snapshot : { keys: null, lists: null };
       if (!Array.isArray(lists)) throw new ProtocolError("the server sent no proper snapshot");
-      this.#startSnapshot();
       for (const list of lists) this.#list(list);
       const names = lists.map((list) => (isObject(list) ? list.name : null));
-      this.#endSnapshot(readSnapshotEnd({ keys, lists: names }));
+      this.#endSnapshot(readSnapshotEnd({ keys, lists: names, incarnation: members.incarnation }));
     } else {
       this.#entries(readEntries(members));
     }
@@ -89,13 +80,11 @@ export class Conversation {
       this.#greet(readMembers(event.data));
     } else if (event.type === "list") {
       this.#expectGreeting();
-      this.#startSnapshot();
       this.#list(readMembers(event.data));
     } else if (event.type === "snapshot") {
       this.#expectGreeting();
       const members = readMembers(event.data);
       const [end, elapsed, position] = [readSnapshotEnd(members), readElapsed(members), readPosition(event.id)];
-      this.#startSnapshot();
       this.#endSnapshot(end);
       this.#applied(elapsed, position);
     } else if (event.type === "entries") {
@@ -114,40 +103,39 @@ export class Conversation {
 
   #greet(members: Members): void {
     if (this.#greeted) throw new ProtocolError("the server said hello twice");
-    this.#follower.greet(readGreeting(members));
+    const goesOn = this.#follower.greet(readGreeting(members));
     this.#greeted = true;
+    // In another history nobody goes on from the old position, whatever the server believes: a snapshot must come.
+    this.#isComplete = goesOn && this.position !== null;
   }
 
   #expectGreeting(): void {
     if (!this.#greeted) throw new ProtocolError("the server did not begin with hello");
   }
 
-  #startSnapshot(): void {
-    if (this.#snapshot) return;
-    const { lists, keys } = this.#follower;
-    // The first one may retire what was known before the request, a later one what is known before its first list.
-    this.#snapshot = {
-      knownLists: this.#hasBegun ? lists.names() : this.#knownLists,
-      knownKeys: this.#hasBegun ? keys.names() : [...this.#knownKeys],
-      told: new Set(),
-    };
-  }
-
   #list(value: unknown): void {
+    this.#told ??= new Set();
     const list = readList(value);
-    this.#snapshot?.told.add(list.name);
+    this.#told.add(list.name);
     this.#follower.openList(list);
   }
 
-  #endSnapshot({ keys, lists }: SnapshotEnd): void {
-    const { knownLists, knownKeys, told } = this.#snapshot ?? { knownLists: [], knownKeys: [], told: new Set() };
+  #endSnapshot({ keys, lists, incarnation }: SnapshotEnd): void {
+    const told = this.#told ?? new Set();
     const untold = lists.find((name) => !told.has(name) && this.#follower.lists.get(name));
     if (untold !== undefined) throw new ProtocolError(`the snapshot names the list ${untold} without its bits`);
-    const named = new Set(lists);
-    for (const list of knownLists) if (!named.has(list)) this.#follower.retireList(list);
-    this.#follower.retireKeysMissingFrom(keys.names, knownKeys);
+    for (const name of told) this.#older.lists.add(name);
+    const present = { lists: new Set(lists), keys: keys.names };
+    if (this.#follower.retireMissing(present, (kind, name) => this.#older[kind].has(name))) {
+      throw new ProtocolError(
+        "what came from elsewhere may be older or newer than the snapshot: it is asked for again",
+      );
+    }
     this.#addKeys(keys);
-    this.#snapshot = null;
+    // It may be of another history than the greeting was.
+    if (this.#hadSnapshot || incarnation !== null) this.#follower.setIncarnation(incarnation);
+    this.#hadSnapshot = true;
+    this.#told = null;
     this.#isComplete = true;
   }
 
@@ -155,25 +143,21 @@ export class Conversation {
     for (const [list, indexes] of ended) for (const index of indexes) this.#follower.end(list, index);
     for (const list of retiredLists) this.#follower.retireList(list);
     for (const key of retiredKeys) this.#follower.retireKey(key);
-    if (keys) {
-      this.#follower.retireKeysMissingFrom(keys.names, this.#knownKeys);
-      this.#addKeys(keys);
-    }
-    // Going on from a position they bring all that was missed; without one, what was before them is not known.
-    if (this.position !== null) this.#isComplete = true;
+    if (!keys) return;
+    this.#follower.retireKeysMissingFrom(keys.names, this.#older.keys);
+    this.#addKeys(keys);
   }
 
   #addKeys({ usable }: SnapshotEnd["keys"]): void {
     for (const key of usable) {
       this.#follower.keys.add(key);
-      this.#knownKeys.add(key.id);
+      this.#older.keys.add(key.id);
     }
   }
 
   /** Inside a snapshot, or before the first one that was needed, nothing is known as of now. */
   #applied(elapsed: number, position: string | null): void {
-    this.#hasBegun = true;
-    if (!this.#isComplete || this.#snapshot) return;
+    if (!this.#isComplete || this.#told) return;
     this.#follower.applied(this.#asked, elapsed, position);
     this.#fresh = true;
   }

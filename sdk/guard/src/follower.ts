@@ -17,6 +17,12 @@ export interface FollowerOptions {
   readonly secretKey?: Key | undefined;
 }
 
+/** The names that a snapshot has. */
+export interface Present {
+  readonly lists: ReadonlySet<string>;
+  readonly keys: ReadonlySet<string>;
+}
+
 /**
  * What a guard knows, and as of when. It opens no connection: {@link Follower.ask} says that a request is about to be
  * sent, and the conversation that it answers takes what the server says to that.
@@ -30,6 +36,7 @@ export class Follower {
   #greeting: Greeting | null = null;
   #freshAsOf = Number.NEGATIVE_INFINITY;
   #position: string | null = null;
+  #snapshots = 0;
   #isStopped = false;
   #onFirst: () => void = () => undefined;
   /** Once the guard was fresh for the first time. */
@@ -46,6 +53,11 @@ export class Follower {
   /** The last place in the log that was applied: where the next request goes on from. */
   get position(): string | null {
     return this.#position;
+  }
+
+  /** How many snapshots were applied. What was asked for before the last one may be older than it. */
+  get snapshots(): number {
+    return this.#snapshots;
   }
 
   /** What the server last said of itself. */
@@ -84,14 +96,21 @@ export class Follower {
     this.#position = null;
   }
 
-  /** @internal */
-  greet(greeting: Greeting): void {
+  /** Answers whether it is of the history that the position is of. @internal */
+  greet(greeting: Greeting): boolean {
     if (greeting.issuer !== null && greeting.issuer !== this.#options.issuer) {
       throw new ProtocolError(`the server says that it is ${greeting.issuer}, not ${this.#options.issuer}`);
     }
     // An answer to polling does not say how often something would come.
     const heartbeat = greeting.heartbeat ?? this.#greeting?.heartbeat ?? null;
+    const known = this.#greeting?.incarnation ?? greeting.incarnation;
     this.#greeting = { ...greeting, heartbeat };
+    return greeting.incarnation === known;
+  }
+
+  /** @internal */
+  setIncarnation(incarnation: string | null): void {
+    if (this.#greeting) this.#greeting = { ...this.#greeting, incarnation };
   }
 
   openList({ name, capacity, bytes }: ListMessage): void {
@@ -113,11 +132,30 @@ export class Follower {
     if (this.keys.retire(key)) this.#tell({ kind: "key", key });
   }
 
-  /** The secret's key is not of the set, so its absence says nothing. @internal */
+  /**
+   * The end of a snapshot. Of what is not in it, what the snapshot's own conversation knows to be older is retired, for
+   * ever. Answers whether there is something else: it came from elsewhere since the request, and may be newer or over.
+   *
+   * @internal
+   */
+  retireMissing(present: Present, isOlder: (kind: keyof Present, name: string) => boolean): boolean {
+    this.#snapshots++;
+    this.lists.forgetAllAwaited();
+    const lists = this.lists.names().filter((name) => !present.lists.has(name));
+    const keys = this.keys.names().filter((name) => !present.keys.has(name) && !this.#isSecret(name));
+    for (const name of lists) if (isOlder("lists", name)) this.retireList(name);
+    for (const name of keys) if (isOlder("keys", name)) this.retireKey(name);
+    return lists.some((name) => this.lists.get(name)) || keys.some((name) => this.keys.get(name));
+  }
+
+  /** The same for a set of keys that came with entries, which name by themselves what is retired. @internal */
   retireKeysMissingFrom(names: ReadonlySet<string>, known: Iterable<string>): void {
-    for (const key of known) {
-      if (!names.has(key) && key !== this.#options.secretKey?.id) this.retireKey(key);
-    }
+    for (const key of known) if (!names.has(key) && !this.#isSecret(key)) this.retireKey(key);
+  }
+
+  /** The secret's key is in no set, so that its absence says nothing. */
+  #isSecret(key: string): boolean {
+    return key === this.#options.secretKey?.id;
   }
 
   /** Everything that was over `elapsed` after the request was asked is applied. @internal */

@@ -11,22 +11,19 @@ export class Key {
   inUse = true;
   readonly id: string;
   readonly algorithm: Algorithm;
-  readonly #jwk: JWK;
+  readonly #import: () => Promise<CryptoKey>;
   #imported: Promise<CryptoKey | null> | CryptoKey | null | undefined;
 
-  constructor(id: string, algorithm: Algorithm, jwk: JWK) {
+  constructor(id: string, algorithm: Algorithm, importKey: () => Promise<CryptoKey>) {
     this.id = id;
     this.algorithm = algorithm;
-    this.#jwk = jwk;
+    this.#import = importKey;
   }
 
   /** In the form that verifies. `null`: it verifies nothing, such as a point that is not on the curve. */
   crypto(): Promise<CryptoKey | null> | CryptoKey | null {
     if (this.#imported === undefined) {
-      this.#imported = importJWK(this.#jwk, this.algorithm).then(
-        (key) => (key instanceof Uint8Array ? null : key),
-        () => null,
-      );
+      this.#imported = this.#import().catch(() => null);
       // Once it is there nobody has to wait for a promise any more.
       void this.#imported.then((key) => {
         this.#imported = key;
@@ -92,7 +89,7 @@ function readJwk(jwk: JWK & { kid: string }): Key | null {
   if (use !== undefined && use !== "sig") return null;
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return null;
   if (!isCoordinate(x) || !isCoordinate(y)) return null;
-  return new Key(kid, "ES256", { kty, crv, x, y });
+  return new Key(kid, "ES256", async () => (await importJWK({ kty, crv, x, y }, "ES256")) as CryptoKey);
 }
 
 function isCoordinate(text: unknown): text is string {
@@ -106,7 +103,8 @@ export function secretKey(secret: string | Uint8Array): Key {
     throw new TypeError("hs256Secret needs 32 bytes at least (RFC 7518, section 3.2)");
   const tag = createHmac("sha256", bytes).update("cerrojo key id").digest();
   const id = `hs-${tag.subarray(0, 16).toString("base64url")}`;
-  return new Key(id, "HS256", { kty: "oct", k: bytes.toString("base64url") });
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  return new Key(id, "HS256", () => crypto.subtle.importKey("raw", bytes, hmac, false, ["verify"]));
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -62,7 +62,7 @@ export class Link {
       if (this.#isClosed) return;
       if (end.problem) onProblem(end.problem);
       if (conversation.isFresh) failures = 0;
-      else {
+      else if (!this.#streamFails) {
         this.#streamFails = true;
         this.#wakePoller();
       }

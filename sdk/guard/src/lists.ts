@@ -63,8 +63,15 @@ export class Lists {
     return this.#open.size;
   }
 
+  /** The names of all that are open. */
   names(): string[] {
-    return [...this.#open.keys(), ...this.#awaited.keys()];
+    return [...this.#open.keys()];
+  }
+
+  /** Whoever looks a list up from now on is told of all that was kept for it. */
+  forgetAllAwaited(): void {
+    this.#awaited.clear();
+    this.#awaitedCount = 0;
   }
 
   /** Opens the list if it is not known and sets these bits. Answers the places that an open list learned of by it. */

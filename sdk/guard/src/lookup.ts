@@ -1,7 +1,7 @@
 import type { Counts } from "./counts.js";
 import type { Follower } from "./follower.js";
 import type { Http } from "./http.js";
-import { readList, readMembers } from "./messages.js";
+import { type ListMessage, readList, readMembers } from "./messages.js";
 
 /** What became of a list that was asked for: `gone` is retired, or never was. */
 export type Found = "open" | "gone" | "unavailable";
@@ -10,6 +10,7 @@ export type Found = "open" | "gone" | "unavailable";
 const REMEMBER_GONE = 10_000;
 const MOST_GONE = 1000;
 const MOST_AT_ONCE = 64;
+const MOST_TIMES = 3;
 
 /** Asks for lists that are not known, once each. */
 export class Lookup {
@@ -42,6 +43,19 @@ export class Lookup {
   }
 
   async #ask(name: string): Promise<Found> {
+    for (let time = 0; time < MOST_TIMES; time++) {
+      const { snapshots } = this.#follower;
+      const answer = await this.#get(name);
+      // An answer from before a snapshot may be of a list that is over since, and not in it for that.
+      if (typeof answer === "object" && snapshots !== this.#follower.snapshots) continue;
+      if (typeof answer === "string") return answer;
+      this.#follower.openList(answer);
+      return "open";
+    }
+    return "unavailable";
+  }
+
+  async #get(name: string): Promise<ListMessage | "gone" | "unavailable"> {
     this.#counts.lookups++;
     try {
       const answer = await this.#http.call(this.#url + name, { maxBytes: 8 * 1024 * 1024, timeout: 3000 });
@@ -49,11 +63,8 @@ export class Lookup {
         this.#remember(name);
         return "gone";
       }
-      if (answer.status !== 200) return "unavailable";
-      const list = readList(readMembers(answer.text));
-      if (list.name !== name) return "unavailable";
-      this.#follower.openList(list);
-      return "open";
+      const list = answer.status === 200 ? readList(readMembers(answer.text)) : null;
+      return list?.name === name ? list : "unavailable";
     } catch {
       // Whatever went wrong on the way: nothing is known of the list, and the answer says so.
       return "unavailable";

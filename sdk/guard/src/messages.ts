@@ -1,3 +1,4 @@
+import { LIST_NAME } from "./claims.js";
 import { isObject, readJwks } from "./keys.js";
 import { ProtocolError } from "./protocol-error.js";
 import { decodeList } from "./status-list.js";
@@ -20,6 +21,7 @@ export interface ListMessage {
 }
 
 export interface SnapshotEnd {
+  readonly incarnation: string | null;
   readonly keys: NonNullable<ReturnType<typeof readJwks>>;
   readonly lists: readonly string[];
 }
@@ -74,7 +76,7 @@ export function readGreeting(members: Members): Greeting {
 
 export function readList(value: unknown): ListMessage {
   const { name, capacity, lst } = isObject(value) ? value : broken("list");
-  if (typeof name !== "string" || name === "" || typeof lst !== "string") return broken("list");
+  if (!isListName(name) || typeof lst !== "string") return broken("list");
   if (!isIndex(capacity) || capacity < 1 || capacity > LARGEST_CAPACITY) return broken("capacity");
   const length = Math.ceil(capacity / 8);
   const bytes = decodeList(lst, length);
@@ -83,15 +85,22 @@ export function readList(value: unknown): ListMessage {
 }
 
 export function readSnapshotEnd(members: Members): SnapshotEnd {
-  return { keys: readJwks(members.keys) ?? broken("JWK set"), lists: names(members.lists) };
+  return {
+    incarnation: typeof members.incarnation === "string" ? members.incarnation : null,
+    keys: readJwks(members.keys) ?? broken("JWK set"),
+    lists: listNames(members.lists),
+  };
 }
 
 export function readEntries(members: Members): Entries {
   const ended = members.ended ?? {};
   if (!isObject(ended)) return broken("ended");
   return {
-    ended: Object.entries(ended).map(([list, indexes]) => [list, indexesOf(indexes)] as const),
-    retiredLists: names(members.retired_lists ?? []),
+    ended: Object.entries(ended).map(([list, indexes]) => {
+      if (!isListName(list)) return broken("name of a list");
+      return [list, indexesOf(indexes)] as const;
+    }),
+    retiredLists: listNames(members.retired_lists ?? []),
     retiredKeys: names(members.retired_keys ?? []),
     keys: members.keys === undefined ? null : (readJwks(members.keys) ?? broken("JWK set")),
   };
@@ -105,6 +114,15 @@ export function readRetry(members: Members): number {
 function names(value: unknown): string[] {
   if (!Array.isArray(value) || !value.every((name) => typeof name === "string")) return broken("names");
   return value;
+}
+
+function listNames(value: unknown): string[] {
+  const all = names(value);
+  return all.every(isListName) ? all : broken("name of a list");
+}
+
+function isListName(value: unknown): value is string {
+  return typeof value === "string" && LIST_NAME.test(value);
 }
 
 function indexesOf(value: unknown): number[] {

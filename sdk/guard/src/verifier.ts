@@ -78,7 +78,7 @@ export class Verifier {
   checkAgain({ token, session, key }: Unlisted): Verdict {
     const deadline = this.#follower.deadline;
     const list = this.#follower.lists.get(session.list);
-    if (!list) return REFUSED;
+    if (!list) return list === null ? REFUSED : UNAVAILABLE;
     return this.#judge(token, { session, key, list }, deadline);
   }
 
