@@ -30,15 +30,20 @@ export async function setup(context: TestContext): Promise<Setup> {
 }
 
 /** Lets time pass in small steps, in which sockets get their turn, until something holds. */
-export async function pass(clock: FakeClock, what: string, holds: () => boolean | Promise<boolean>): Promise<number> {
+export async function pass(
+  clock: FakeClock,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  step = 40,
+): Promise<number> {
   const start = clock.elapsed();
   let last = performance.now();
   await until(what, async () => {
     if (await holds()) return true;
-    // Real answers need real time: the fake clock runs at most about forty times as fast.
+    // Real answers need real time: the fake clock runs at most so many times as fast as a step is long.
     if (performance.now() - last < 1) return false;
     last = performance.now();
-    clock.advance(40);
+    clock.advance(step);
     return false;
   });
   return clock.elapsed() - start;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import type { Fetch } from "../../src/transport.js";
 import type { EndReason } from "../../src/watchers.js";
 import { pass, setup } from "../support/setup.js";
 import { until } from "../support/until.js";
@@ -29,6 +30,32 @@ test("an ending that comes between is not lost", async (context) => {
   await until("it was heard", () => guard.metrics().endings === 1);
   server.newLists.set("fresh", new Set());
   assert.equal((await guard.check(token)).outcome, "refused");
+});
+
+test("an answer from before a snapshot opens no list that is over since", async (context) => {
+  const { server, connect } = await setup(context);
+  server.newLists.set("fresh", new Set());
+  let everythingIsOver: (() => Promise<void>) | null = async () => {
+    everythingIsOver = null;
+    server.newLists.clear();
+    server.lists.clear();
+    server.stream.send(
+      "snapshot",
+      { elapsed: server.stream.elapsed, keys: { keys: [server.signer.jwk] }, lists: [] },
+      "p9",
+    );
+    await until("it is known", () => guard.metrics().lists === 0);
+  };
+  const slow: Fetch = async (url, init) => {
+    const answer = await fetch(url, init);
+    if (!url.includes("/lists/") || !everythingIsOver) return answer;
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    await everythingIsOver();
+    return { status: answer.status, headers: answer.headers, body: ReadableStream.from([bytes]) };
+  };
+  const guard = await connect({ fetch: slow });
+  assert.equal((await guard.check(server.token(1, "fresh"))).outcome, "refused");
+  assert.equal(server.count("/api/guards/lists/"), 2);
 });
 
 test("a list that is not there is refused and not asked for again for a while; trouble is 503", async (context) => {
@@ -114,10 +141,10 @@ test("activity is reported in batches, and again if it could not be", async (con
   await guard.verify(server.token(2));
   const reports = () => server.requests.filter(({ url }) => url === "/api/guards/activity");
   const start = clock.elapsed();
-  await pass(clock, "some time is over", () => clock.elapsed() >= start + 20_000);
+  await pass(clock, "some time is over", () => clock.elapsed() >= start + 20_000, 200);
   assert.equal(reports().length, 0);
   await guard.verify(server.token(1));
-  await pass(clock, "it tried", () => problems.some(({ message }) => message.includes("activity answered 503")));
+  await pass(clock, "it tried", () => problems.some(({ message }) => message.includes("activity answered 503")), 200);
   assert.ok(clock.elapsed() - start < 60_000, "before it is due");
   server.activity = "serve";
   await pass(clock, "it was taken", () => guard.metrics().activityReports === 1);
@@ -131,7 +158,7 @@ test("activity is reported in batches, and again if it could not be", async (con
   );
   const [later = 0, earlier = 0] = uses.map(([, ago]) => ago);
   assert.ok(earlier - later >= 20_000 && earlier <= clock.elapsed() - start, `${later}, ${earlier}`);
-  await pass(clock, "a long time is over", () => clock.elapsed() >= start + 120_000);
+  await pass(clock, "a long time is over", () => clock.elapsed() >= start + 120_000, 200);
   assert.equal(reports().length, 2, "nothing new, nothing sent");
   await guard.verify(server.token(3));
   await guard.close();
