@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Guard } from "./guard.js";
-import { admit, type ProtectOptions } from "./protect.js";
+import { admit, authorizationOf, type ProtectOptions } from "./protect.js";
 import type { Session } from "./session.js";
 
 declare global {
@@ -21,7 +21,7 @@ interface Response {
 /** `app.use(protect(guard))`: what follows runs for live sessions only, and finds them in `req.auth`. */
 export function protect(guard: Guard, options: ProtectOptions = {}) {
   return (req: IncomingMessage & { auth?: Session }, res: Response, next: (error?: unknown) => void): void => {
-    admit(guard, req.headersDistinct.authorization, options).then((admission) => {
+    admit(guard, authorizationOf(req), options).then((admission) => {
       if (admission.session) {
         req.auth = admission.session;
         return next();

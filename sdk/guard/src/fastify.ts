@@ -1,7 +1,7 @@
 /// <reference types="fastify" preserve="true" />
 import type { IncomingMessage } from "node:http";
 import type { Guard } from "./guard.js";
-import { admit, type ProtectOptions } from "./protect.js";
+import { admit, authorizationOf, type ProtectOptions } from "./protect.js";
 import type { Session } from "./session.js";
 
 declare module "fastify" {
@@ -36,7 +36,7 @@ export function protect(guard: Guard, options: ProtectOptions = {}) {
   const plugin = async (app: Instance): Promise<void> => {
     if (!app.hasRequestDecorator("auth")) app.decorateRequest("auth", null);
     app.addHook("onRequest", async (request, reply) => {
-      const admission = await admit(guard, request.raw.headersDistinct.authorization, options);
+      const admission = await admit(guard, authorizationOf(request.raw), options);
       if (admission.session) {
         request.auth = admission.session;
         return;

@@ -105,7 +105,9 @@ export class Follower {
     const heartbeat = greeting.heartbeat ?? this.#greeting?.heartbeat ?? null;
     const known = this.#greeting?.incarnation ?? greeting.incarnation;
     this.#greeting = { ...greeting, heartbeat };
-    return greeting.incarnation === known;
+    if (greeting.incarnation === known) return true;
+    this.forgetPosition();
+    return false;
   }
 
   /** @internal */

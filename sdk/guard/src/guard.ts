@@ -218,16 +218,17 @@ export class Guard {
     return metricsText(this.metrics());
   }
 
-  /** Tells the server of the last activity and ends. From the call on this guard accepts nothing. */
+  /** Tells the server of the last activity and ends. From the call on this guard accepts nothing, and whoever watches is told. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#follower.stop();
+    // Nobody tells them any more.
+    this.#watchers.look();
     const sent = this.#activity?.send();
     const cancel = this.#clock.after(2000, () => this.#closing.abort());
     await sent;
     cancel();
     this.#closing.abort();
-    this.#watchers.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

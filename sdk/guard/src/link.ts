@@ -20,16 +20,16 @@ const LONGEST_PAUSE = 5000;
 /** A server that is full says for how long; meanwhile the guard polls. */
 const LONGEST_REQUESTED_PAUSE = 60_000;
 const POLL_EVERY = 1000;
-/** A stream that does not begin by then is lying in some proxy's buffer. */
-const HELLO_WITHIN = 5000;
+/** A stream of which nothing comes by then is lying in some proxy's buffer. */
+const BEGIN_WITHIN = 5000;
 const ASK_AGAIN_AFTER = 290_000;
-const POLL_TIMEOUT = 5000;
+const POLL_TIMEOUT = 10_000;
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 
 /** How a stream came to its end. */
 interface End {
-  /** Ask again at once: nothing was wrong. */
-  readonly again?: true;
+  /** Nothing was wrong: ask again after so long. */
+  readonly askAgainIn?: number;
   readonly problem?: Error;
   readonly retryAfter?: number;
 }
@@ -66,7 +66,10 @@ export class Link {
         this.#streamFails = true;
         this.#wakePoller();
       }
-      if (end.again) continue;
+      if (end.askAgainIn !== undefined && conversation.isFresh) {
+        if (end.askAgainIn > 0) await pause(http.clock, end.askAgainIn, http.closed);
+        continue;
+      }
       const backOff = Math.min(SHORTEST_PAUSE * 2 ** failures, LONGEST_PAUSE) * (0.5 + Math.random() / 2);
       failures = Math.min(failures + 1, 10);
       await pause(http.clock, Math.max(backOff, Math.min(end.retryAfter ?? 0, LONGEST_REQUESTED_PAUSE)), http.closed);
@@ -161,6 +164,10 @@ function refusal(url: string, status: number, type?: string): Error {
   return new Error(`${url} answered ${status}`);
 }
 
+function silent(milliseconds: number): Error {
+  return new Error(`the stream was silent for ${milliseconds} ms`);
+}
+
 /** Ends a stream that has gone silent, that has lasted long enough, or whose server said goodbye. */
 class StreamWatch {
   readonly #parts: LinkParts;
@@ -170,6 +177,7 @@ class StreamWatch {
   readonly #close: () => void;
   #cancelSilence: () => void;
   #cancelGoodbye: (() => void) | undefined;
+  #askAgainAt = 0;
   #end: End | undefined;
 
   constructor(parts: LinkParts, conversation: Conversation, abort: AbortController) {
@@ -179,32 +187,30 @@ class StreamWatch {
     const { clock, closed } = parts.http;
     this.#close = () => abort.abort();
     closed.addEventListener("abort", this.#close);
-    this.#cancelSilence = clock.after(HELLO_WITHIN, () =>
-      this.#finish({ problem: new Error("the stream does not begin") }),
-    );
-    this.#cancelLast = clock.after(ASK_AGAIN_AFTER, () => this.#finish({ again: true }));
+    this.#cancelSilence = clock.after(BEGIN_WITHIN, () => this.#finish({ problem: silent(BEGIN_WITHIN) }));
+    this.#cancelLast = clock.after(ASK_AGAIN_AFTER, () => this.#finish({ askAgainIn: 0 }));
   }
 
   /** Something came. */
   heard(): void {
     const { http, follower, maxStaleness } = this.#parts;
-    if (!this.#conversation.isFresh) return;
+    const heartbeat = follower.greeting?.heartbeat ?? maxStaleness;
+    const silence = this.#conversation.isFresh ? 3 * heartbeat : BEGIN_WITHIN;
     this.#cancelSilence();
-    const silence = 3 * (follower.greeting?.heartbeat ?? maxStaleness);
-    this.#cancelSilence = http.clock.after(silence, () =>
-      this.#finish({ problem: new Error(`the stream was silent for ${silence} ms`) }),
-    );
+    this.#cancelSilence = http.clock.after(silence, () => this.#finish({ problem: silent(silence) }));
     const retry = this.#conversation.goodbye;
     if (retry === null || this.#cancelGoodbye) return;
     // Going on with what there is must not make the guard stale.
     const wait = Math.random() * Math.min(retry, maxStaleness / 2);
-    this.#cancelGoodbye = http.clock.after(wait, () => this.#finish({ again: true }));
+    this.#askAgainAt = http.clock.elapsed() + wait;
+    this.#cancelGoodbye = http.clock.after(wait, () => this.#finish({ askAgainIn: 0 }));
   }
 
   /** What is to be done now that the stream is over. */
   ended(problem: Error): End {
     if (this.#end) return this.#end;
-    return this.#conversation.goodbye === null ? { problem } : {};
+    if (!this.#cancelGoodbye || problem instanceof ProtocolError) return { problem };
+    return { askAgainIn: Math.max(0, this.#askAgainAt - this.#parts.http.clock.elapsed()) };
   }
 
   stop(): void {

@@ -68,7 +68,7 @@ export function readGreeting(members: Members): Greeting {
   return {
     issuer: typeof issuer === "string" ? issuer : null,
     audience: typeof audience === "string" && audience !== "" ? audience : broken("audience"),
-    incarnation: typeof incarnation === "string" ? incarnation : null,
+    incarnation: readIncarnation(incarnation),
     heartbeat: isNumber(heartbeat) && heartbeat > 0 ? heartbeat : null,
     report: isNumber(report) && report > 0 ? report : null,
   };
@@ -86,7 +86,7 @@ export function readList(value: unknown): ListMessage {
 
 export function readSnapshotEnd(members: Members): SnapshotEnd {
   return {
-    incarnation: typeof members.incarnation === "string" ? members.incarnation : null,
+    incarnation: readIncarnation(members.incarnation),
     keys: readJwks(members.keys) ?? broken("JWK set"),
     lists: listNames(members.lists),
   };
@@ -104,6 +104,11 @@ export function readEntries(members: Members): Entries {
     retiredKeys: names(members.retired_keys ?? []),
     keys: members.keys === undefined ? null : (readJwks(members.keys) ?? broken("JWK set")),
   };
+}
+
+/** It is compared and nothing else, whatever it is. */
+function readIncarnation(value: unknown): string | null {
+  return value === undefined || value === null ? null : JSON.stringify(value);
 }
 
 /** How long a server that says goodbye asks to be left alone at most. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Guard } from "./guard.js";
 import type { Session } from "./session.js";
 
@@ -49,6 +50,13 @@ export async function admit(
     session: null,
     rejection: { status: 503, headers: headers("retry-after", RETRY_AFTER), body: body("UNAVAILABLE", locale) },
   };
+}
+
+/** Every `Authorization` header of a request: Node's `headers` has only the first. */
+export function authorizationOf(request: IncomingMessage): string | readonly string[] | undefined {
+  // Requests that are made up, such as those of Fastify's `inject`, have only `headers`.
+  const distinct = request.headersDistinct as IncomingMessage["headersDistinct"] | undefined;
+  return distinct ? distinct.authorization : request.headers.authorization;
 }
 
 /** The bearer token of an `Authorization` header (RFC 6750, section 2.1); `null`: there is none. */

@@ -50,13 +50,6 @@ export class Watchers {
     return () => this.#remove(watcher);
   }
 
-  clear(): void {
-    this.#cancel?.();
-    this.#cancel = null;
-    this.#all.clear();
-    this.#byPlace.clear();
-  }
-
   #reason(session: Session): EndReason | null {
     const { keys, lists, clock, deadline } = this.#follower;
     if (!keys.get(session.key)) return "ended";
@@ -74,7 +67,9 @@ export class Watchers {
     for (const watcher of hit) this.#tell(watcher, "ended");
   }
 
-  #look(): void {
+  /** Tells those whose sessions may not go on. */
+  look(): void {
+    this.#cancel?.();
     for (const watcher of this.#all) {
       const reason = this.#reason(watcher.session);
       if (reason) this.#tell(watcher, reason);
@@ -84,7 +79,7 @@ export class Watchers {
 
   #lookLater(): () => void {
     const left = this.#follower.deadline - this.#follower.clock.elapsed();
-    return this.#follower.clock.after(Math.min(Math.max(left, 1), LOOK_EVERY), () => this.#look());
+    return this.#follower.clock.after(Math.min(Math.max(left, 1), LOOK_EVERY), () => this.look());
   }
 
   #tell(watcher: Watcher, reason: EndReason): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Guard } from "./guard.js";
-import { admit, type ProtectOptions } from "./protect.js";
+import { admit, authorizationOf, type ProtectOptions } from "./protect.js";
 import type { Session } from "./session.js";
 import type { EndReason } from "./watchers.js";
 
@@ -52,7 +52,7 @@ export async function admitUpgrade(
   socket: Duplex,
   options: ProtectOptions = {},
 ): Promise<Session | null> {
-  const admission = await admit(guard, request.headersDistinct.authorization, options);
+  const admission = await admit(guard, authorizationOf(request), options);
   if (admission.session) return admission.session;
   const { status, headers, body } = admission.rejection;
   const text = JSON.stringify(body);

@@ -142,7 +142,7 @@ test("another incarnation: nothing is fresh before a snapshot, even from a posit
   say(again, "entries", { elapsed: 0 }, "p2");
   say(again, "heartbeat", { elapsed: 0 });
   assert.equal(follower.staleness(), 1000);
-  assert.equal(follower.position, "p1");
+  assert.equal(follower.position, null, "nor does the next request go on from there");
   say(again, "snapshot", { elapsed: 0, incarnation: "j", keys: { keys: [k1] }, lists: [] }, "p3");
   assert.equal(follower.staleness(), 0);
   const third = follower.ask();

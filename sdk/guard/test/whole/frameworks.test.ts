@@ -119,3 +119,13 @@ for (const [name, start] of Object.entries(frameworks)) {
     });
   });
 }
+
+test("fastify: requests that are made up for a test", async (context) => {
+  const { server, connect } = await setup(context);
+  const app = Fastify();
+  app.register(protectFastify((await connect()) as unknown as Guard));
+  app.get("/me", (request) => ({ user: request.auth?.userId }));
+  const headers = { authorization: `Bearer ${server.token(1)}` };
+  assert.deepEqual((await app.inject({ url: "/me", headers })).json(), { user: 7 });
+  assert.equal((await app.inject({ url: "/me" })).statusCode, 401);
+});

@@ -132,6 +132,15 @@ test("whoever watches a session that is over is told at once; an error of theirs
   await until("it is known", () => guard.metrics().endings === 2);
 });
 
+test("whoever watches is told when the guard is closed", async (context) => {
+  const { server, connect } = await setup(context);
+  const guard = await connect();
+  const told: EndReason[] = [];
+  guard.watch(await guard.verify(server.token(1)), (reason) => told.push(reason));
+  await guard.close();
+  assert.deepEqual(told, ["unavailable"]);
+});
+
 test("activity is reported in batches, and again if it could not be", async (context) => {
   const { clock, server, connect, problems } = await setup(context);
   server.greeting = { report: 60_000 };
