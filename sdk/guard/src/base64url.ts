@@ -1,7 +1,7 @@
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Whether a text of this alphabet is base64url as only one writer would write it: no length and no bits to spare. */
-function isWhole(text: string): boolean {
+/** Whether a text of the alphabet is base64url as only one writer would write it: no length and no bits to spare. */
+export function isWhole(text: string): boolean {
   const rest = text.length % 4;
   if (rest === 0) return true;
   if (rest === 1) return false;
@@ -9,12 +9,7 @@ function isWhole(text: string): boolean {
   return (last & (rest === 2 ? 0b1111 : 0b11)) === 0;
 }
 
-/** Whether the text is base64url without padding and without stray bits (RFC 7515, section 2). */
-export function isBase64url(text: string): boolean {
-  return /^[\w-]*$/.test(text) && isWhole(text);
-}
-
-/** The bytes, or `null` if the text is not strict base64url. */
+/** The bytes, or `null` if the text is not base64url without padding and without stray bits (RFC 7515, section 2). */
 export function fromBase64url(text: string): Buffer | null {
-  return isBase64url(text) ? Buffer.from(text, "base64url") : null;
+  return /^[\w-]*$/.test(text) && isWhole(text) ? Buffer.from(text, "base64url") : null;
 }

@@ -1,4 +1,4 @@
-import { fromBase64url, isBase64url } from "./base64url.js";
+import { fromBase64url, isWhole } from "./base64url.js";
 import { type JsonObject, strictObject } from "./strict-json.js";
 
 export type Algorithm = "ES256" | "HS256";
@@ -21,22 +21,31 @@ const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
 const read = new Map<string, Header>();
 const REMEMBERED = 64;
 
-/**
- * The header of a session token in compact form, read as narrowly as RFC 8725 advises; nothing in it is trusted. `null`:
- * whatever else it is, it is none.
- */
-export function readHeader(token: string): Header | null {
+/** A session token taken apart. Nothing in it is trusted. */
+export interface Jws {
+  readonly header: Header;
+  /** As they stand in the token. */
+  readonly parts: { readonly protected: string; readonly payload: string; readonly signature: string };
+}
+
+/** Takes a session token in compact form apart, as narrowly as RFC 8725 advises. `null`: whatever else it is, it is none. */
+export function takeApart(token: string): Jws | null {
   if (token.length > MAX_BYTES) return null;
   const [, first, payload, signature] = COMPACT.exec(token) ?? [];
-  if (!first || !payload || !signature || !isBase64url(payload) || !isBase64url(signature)) return null;
-  const known = read.get(first);
+  if (!first || !payload || !signature || !isWhole(payload) || !isWhole(signature)) return null;
+  const header = readHeader(first);
+  return header && { header, parts: { protected: first, payload, signature } };
+}
+
+function readHeader(part: string): Header | null {
+  const known = read.get(part);
   if (known) return known;
-  const bytes = fromBase64url(first);
+  const bytes = fromBase64url(part);
   const members = bytes && strictObject(bytes);
   const header = members && accepted(members);
   if (header) {
     if (read.size >= REMEMBERED) read.clear();
-    read.set(first, header);
+    read.set(part, header);
   }
   return header;
 }

@@ -20,6 +20,7 @@ const ESCAPES: Record<string, string> = {
   r: "\r",
   t: "\t",
 };
+const ZERO = 0x30;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** What lies below may not stand in a string. */
@@ -101,6 +102,28 @@ class Reader {
   }
 
   #number(): Json {
+    return this.#plainNumber() ?? this.#anyNumber();
+  }
+
+  /** A number of nothing but digits, and not many; `null`, and nothing read: it is not as plain as that. */
+  #plainNumber(): number | null {
+    let number = 0;
+    let at = this.#at;
+    for (;;) {
+      const digit = this.#text.charCodeAt(at) - ZERO;
+      if (!(digit >= 0 && digit <= 9)) break;
+      number = number * 10 + digit;
+      at++;
+    }
+    const length = at - this.#at;
+    const next = this.#text.charCodeAt(at);
+    const isMore = next === 0x2e || next === 0x65 || next === 0x45;
+    if (length === 0 || length > 15 || isMore || (length > 1 && this.#text.charCodeAt(this.#at) === ZERO)) return null;
+    this.#at = at;
+    return number;
+  }
+
+  #anyNumber(): Json {
     NUMBER.lastIndex = this.#at;
     const found = NUMBER.exec(this.#text);
     if (!found) this.#wrong();
@@ -139,15 +162,17 @@ class Reader {
   }
 
   #string(): string {
-    const start = ++this.#at;
-    for (;;) {
-      const code = this.#text.charCodeAt(this.#at);
-      if (code === QUOTE) return this.#text.slice(start, this.#at++);
-      if (code === BACKSLASH) return this.#escaped(start);
-      // NaN, at the end of the text, is neither.
-      if (!(code >= SPACE)) this.#wrong();
-      this.#at++;
-    }
+    const text = this.#text;
+    const start = this.#at + 1;
+    let at = start;
+    let code = text.charCodeAt(at);
+    // NaN, at the end of the text, is none of these.
+    while (code >= SPACE && code !== QUOTE && code !== BACKSLASH) code = text.charCodeAt(++at);
+    this.#at = at;
+    if (code === BACKSLASH) return this.#escaped(start);
+    if (code !== QUOTE) this.#wrong();
+    this.#at++;
+    return text.slice(start, at);
   }
 
   /** A string in which something is escaped; the first of it is at the reader's place. */

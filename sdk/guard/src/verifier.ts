@@ -1,7 +1,7 @@
-import { compactVerify, errors } from "jose";
+import { errors, flattenedVerify } from "jose";
 import { readClaims } from "./claims.js";
 import type { Follower } from "./follower.js";
-import { readHeader } from "./jws.js";
+import { type Jws, takeApart } from "./jws.js";
 import type { Key } from "./keys.js";
 import type { List } from "./lists.js";
 import { Lru } from "./lru.js";
@@ -84,14 +84,14 @@ export class Verifier {
 
   async #verify(token: string, audience: string, deadline: number): Promise<Verdict | Unlisted> {
     const { clock, keys, lists } = this.#follower;
-    const header = readHeader(token);
-    if (!header) return REFUSED;
-    const key = keys.get(header.kid);
+    const jws = takeApart(token);
+    if (!jws) return REFUSED;
+    const key = keys.get(jws.header.kid);
     if (key === null) return REFUSED;
     // Whoever is current knows every key.
     if (key === undefined) return clock.elapsed() < deadline ? REFUSED : UNAVAILABLE;
-    if (header.alg !== key.algorithm) return REFUSED;
-    const payload = await verifySignature(token, key);
+    if (jws.header.alg !== key.algorithm) return REFUSED;
+    const payload = await verifySignature(jws.parts, key);
     const claims = payload && strictObject(payload);
     const session = claims && readClaims(claims, key.id, { issuer: this.#issuer, audience }, clock.now());
     if (!session || !key.inUse) return REFUSED;
@@ -123,12 +123,12 @@ export class Verifier {
 }
 
 /** The payload, if the signature is this key's. */
-async function verifySignature(token: string, key: Key): Promise<Uint8Array | null> {
+async function verifySignature(parts: Jws["parts"], key: Key): Promise<Uint8Array | null> {
   const crypto = key.crypto();
   const usable = crypto instanceof Promise ? await crypto : crypto;
   if (!usable) return null;
   try {
-    const { payload } = await compactVerify(token, usable, { algorithms: [key.algorithm] });
+    const { payload } = await flattenedVerify(parts, usable, { algorithms: [key.algorithm] });
     return payload;
   } catch (error) {
     if (error instanceof errors.JOSEError) return null;
