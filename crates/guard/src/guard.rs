@@ -13,7 +13,7 @@ use ring::digest;
 use crate::claims;
 use crate::jws::{Jws, SESSION_TOKEN};
 use crate::keys::VerifyingKey;
-use crate::lease::Lease;
+use crate::lease::{Deadline, Lease};
 use crate::lists::{List, Lists, Missing};
 use crate::verdict::{Refusal, Verified};
 
@@ -252,6 +252,18 @@ impl Guard {
         self.lists.names()
     }
 
+    /// The lists in use, as far as this guard was told, and how many sessions each has room for.
+    #[must_use]
+    pub fn open_lists(&self) -> Vec<(ListName, u32)> {
+        self.lists.open_ones()
+    }
+
+    /// Whether this list is in use, as far as this guard was told.
+    #[must_use]
+    pub fn has_open_list(&self, name: &ListName) -> bool {
+        self.lists.get(name).is_some()
+    }
+
     /// The list's bitmap as bytes, for the Status List token; `None`: not known. Retired: all ones.
     #[must_use]
     pub fn list_bytes(&self, name: &ListName) -> Option<Vec<u8>> {
@@ -292,6 +304,13 @@ impl Guard {
     /// The caller has applied everything that the lease stands for before it calls this.
     pub fn hold_lease_until(&self, deadline: Duration) {
         self.lease.hold_until(deadline);
+    }
+
+    /// The lease as it is now. Whoever passes on what this guard knows copies it first, takes what is to be passed on, and
+    /// passes it on as current only if [`Deadline::lies_ahead`] then: the order of [`Guard::check`].
+    #[must_use]
+    pub fn lease(&self) -> Deadline {
+        self.lease.copy()
     }
 
     /// Whether a check that ends now could say yes.

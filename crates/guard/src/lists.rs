@@ -208,6 +208,14 @@ impl Lists {
         self.read().keys().cloned().collect()
     }
 
+    pub(crate) fn open_ones(&self) -> Vec<(ListName, u32)> {
+        let open = |(name, place): (&ListName, &Place)| match place {
+            Place::Open(list) => Some((name.clone(), list.capacity)),
+            Place::Awaited(_) | Place::Retired { .. } => None,
+        };
+        self.read().iter().filter_map(open).collect()
+    }
+
     /// `None`: not known.
     pub(crate) fn bytes(&self, name: &ListName) -> Option<Vec<u8>> {
         match self.read().get(name)? {
