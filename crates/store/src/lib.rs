@@ -24,6 +24,7 @@ pub mod meta;
 pub mod outbox;
 pub mod postgres;
 pub mod reset_links;
+pub mod services;
 pub mod sessions;
 pub mod snapshots;
 pub mod sqlite;

@@ -21,6 +21,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "0001_start", text: include_str!("../migrations/0001_start.sql") },
     Migration { number: 2, name: "0002_cluster", text: include_str!("../migrations/0002_cluster.sql") },
+    Migration { number: 3, name: "0003_services", text: include_str!("../migrations/0003_services.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (\

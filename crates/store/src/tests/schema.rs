@@ -22,6 +22,7 @@ fn every_statement() -> Vec<Statement> {
         crate::migrate::ALL,
         crate::outbox::ALL,
         crate::reset_links::ALL,
+        crate::services::ALL,
         crate::sessions::ALL,
         crate::snapshots::ALL,
         crate::users::ALL,
@@ -149,7 +150,7 @@ async fn migrating_again_changes_nothing() {
     for fresh in [Fresh::sqlite(), Fresh::postgres().await] {
         let store = Store::open(&fresh.url, OpenOptions::default()).await.unwrap();
         assert!(!store.schema_is_current().await.unwrap());
-        assert_eq!(store.migrate().await.unwrap(), ["0001_start", "0002_cluster"]);
+        assert_eq!(store.migrate().await.unwrap(), ["0001_start", "0002_cluster", "0003_services"]);
         assert!(store.schema_is_current().await.unwrap());
         assert!(store.migrate().await.unwrap().is_empty());
         store.close().await;
@@ -164,7 +165,7 @@ async fn of_nodes_that_migrate_at_once_one_does_it() {
             Store::open(&fresh.url, OpenOptions::default()).await.unwrap(),
         ];
         let (one, other) = tokio::join!(stores[0].migrate(), stores[1].migrate());
-        assert_eq!(one.unwrap().len() + other.unwrap().len(), 2);
+        assert_eq!(one.unwrap().len() + other.unwrap().len(), 3);
     }
 }
 
