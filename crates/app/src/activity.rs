@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use cerrojo_domain::{ListIndex, ListName};
 use cerrojo_store::sessions;
 
-use crate::{App, Trouble};
+use crate::{App, Trouble, picture};
 
 /// So many to a transaction, so that others get their turn at the one writer.
 const CHUNK: usize = 1000;
@@ -32,4 +33,24 @@ pub async fn write_down(app: &App) -> Result<(), Trouble> {
         left = rest;
     }
     Ok(())
+}
+
+/// How often whoever saw uses elsewhere is to tell of them; `None`: nobody needs to.
+#[must_use]
+pub fn report_interval(app: &App) -> Option<Duration> {
+    app.settings.idle_timeout.map(|_| interval(app))
+}
+
+/// Uses that a service saw, each so long ago; written down when this returns. Those of ended sessions and of lists that
+/// are not in use are passed over.
+pub async fn report(app: &App, uses: &[(ListName, Vec<(ListIndex, Duration)>)]) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    for (list, seen) in uses {
+        if picture::is_in_use(app, list).await? {
+            for (index, ago) in seen.iter().filter(|(index, _)| !app.guard.is_over(list, *index)) {
+                app.guard.used(list, *index, now.minus(*ago));
+            }
+        }
+    }
+    write_down(app).await
 }

@@ -11,6 +11,7 @@ use cerrojo_store::{Store, StoreError, leases};
 use tokio::sync::Notify;
 
 use crate::end::Ender;
+use crate::feed::Feed;
 use crate::follow::{self, Applied, Follower};
 use crate::hashing::Hasher;
 use crate::keys::{KeyError, Keyring, KeyringParts, MasterKey};
@@ -18,7 +19,9 @@ use crate::lease::{self, Membership};
 use crate::limits::Limits;
 use crate::lists::Blocks;
 use crate::mail::Mailer;
+use crate::picture::Pictures;
 use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
+use crate::services::Services;
 use crate::side_file::{Remembered, SideFile};
 use crate::status_list::StatusListTokens;
 use crate::went_back::{self, Court};
@@ -81,6 +84,11 @@ pub struct App {
     pub mail_waiting: Notify,
     /// Signed lists that were made lately.
     pub status_list_tokens: StatusListTokens,
+    /// The newest entries of the log, for those who follow from outside.
+    pub feed: Feed,
+    /// Services that may follow, as read lately.
+    pub services: Services,
+    pub(crate) pictures: Pictures,
     pub(crate) lease: Lease,
     pub(crate) node: String,
     pub(crate) ender: Ender,
@@ -177,6 +185,9 @@ impl App {
             mailer,
             mail_waiting: Notify::new(),
             status_list_tokens: StatusListTokens::default(),
+            feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
+            services: Services::default(),
+            pictures: Pictures::default(),
             lease,
             node,
             ender: Ender::start(Weak::clone(me)),

@@ -259,6 +259,7 @@ pub(crate) async fn reload(app: &App, applied: &mut Applied) -> Result<(), Troub
     if let Some(file) = &app.side_file {
         report(file.note_incarnation(&loaded.incarnation, &loaded.position));
     }
+    app.feed.begin_anew(loaded.incarnation.clone(), loaded.position.clone());
     app.follower.number.store(loaded.position.number, Ordering::Release);
     app.follower.told.store(0, Ordering::Release);
     *applied = loaded;
@@ -304,7 +305,12 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
             app.guard.open_list(&list.name, list.capacity);
         }
     }
-    if keys_changed { app.keys.refresh(&app.store).await } else { Ok(()) }
+    if keys_changed {
+        app.keys.refresh(&app.store).await?;
+    }
+    // Before the position counts as applied: whatever was acknowledged is told to those who follow from outside.
+    app.feed.push(entries);
+    Ok(())
 }
 
 async fn everything_over(app: &App) -> Result<(), Trouble> {

@@ -60,6 +60,7 @@ struct Keys {
     next: Option<(Duration, Arc<SessionSigner>)>,
     status_list: Option<Arc<Signer>>,
     public: Vec<Value>,
+    public_session: Vec<Value>,
 }
 
 impl Keyring {
@@ -100,6 +101,9 @@ impl Keyring {
                 continue;
             }
             if let Some(jwk) = public_jwk(row) {
+                if row.purpose == SESSION {
+                    keys.public_session.push(jwk.clone());
+                }
                 keys.public.push(jwk);
             }
             let signer = match before.signers.get(&row.id) {
@@ -207,6 +211,12 @@ impl Keyring {
     #[must_use]
     pub fn jwks(&self) -> Value {
         json!({ "keys": self.now().public })
+    }
+
+    /// Of these, the keys that session tokens may be signed with.
+    #[must_use]
+    pub fn session_jwks(&self) -> Value {
+        json!({ "keys": self.now().public_session })
     }
 
     pub(super) fn signs_with(&self, id: &KeyId) -> bool {

@@ -96,10 +96,10 @@ async fn a_list_is_signed_again_when_it_has_aged() {
     let name = place.app.guard.check(&token).unwrap().list.clone();
     let first = status_list::token(&place.app, &name).await.unwrap().unwrap();
     let same = status_list::token(&place.app, &name).await.unwrap().unwrap();
-    assert_eq!((&first.token, &first.etag), (&same.token, &same.etag));
+    assert_eq!((&first.token, &first.version), (&same.token, &same.version));
     place.clock.forward(Duration::from_secs(2));
     let later = status_list::token(&place.app, &name).await.unwrap().unwrap();
-    assert_ne!(first.etag, later.etag);
+    assert_ne!(first.version, later.version);
     assert!(status_list::token(&place.app, &ListName::from_text("x")).await.unwrap().is_none());
 }
 
