@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// See and change the keys that sign tokens
     #[command(subcommand)]
     Key(Key),
+    /// See and change the services that may follow this server
+    #[command(subcommand)]
+    Service(Service),
     /// Look after the database
     #[command(subcommand)]
     Db(Db),
@@ -214,6 +217,40 @@ pub(crate) enum Key {
         /// The key's id (kid)
         #[arg(allow_hyphen_values = true, value_parser = id)]
         id: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// Add a service and print its secret, this once; only a hash of it is kept
+    #[command(after_help = "\
+Examples:
+  cerrojo service add orders
+  cerrojo service add orders > orders.secret     the secret alone goes to standard output
+
+The service gives name and secret to its guard, or as HTTP Basic to /api/guards and /api/auth/introspect.")]
+    Add {
+        /// 1 to 64 letters, digits, dots, underscores and hyphens
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List the services
+    List {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Remove a service: nothing more is answered to it, and its streams end
+    #[command(after_help = "\
+Example:
+  cerrojo service remove orders --yes
+
+For another secret without a gap, add a second service, give it to the guards, then remove the first.")]
+    Remove {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
         #[command(flatten)]
         consent: Consent,
     },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cerrojo_app::{App, Lease};
 use cerrojo_domain::ADMIN_ROLE;
 use cerrojo_store::{Store, users};
-use cerrojo_web::{Cors, HttpSettings};
+use cerrojo_web::{Cors, Doors, HttpSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -98,7 +98,8 @@ async fn answer(configuration: &Configuration, app: &Arc<App>, listener: TcpList
     // Until here a signal simply ends the process, which is as safe as a crash.
     let stop = stop_signal()?;
     tracing::info!("listening on http://{}", configuration.listen);
-    cerrojo_web::serve(listener, router, stop).await;
+    let doors = Doors::new(configuration.trusted_proxies.clone());
+    cerrojo_web::serve_behind(doors, (listener, router), stop).await;
     tracing::info!("shutting down");
     tasks.stop(app).await;
     app.store.close().await;
@@ -123,6 +124,7 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
     HttpSettings {
         trusted_proxies: configuration.trusted_proxies.clone(),
         cors: configuration.cors_origins.clone().map_or(Cors::Unset, Cors::Origins),
+        guards: configuration.guards,
         ..HttpSettings::default()
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use cerrojo_app::picture::{self, Snapshot};
 use cerrojo_app::services::{self, ServiceId};
-use cerrojo_app::snapshot::{self, Snapshot};
 use cerrojo_app::{Trouble, feed};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -84,7 +84,7 @@ impl Stream {
         let taken_at = web.clock.elapsed();
         let lease = web.guard.lease();
         let tail = match &last {
-            Some(last) => snapshot::resume(&web, last).await?,
+            Some(last) => picture::resume(&web, last).await?,
             None => None,
         };
         let mut sending = None;
@@ -97,7 +97,7 @@ impl Stream {
             ready.push_back(wire::event("entries", Some(&tail.position), &data.into()));
             tail.place
         } else {
-            let snapshot = snapshot::take(&web, arrival).await?;
+            let snapshot = picture::take(&web, arrival).await?;
             let at = snapshot.tail.place;
             sending = Some(Sending { snapshot, sent: 0 });
             at

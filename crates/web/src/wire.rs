@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use cerrojo_app::feed::News;
-use cerrojo_app::snapshot::{ListPicture, Snapshot};
+use cerrojo_app::picture::{ListPicture, Snapshot};
 use cerrojo_app::{App, activity};
 use serde_json::{Map, Value, json};
 

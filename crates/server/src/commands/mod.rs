@@ -5,6 +5,7 @@ pub(crate) mod config;
 mod db;
 mod key;
 mod restore;
+mod service;
 mod session;
 mod user;
 
@@ -17,6 +18,7 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
     match command {
         Command::User(command) => user::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration).await,
+        Command::Service(command) => service::run(command, &configuration).await,
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cerrojo_app::{Algorithm, Argon2Settings, Composition, Failover, Reauthentication, Registration, Secret, Settings};
 use cerrojo_domain::Roles;
+use cerrojo_web::GuardPlaces;
 use zeroize::Zeroizing;
 
 use super::given::Origin;
@@ -29,6 +30,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let tokens = read_tokens(reader, &public_url);
     let mail = read_mail(reader, &public_url);
     let log = read_log(reader);
+    let guards = read_guards(reader);
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
     let (places, (algorithm, ttl, audience)) = (places?, tokens?);
@@ -43,6 +45,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
         app,
         listen: places.listen,
         trusted_proxies: places.trusted_proxies,
+        guards,
         database: places.database,
         mail: route,
         mail_from,
@@ -188,6 +191,19 @@ fn read_log(reader: &mut Reader<'_>) -> Option<(LogFormat, String)> {
         crate::telemetry::filter(text).map(|_| text.to_owned()).map_err(|_| String::new())
     });
     Some((format?, level?))
+}
+
+fn read_guards(reader: &mut Reader<'_>) -> GuardPlaces {
+    let standard = GuardPlaces::default();
+    let per_address = reader.value(&keys::GUARDS_PER_ADDRESS, |text| values::number_or_off(text, 10_000));
+    let anonymous = reader.value(&keys::GUARDS_ANONYMOUS, |text| values::number_or_off(text, 2000));
+    let services = reader.value(&keys::GUARDS_SERVICES, |text| values::number(text, 1..=2000));
+    GuardPlaces {
+        anonymous_per_address: per_address.unwrap_or(standard.anonymous_per_address),
+        anonymous: anonymous.unwrap_or(standard.anonymous),
+        services: services.unwrap_or(standard.services),
+        ..standard
+    }
 }
 
 /// Sessions, limits, passwords, roles: `app` keeps its defaults where something is wrong.

@@ -112,6 +112,15 @@ keys! {
     LIMITS_PUBLIC = "limits.public", Standard::Text("50/15m"), Open, No,
         "a number and a duration such as 50/15m, or off",
         "Requests of one address to register, and to forgotten passwords.";
+    GUARDS_PER_ADDRESS = "guards.anonymous_per_address", Standard::Text("8"), Open, No,
+        "a number from 1 to 10000, or 0 or off",
+        "Guards of one address (IPv6: of a /64) that may follow at a time without a service's credentials. Off: none.";
+    GUARDS_ANONYMOUS = "guards.anonymous", Standard::Text("256"), Open, No,
+        "a number from 1 to 2000, or 0 or off",
+        "Guards without credentials that may follow at a time, in all. Off: none.";
+    GUARDS_SERVICES = "guards.services", Standard::Text("1024"), Open, No,
+        "a number from 1 to 2000",
+        "Guards with a service's credentials that may follow at a time, in all; 64 for one service. Others cannot take these places.";
     MAIL_URL = "mail.url", Standard::Unset("mails are written to `mail.outbox`"), UrlWithPassword, No,
         "an smtp:// or smtps:// URL such as smtps://user:password@mail.example.com",
         "The mail server. `smtp` uses STARTTLS, `smtps` TLS from the start.";

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cerrojo_app::Settings;
-use cerrojo_web::Network;
+use cerrojo_web::{GuardPlaces, Network};
 use zeroize::Zeroizing;
 
 pub(crate) use given::Origin;
@@ -103,6 +103,8 @@ pub(crate) struct Configuration {
     pub(crate) listen: SocketAddr,
     /// Networks of trusted proxies.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// How many guards may follow.
+    pub(crate) guards: GuardPlaces,
     /// The database.
     pub(crate) database: Database,
     /// How mail leaves.
@@ -263,6 +265,18 @@ mod tests {
     #[test]
     fn a_mail_server_needs_a_sender() {
         assert!(problem(&[("CERROJO_MAIL__URL", "smtp://mail.example.com")]).contains("set mail.from"));
+    }
+
+    #[test]
+    fn guards_without_credentials_can_be_turned_off() {
+        let guards = |pairs: &[(&str, &str)]| with(pairs).unwrap().guards;
+        assert_eq!(guards(&[]), GuardPlaces::default());
+        assert_eq!(guards(&[("CERROJO_GUARDS__ANONYMOUS", "off")]).anonymous, 0);
+        assert_eq!(guards(&[("CERROJO_GUARDS__ANONYMOUS_PER_ADDRESS", "0")]).anonymous_per_address, 0);
+        assert_eq!(guards(&[("CERROJO_GUARDS__SERVICES", "7")]).services, 7);
+        for (name, value) in [("ANONYMOUS", "2001"), ("ANONYMOUS", "-1"), ("SERVICES", "0"), ("SERVICES", "off")] {
+            assert!(problem(&[(&format!("CERROJO_GUARDS__{name}"), value)]).contains("guards."), "{name} {value}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
-use cerrojo_app::{Trouble, activity, snapshot};
+use cerrojo_app::{Trouble, activity, picture};
 use cerrojo_domain::{ListIndex, ListName};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
@@ -95,7 +95,7 @@ pub(crate) async fn entries(
     let taken_at = web.clock.elapsed();
     let lease = web.guard.lease();
     let tail = match &after {
-        Some(after) => snapshot::resume(&web, after).await?,
+        Some(after) => picture::resume(&web, after).await?,
         None => None,
     };
     let mut told = wire::about(&web);
@@ -107,13 +107,13 @@ pub(crate) async fn entries(
             return Err(Trouble::Unavailable("this node may not be current".to_owned()).into());
         }
     } else {
-        let snapshot = snapshot::take(&web, arrival).await?;
+        let snapshot = picture::take(&web, arrival).await?;
         let lists: Vec<Value> = snapshot.lists.iter().map(wire::list).collect();
-        let picture = wire::members([("keys", snapshot.keys.clone()), ("lists", lists.into())]);
+        let snapshot_of = wire::members([("keys", snapshot.keys.clone()), ("lists", lists.into())]);
         told.insert("elapsed".to_owned(), wire::elapsed(snapshot.taken_at, arrival));
         told.insert("incarnation".to_owned(), snapshot.incarnation.as_str().into());
         told.insert("position".to_owned(), snapshot.tail.position.as_str().into());
-        told.insert("snapshot".to_owned(), picture.into());
+        told.insert("snapshot".to_owned(), snapshot_of.into());
     }
     Ok(plain(&told.into(), place))
 }
@@ -135,8 +135,8 @@ pub(crate) async fn entries(
 pub(crate) async fn list(State(web): State<Web>, who: Who, Named(name): Named) -> Result<Response, Problem> {
     let place = web.places().take(&who)?;
     let name = ListName::from_text(name.ok_or(&problem::NO_LIST)?);
-    let picture = snapshot::list(&web, &name).await?.ok_or(&problem::NO_LIST)?;
-    Ok(plain(&wire::list(&picture), place))
+    let found = picture::list(&web, &name).await?.ok_or(&problem::NO_LIST)?;
+    Ok(plain(&wire::list(&found), place))
 }
 
 /// Tell which sessions were used.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use cerrojo_app::lists;
+use cerrojo_app::picture;
 use cerrojo_app::status_list::{self, ListToken};
 use cerrojo_domain::ListName;
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
@@ -72,7 +72,7 @@ pub(crate) async fn metadata(State(app): State<Web>) -> Response {
 )]
 pub(crate) async fn status_lists(State(app): State<Web>) -> Result<Response, Problem> {
     let issuer = &app.settings.public_url;
-    let names = lists::names(&app).await?;
+    let names = picture::names(&app).await?;
     let addresses: Vec<String> = names.iter().map(|name| format!("{issuer}/status-lists/{name}")).collect();
     Ok(for_everybody(Json(json!({ "status_lists": addresses })).into_response(), 5))
 }
