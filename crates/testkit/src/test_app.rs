@@ -265,6 +265,20 @@ impl TestApp {
         }
     }
 
+    /// The server's router, for a test that needs real connections.
+    pub fn router(&self) -> Router {
+        self.running().router
+    }
+
+    /// Adds a service and gives its secret.
+    ///
+    /// # Panics
+    /// If it cannot be added.
+    pub async fn service(&self, name: &str) -> String {
+        let secret = cerrojo_app::services::add(&self.inside(), name).await;
+        secret.unwrap_or_else(|error| panic!("no service {name}: {error:?}")).to_string()
+    }
+
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
         self.beat().await;
         match self.running().router.oneshot(request).await {
