@@ -24,6 +24,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "0003_services", text: include_str!("../migrations/0003_services.sql") },
 ];
 
+/// Their names.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    MIGRATIONS.iter().map(|migration| migration.name).collect()
+}
+
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
      number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) /*strict*/";
 

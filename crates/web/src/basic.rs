@@ -133,7 +133,8 @@ mod tests {
         };
         for _ in 0..20_000 {
             let length = next() % 40;
-            let bytes: Vec<u8> = (0..length).map(|_| b"%:+ab=&\x00\xff\xc3\xb1 4F"[(next() % 15) as usize]).collect();
+            let bytes: Vec<u8> =
+                (0..length).map(|_| b"%:+ab=&\x00\xff\xc3\xb1 4F"[usize::try_from(next() % 14).unwrap()]).collect();
             let value = format!("Basic {}", STANDARD.encode(&bytes));
             let decoded = read(&[&value]);
             let mut halves = bytes.splitn(2, |byte| *byte == b':').map(form::decode);
