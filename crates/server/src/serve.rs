@@ -17,7 +17,7 @@ use crate::lock::{Holder, Kind, Lock, Taken};
 use crate::open::Node;
 use crate::place::Place;
 use crate::still_ours::Opened;
-use crate::{open, still_ours, telemetry};
+use crate::{open, open_files, still_ours, telemetry};
 
 /// Serves until told to stop.
 pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
@@ -26,6 +26,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
+    open_files::allow_many();
     match &configuration.database {
         Database::Sqlite(_) => alone(loaded, &configuration).await,
         Database::Postgres(url) => as_a_node(loaded, &configuration, url).await,
