@@ -18,7 +18,7 @@ fn place_of(actor: &Actor) -> (String, u32) {
 /// What a Status List Token says to a reader that has nothing but the JWK set.
 async fn read(app: &TestApp, token: &str) -> Value {
     let jwks = app.visitor().get("/.well-known/jwks.json").await.json();
-    verify_jws(token, STATUS_LIST_TOKEN, &KeySet::from_jwks(&jwks)).unwrap().json().unwrap().into()
+    verify_jws(token, STATUS_LIST_TOKEN, &KeySet::from_jwks(&jwks)).unwrap().json().unwrap()
 }
 
 #[tokio::test]
