@@ -72,6 +72,7 @@ async fn a_list_is_told_with_its_bits_while_it_is_in_use() {
         for unknown in ["none-of-this-name", "%00", "a.b", &"x".repeat(65)] {
             app.visitor().get(&format!("/api/guards/lists/{unknown}")).await.assert_code(404, "NOT_FOUND");
         }
+        app.stop_beating();
         app.inside().guard.hold_lease_until(Duration::ZERO);
         app.visitor().get(&path).await.assert_code(503, "UNAVAILABLE");
         app.inside().guard.hold_lease_until(Duration::MAX);

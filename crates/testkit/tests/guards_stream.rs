@@ -281,6 +281,7 @@ async fn without_the_lease_nothing_is_said() {
     on_both_engines(async |app| {
         let ana = app.user("ana").await;
         let (mut events, _, end) = followed(&app).await;
+        app.stop_beating();
         app.inside().guard.hold_lease_until(Duration::ZERO);
         assert!(events.next().await.is_none(), "no heartbeat and no goodbye");
         let (mut behind, refused) =
@@ -307,6 +308,7 @@ async fn what_waits_to_be_sent_when_the_lease_is_lost_is_not_sent() {
         let ana = app.user("ana").await;
         let (mut events, _, _) = followed(&app).await;
         ana.logout().await;
+        app.stop_beating();
         app.inside().guard.hold_lease_until(Duration::ZERO);
         assert!(events.next().await.is_none());
     })

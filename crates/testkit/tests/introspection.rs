@@ -152,6 +152,7 @@ async fn without_the_lease_only_what_would_be_active_is_503() {
         let secret = app.service("orders").await;
         let (ana, eva) = (app.user("ana").await, app.user("eva").await);
         ana.logout().await;
+        app.stop_beating();
         app.inside().guard.hold_lease_until(Duration::ZERO);
         assert_dead(&asked(&app, &secret, ana.token()).await, "ended");
         assert_dead(&asked(&app, &secret, "x.y.z").await, "none");
