@@ -1,7 +1,7 @@
 //! Judges what many clients saw at once by the rules of the guarantee.
 //!
 //! Every call is recorded with the moment before it was made and the moment after its answer was there, both from one
-//! counter that only grows. What was seen is then compared with what the guarantee allows, whatever the server is made of.
+//! clock that only grows. What was seen is then compared with what the guarantee allows, whatever the servers are made of.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,6 +25,15 @@ pub enum Seen {
     WasOver(String),
     /// An operation that may have ended these sessions or not.
     MayHaveEnded(Vec<String>),
+    /// A sign-in that got this session under this password, named so that it differs from every other password.
+    SignedIn {
+        /// The session.
+        session: String,
+        /// The password's name.
+        password: String,
+    },
+    /// An operation that answered that this password is no longer good.
+    PasswordOver(String),
 }
 
 /// One call.
@@ -34,6 +43,8 @@ pub struct Event {
     pub begun: u64,
     /// The moment after its answer was there.
     pub answered: u64,
+    /// Which node was asked.
+    pub node: usize,
     /// What it was and what came of it.
     pub seen: Seen,
 }
@@ -59,6 +70,24 @@ pub enum Fault {
         /// When the check began.
         begun: u64,
     },
+    /// A node accepted a session long after another one had refused it: an ending reaches everybody, answered or not.
+    AcceptedLongAfterRefusal {
+        /// The session.
+        session: String,
+        /// When the refusal was answered.
+        refused: u64,
+        /// When the check began.
+        begun: u64,
+    },
+    /// A sign-in succeeded with a password that had been answered to be over before.
+    SignedInWithOldPassword {
+        /// The session.
+        session: String,
+        /// When it was answered that the password is over.
+        over: u64,
+        /// When the sign-in began.
+        begun: u64,
+    },
     /// A session was refused that nobody had begun to end.
     RefusedUntouched {
         /// The session.
@@ -78,7 +107,8 @@ pub enum Fault {
         /// The session.
         session: String,
     },
-    /// Fewer than 99% of the checks of untouched sessions were answered: whatever was not asked cannot be judged.
+    /// Fewer than 99% of the checks of untouched sessions, outside of disturbances, were answered: whatever was not
+    /// answered cannot be judged.
     TooFewAnswers {
         /// Checks answered with yes.
         accepted: usize,
@@ -107,9 +137,9 @@ impl History {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// Writes down a call that was made at `begun` and whose answer is there.
+    /// Writes down a call to the one node that was made at `begun` and whose answer is there.
     pub fn answered(&self, begun: u64, seen: Seen) {
-        let event = Event { begun, answered: self.moment(), seen };
+        let event = Event { begun, answered: self.moment(), node: 0, seen };
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 
@@ -120,6 +150,16 @@ impl History {
     }
 }
 
+/// What the judge has to know beside the history.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// From when to when something was broken on purpose: what was asked then need not have been answered.
+    pub disturbed: Vec<(u64, u64)>,
+    /// How long after a refusal by one node another may still accept, if the ending was never answered. Nothing is
+    /// demanded without it.
+    pub agreement: Option<u64>,
+}
+
 /// What is known of one session's endings.
 #[derive(Default)]
 struct Fate {
@@ -127,38 +167,42 @@ struct Fate {
     touched: Option<u64>,
     /// When it was first answered that it is over.
     over: Option<u64>,
-    /// When it was first answered that it is refused.
-    refused: Option<u64>,
+    /// By node, when it was first answered that it is refused.
+    refused: HashMap<usize, u64>,
     /// Logouts of it alone that got the 200.
     logouts: usize,
 }
 
-/// Everything that is wrong with a history of one node; empty if nothing is.
+/// Everything that is wrong with a history without disturbances; empty if nothing is.
 #[must_use]
 pub fn judge(events: &[Event]) -> Vec<Fault> {
-    let fates = fates(events);
-    let mut faults: Vec<Fault> = events.iter().filter_map(|event| fault_of(event, &fates)).collect();
-    for (session, fate) in &fates {
+    judge_under(&Circumstances::default(), events)
+}
+
+/// The same with disturbances.
+#[must_use]
+pub fn judge_under(circumstances: &Circumstances, events: &[Event]) -> Vec<Fault> {
+    let case = Case { circumstances, fates: fates(events), passwords: passwords(events) };
+    let mut faults: Vec<Fault> = events.iter().filter_map(|event| case.fault_of(event)).collect();
+    for (session, fate) in &case.fates {
         if fate.logouts > 1 {
             faults.push(Fault::EndedTwice { session: session.clone() });
         }
     }
-    let (mut accepted, mut made) = (0, 0);
+    faults.extend(case.too_few(events));
+    faults
+}
+
+/// When each password was first answered to be over.
+fn passwords(events: &[Event]) -> HashMap<&str, u64> {
+    let mut over = HashMap::new();
     for event in events {
-        let (session, yes) = match &event.seen {
-            Seen::Accepted(session) => (session, 1),
-            Seen::Refused(session) | Seen::Unanswered(session) => (session, 0),
-            _ => continue,
-        };
-        if fates.get(session).is_none_or(|fate| fate.touched.is_none()) {
-            accepted += yes;
-            made += 1;
+        if let Seen::PasswordOver(password) = &event.seen {
+            let at = over.entry(password.as_str()).or_insert(event.answered);
+            *at = event.answered.min(*at);
         }
     }
-    if accepted * 100 < made * 99 || made == 0 {
-        faults.push(Fault::TooFewAnswers { accepted, made });
-    }
-    faults
+    over
 }
 
 fn fates(events: &[Event]) -> HashMap<String, Fate> {
@@ -186,33 +230,77 @@ fn fates(events: &[Event]) -> HashMap<String, Fate> {
                 }
             }
             Seen::WasOver(session) => of(session, &|fate| earlier(&mut fate.over, event.answered)),
-            Seen::Refused(session) => of(session, &|fate| earlier(&mut fate.refused, event.answered)),
-            Seen::Accepted(_) | Seen::Unanswered(_) => {}
+            Seen::Refused(session) => of(session, &|fate| {
+                let at = fate.refused.entry(event.node).or_insert(event.answered);
+                *at = event.answered.min(*at);
+            }),
+            Seen::Accepted(_) | Seen::Unanswered(_) | Seen::SignedIn { .. } | Seen::PasswordOver(_) => {}
         }
     }
     fates
 }
 
-fn fault_of(event: &Event, fates: &HashMap<String, Fate>) -> Option<Fault> {
-    let Event { begun, answered, seen } = event;
-    let of = |session: &String| fates.get(session);
-    let untouched = |session: &String| of(session).and_then(|fate| fate.touched).is_none_or(|at| at > *answered);
-    match seen {
-        Seen::Accepted(session) => {
-            let fate = of(session)?;
-            if let Some(ended) = fate.over.filter(|over| over < begun) {
-                return Some(Fault::AcceptedAfterEnding { session: session.clone(), ended, begun: *begun });
+struct Case<'a> {
+    circumstances: &'a Circumstances,
+    fates: HashMap<String, Fate>,
+    passwords: HashMap<&'a str, u64>,
+}
+
+impl Case<'_> {
+    fn fault_of(&self, event: &Event) -> Option<Fault> {
+        let Event { begun, answered, node, seen } = event;
+        let fate = |session: &String| self.fates.get(session);
+        let untouched = |session: &String| fate(session).and_then(|fate| fate.touched).is_none_or(|at| at > *answered);
+        match seen {
+            Seen::Accepted(session) => fate(session).and_then(|fate| self.revived(session, fate, (*node, *begun))),
+            Seen::Refused(session) if untouched(session) => {
+                Some(Fault::RefusedUntouched { session: session.clone(), answered: *answered })
             }
-            let refused = fate.refused.filter(|refused| refused < begun)?;
-            Some(Fault::AcceptedAfterRefusal { session: session.clone(), refused, begun: *begun })
+            Seen::WasOver(session) if untouched(session) => {
+                Some(Fault::OverUntouched { session: session.clone(), answered: *answered })
+            }
+            Seen::SignedIn { session, password } => {
+                let over = self.passwords.get(password.as_str()).copied().filter(|over| over < begun)?;
+                Some(Fault::SignedInWithOldPassword { session: session.clone(), over, begun: *begun })
+            }
+            _ => None,
         }
-        Seen::Refused(session) if untouched(session) => {
-            Some(Fault::RefusedUntouched { session: session.clone(), answered: *answered })
+    }
+
+    /// Why a check that began then must not have accepted.
+    fn revived(&self, session: &str, fate: &Fate, (node, begun): (usize, u64)) -> Option<Fault> {
+        let session = session.to_owned();
+        if let Some(ended) = fate.over.filter(|over| *over < begun) {
+            return Some(Fault::AcceptedAfterEnding { session, ended, begun });
         }
-        Seen::WasOver(session) if untouched(session) => {
-            Some(Fault::OverUntouched { session: session.clone(), answered: *answered })
+        if let Some(refused) = fate.refused.get(&node).copied().filter(|refused| *refused < begun) {
+            return Some(Fault::AcceptedAfterRefusal { session, refused, begun });
         }
-        _ => None,
+        let agreement = self.circumstances.agreement?;
+        let refused = fate.refused.values().copied().min()?;
+        let is_late = begun.saturating_sub(refused) > agreement;
+        is_late.then_some(Fault::AcceptedLongAfterRefusal { session, refused, begun })
+    }
+
+    fn too_few(&self, events: &[Event]) -> Option<Fault> {
+        let (mut accepted, mut made) = (0, 0);
+        for event in events {
+            let (session, yes) = match &event.seen {
+                Seen::Accepted(session) => (session, 1),
+                Seen::Refused(session) | Seen::Unanswered(session) => (session, 0),
+                _ => continue,
+            };
+            let is_untouched = self.fates.get(session).is_none_or(|fate| fate.touched.is_none());
+            if is_untouched && !self.was_disturbed(event) {
+                accepted += yes;
+                made += 1;
+            }
+        }
+        (accepted * 100 < made * 99 || made == 0).then_some(Fault::TooFewAnswers { accepted, made })
+    }
+
+    fn was_disturbed(&self, event: &Event) -> bool {
+        self.circumstances.disturbed.iter().any(|(from, to)| event.begun <= *to && event.answered >= *from)
     }
 }
 
@@ -221,7 +309,11 @@ mod tests {
     use super::*;
 
     fn event(begun: u64, answered: u64, seen: Seen) -> Event {
-        Event { begun, answered, seen }
+        at_node(0, (begun, answered), seen)
+    }
+
+    fn at_node(node: usize, (begun, answered): (u64, u64), seen: Seen) -> Event {
+        Event { begun, answered, node, seen }
     }
 
     fn s() -> String {
@@ -284,6 +376,68 @@ mod tests {
             event(3, 4, Seen::Accepted(s())),
         ];
         assert_eq!(verdict(wrong), [Fault::AcceptedAfterRefusal { session: s(), refused: 2, begun: 3 }]);
+    }
+
+    #[test]
+    fn nodes_may_differ_until_the_ending_is_answered() {
+        let mut events = vec![
+            event(0, 30, Seen::LoggedOut(s())),
+            at_node(1, (5, 6), Seen::Refused(s())),
+            at_node(2, (7, 8), Seen::Accepted(s())),
+            at_node(2, (29, 40), Seen::Accepted(s())),
+        ];
+        assert_eq!(verdict(events.clone()), []);
+        events.push(at_node(1, (9, 10), Seen::Accepted(s())));
+        assert_eq!(verdict(events), [Fault::AcceptedAfterRefusal { session: s(), refused: 6, begun: 9 }]);
+    }
+
+    #[test]
+    fn an_answer_before_the_other_nodes_know_is_convicted() {
+        let wrong = vec![event(0, 4, Seen::LoggedOut(s())), at_node(2, (5, 6), Seen::Accepted(s()))];
+        assert_eq!(verdict(wrong), [Fault::AcceptedAfterEnding { session: s(), ended: 4, begun: 5 }]);
+        // A second logout must not say so either before everybody knows.
+        let wrong = vec![
+            event(0, 20, Seen::LoggedOut(s())),
+            event(1, 4, Seen::WasOver(s())),
+            at_node(2, (5, 6), Seen::Accepted(s())),
+        ];
+        assert_eq!(verdict(wrong), [Fault::AcceptedAfterEnding { session: s(), ended: 4, begun: 5 }]);
+    }
+
+    #[test]
+    fn what_was_never_answered_is_the_same_everywhere_in_the_end() {
+        let circumstances = Circumstances { agreement: Some(10), ..Circumstances::default() };
+        let mut events = with_others(vec![
+            event(0, 3, Seen::MayHaveEnded(vec![s()])),
+            at_node(1, (4, 5), Seen::Refused(s())),
+            at_node(2, (15, 16), Seen::Accepted(s())),
+        ]);
+        assert_eq!(judge_under(&circumstances, &events), []);
+        events.push(at_node(2, (16, 17), Seen::Accepted(s())));
+        let wrong = [Fault::AcceptedLongAfterRefusal { session: s(), refused: 5, begun: 16 }];
+        assert_eq!(judge_under(&circumstances, &events), wrong);
+    }
+
+    #[test]
+    fn an_old_password_gets_no_session() {
+        let signed_in = |begun| event(begun, 20, Seen::SignedIn { session: s(), password: "old".to_owned() });
+        let over = event(1, 5, Seen::PasswordOver("old".to_owned()));
+        assert_eq!(verdict(vec![over.clone(), signed_in(4)]), []);
+        let wrong = [Fault::SignedInWithOldPassword { session: s(), over: 5, begun: 6 }];
+        assert_eq!(verdict(vec![over, signed_in(6)]), wrong);
+    }
+
+    #[test]
+    fn what_was_disturbed_need_not_be_answered() {
+        let silent = |n| event(n, n + 1, Seen::Unanswered("other".to_owned()));
+        let events = with_others((10..20).map(silent).collect());
+        assert_eq!(judge(&events), [Fault::TooFewAnswers { accepted: 200, made: 210 }]);
+        let disturbed = |from, to| Circumstances { disturbed: vec![(from, to)], ..Circumstances::default() };
+        assert_eq!(judge_under(&disturbed(11, 19), &events), []);
+        assert_ne!(judge_under(&disturbed(12, 14), &events), []);
+        // What the guarantee forbids, it forbids then too.
+        let wrong = vec![event(0, 1, Seen::LoggedOut(s())), event(12, 13, Seen::Accepted(s()))];
+        assert_eq!(judge_under(&disturbed(11, 19), &with_others(wrong)).len(), 1);
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl World {
         for (user, old, begun, answered) in self.changes.lock().unwrap().iter().copied() {
             let over = known.iter().filter(|one| one.user == user && one.password <= old);
             let over = over.map(|one| one.session.session_id()).collect();
-            events.push(Event { begun, answered, seen: Seen::Ended(over) });
+            events.push(Event { begun, answered, node: 0, seen: Seen::Ended(over) });
         }
         events
     }
