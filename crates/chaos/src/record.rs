@@ -1,0 +1,78 @@
+//! Everything that clients saw, for the judge.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use cerrojo_testkit::history::{Event, Seen};
+
+use crate::moment;
+
+/// What was seen, by any number of threads.
+#[derive(Debug, Default)]
+pub struct Record {
+    events: Mutex<Vec<Event>>,
+    births: Mutex<Vec<Birth>>,
+    losses: Mutex<Vec<(u64, u64)>>,
+    oddities: Mutex<BTreeMap<String, u64>>,
+}
+
+/// When a session was signed in.
+#[derive(Clone, Debug)]
+struct Birth {
+    session: String,
+    begun: u64,
+    answered: u64,
+}
+
+impl Record {
+    /// A call to `node` was answered just now.
+    pub fn saw(&self, node: usize, begun: u64, seen: Seen) {
+        self.saw_until(moment::now(), node, begun, seen);
+    }
+
+    /// The same for one that was answered at another moment.
+    pub fn saw_until(&self, answered: u64, node: usize, begun: u64, seen: Seen) {
+        if let Seen::SignedIn { session, .. } = &seen {
+            lock(&self.births).push(Birth { session: session.clone(), begun, answered });
+        }
+        lock(&self.events).push(Event { begun, answered, node, seen });
+    }
+
+    /// Something between `from` and `to` took the database back: all that was signed in before is over by then, and
+    /// whatever was signed in meanwhile may be.
+    pub fn everything_over(&self, from: u64, to: u64) {
+        lock(&self.losses).push((from, to));
+    }
+
+    /// An answer that no client expects. Counted.
+    pub fn wondered(&self, at: String) {
+        *lock(&self.oddities).entry(at).or_default() += 1;
+    }
+
+    /// Such answers, and how often there was each.
+    #[must_use]
+    pub fn oddities(&self) -> BTreeMap<String, u64> {
+        lock(&self.oddities).clone()
+    }
+
+    /// All of it, as the judge wants it.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        let mut events = lock(&self.events).clone();
+        let births = lock(&self.births);
+        for (from, to) in lock(&self.losses).iter().copied() {
+            let of = |is_meant: &dyn Fn(&Birth) -> bool| -> Vec<String> {
+                births.iter().filter(|birth| is_meant(birth)).map(|birth| birth.session.clone()).collect()
+            };
+            let over = of(&|birth| birth.answered < from);
+            let may_be = of(&|birth| birth.answered >= from && birth.begun <= to);
+            events.push(Event { begun: from, answered: to, node: 0, seen: Seen::Ended(over) });
+            events.push(Event { begun: from, answered: to, node: 0, seen: Seen::MayHaveEnded(may_be) });
+        }
+        events
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,143 @@
+//! What a run came to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use cerrojo_testkit::history::{Circumstances, Event, Fault, Seen, judge_under};
+
+use crate::faults::Disturbance;
+use crate::moment;
+use crate::record::Record;
+
+/// How long after one node refused a session another may accept it, if the logout was never answered: both leases' terms
+/// and a busy machine's slowness.
+const AGREEMENT: Duration = Duration::from_secs(10);
+
+/// The figures.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Checks made.
+    pub checks: usize,
+    /// Logouts and other endings that were answered with success.
+    pub endings: usize,
+    /// What the judge found.
+    pub violations: Vec<Fault>,
+    /// Answers that no client expects, and how often.
+    pub oddities: BTreeMap<String, u64>,
+    /// Checks of sessions that nobody touched, outside of disturbances: answered 200, and made.
+    pub untouched: (usize, usize),
+    /// What became of each disturbance.
+    pub disturbances: Vec<Struck>,
+}
+
+/// What one disturbance did.
+#[derive(Debug)]
+pub struct Struck {
+    /// Which.
+    pub name: String,
+    /// From its end until every node served again; none if one did not.
+    pub until_served: Option<Duration>,
+    /// The longest time without a logout answered by a node that was not struck; none if all were.
+    pub stood_still: Option<Duration>,
+    /// Checks of live sessions at nodes that were not struck meanwhile: answered 200, and made.
+    pub others: (usize, usize),
+}
+
+impl Verdict {
+    /// Judges what was seen.
+    #[must_use]
+    pub fn of(record: &Record, disturbances: &[Disturbance]) -> Self {
+        let events = record.events();
+        let disturbed = disturbances.iter().map(|one| (one.from, one.over())).collect();
+        let circumstances = Circumstances { disturbed, agreement: Some(moment::nanoseconds(AGREEMENT)) };
+        let violations = judge_under(&circumstances, &events);
+        let count = |is: &dyn Fn(&Seen) -> bool| events.iter().filter(|event| is(&event.seen)).count();
+        let steady = steady(&events);
+        let calm = |event: &&Event| {
+            !circumstances.disturbed.iter().any(|(from, to)| event.begun <= *to && event.answered >= *from)
+        };
+        Self {
+            checks: count(&|seen| matches!(seen, Seen::Accepted(_) | Seen::Refused(_) | Seen::Unanswered(_))),
+            endings: count(&|seen| matches!(seen, Seen::LoggedOut(_) | Seen::Ended(_))),
+            violations,
+            oddities: record.oddities(),
+            untouched: share(steady.iter().copied().filter(calm)),
+            disturbances: disturbances.iter().map(|one| struck(one, &events, &steady)).collect(),
+        }
+    }
+}
+
+/// Checks of sessions that nobody began to end.
+fn steady(events: &[Event]) -> Vec<&Event> {
+    let mut touched = std::collections::HashSet::new();
+    for event in events {
+        match &event.seen {
+            Seen::LoggedOut(session) | Seen::WasOver(session) => drop(touched.insert(session)),
+            Seen::Ended(sessions) | Seen::MayHaveEnded(sessions) => touched.extend(sessions),
+            _ => {}
+        }
+    }
+    let is_steady = |event: &&Event| match &event.seen {
+        Seen::Accepted(session) | Seen::Refused(session) | Seen::Unanswered(session) => !touched.contains(session),
+        _ => false,
+    };
+    events.iter().filter(is_steady).collect()
+}
+
+fn share<'a>(checks: impl Iterator<Item = &'a Event>) -> (usize, usize) {
+    checks.fold((0, 0), |(yes, made), event| (yes + usize::from(matches!(event.seen, Seen::Accepted(_))), made + 1))
+}
+
+fn struck(one: &Disturbance, events: &[Event], steady: &[&Event]) -> Struck {
+    let is_other = |event: &Event| one.node.is_some_and(|node| event.node != node);
+    let meanwhile = |event: &Event| event.begun >= one.from && event.answered <= one.over();
+    let served: Option<Vec<u64>> = one.served.iter().copied().collect();
+    Struck {
+        name: one.name.clone(),
+        until_served: served.map(|all| moment::between(one.healed, all.into_iter().max().unwrap_or(one.healed))),
+        stood_still: one.node.map(|_| stood_still(one, events.iter().filter(|event| is_other(event)))),
+        others: share(steady.iter().copied().filter(|event| is_other(event) && meanwhile(event))),
+    }
+}
+
+fn stood_still<'a>(one: &Disturbance, events: impl Iterator<Item = &'a Event>) -> Duration {
+    let end = one.healed;
+    let logouts = events.filter(|event| matches!(event.seen, Seen::LoggedOut(_))).map(|event| event.answered);
+    let mut answered: Vec<u64> = logouts.filter(|at| (one.from..end).contains(at)).collect();
+    answered.push(end);
+    answered.sort_unstable();
+    let mut last = one.from;
+    let gap = |at: u64| moment::between(std::mem::replace(&mut last, at), at);
+    answered.into_iter().map(gap).max().unwrap_or_default()
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (yes, made) = self.untouched;
+        writeln!(f, "{} checks, {} endings answered", self.checks, self.endings)?;
+        writeln!(f, "live sessions outside of faults: {} answered 200", percent(yes, made))?;
+        let time = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
+        writeln!(f, "{:28} {:>12} {:>14} {:>22}", "fault", "served after", "logouts stood", "others' live sessions")?;
+        for one in &self.disturbances {
+            let (served, stood) = (one.until_served, one.stood_still);
+            let served = served.map_or("never".to_owned(), |served| time(Some(served)));
+            let others = if one.others.1 > 0 { percent(one.others.0, one.others.1) } else { "-".to_owned() };
+            writeln!(f, "{:28} {served:>12} {:>14} {others:>22}", one.name, time(stood))?;
+        }
+        for (oddity, times) in self.oddities.iter().take(20) {
+            writeln!(f, "odd, {times} times: {oddity}")?;
+        }
+        writeln!(f, "{} violations", self.violations.len())?;
+        for violation in self.violations.iter().take(20) {
+            writeln!(f, "  {violation}")?;
+        }
+        Ok(())
+    }
+}
+
+fn percent(part: usize, whole: usize) -> String {
+    // Rounded down, so that 100 % is all of them.
+    let thousandths = (part * 100_000).checked_div(whole).unwrap_or(0);
+    format!("{}.{:03} % of {whole}", thousandths / 1000, thousandths % 1000)
+}
