@@ -13,6 +13,8 @@ use crate::record::Record;
 /// How long after one node refused a session another may accept it, if the logout was never answered: both leases' terms
 /// and a busy machine's slowness.
 const AGREEMENT: Duration = Duration::from_secs(10);
+/// Convicted sessions of which everything is shown.
+const SHOWN: usize = 3;
 
 /// The figures.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Verdict {
     pub endings: usize,
     /// What the judge found.
     pub violations: Vec<Fault>,
+    /// All that was seen of the sessions that it is about.
+    pub evidence: Vec<Event>,
     /// Answers that no client expects, and how often.
     pub oddities: BTreeMap<String, u64>,
     /// Checks of sessions that nobody touched, outside of disturbances: answered 200, and made.
@@ -60,11 +64,55 @@ impl Verdict {
         Self {
             checks: count(&|seen| matches!(seen, Seen::Accepted(_) | Seen::Refused(_) | Seen::Unanswered(_))),
             endings: count(&|seen| matches!(seen, Seen::LoggedOut(_) | Seen::Ended(_))),
+            evidence: evidence(&events, &violations),
             violations,
             oddities: record.oddities(),
             untouched: share(steady.iter().copied().filter(calm)),
             disturbances: disturbances.iter().map(|one| struck(one, &events, &steady)).collect(),
         }
+    }
+}
+
+/// Everything about the first few sessions that were convicted of something, in the order in which it began.
+fn evidence(events: &[Event], violations: &[Fault]) -> Vec<Event> {
+    let sessions: Vec<&String> = violations.iter().filter_map(session).take(SHOWN).collect();
+    let mut about: Vec<Event> = Vec::new();
+    for event in events {
+        let seen = match &event.seen {
+            Seen::Ended(of) => Seen::Ended(of.iter().filter(|one| sessions.contains(one)).cloned().collect()),
+            Seen::MayHaveEnded(of) => {
+                Seen::MayHaveEnded(of.iter().filter(|one| sessions.contains(one)).cloned().collect())
+            }
+            seen => seen.clone(),
+        };
+        let is_meant = match &seen {
+            Seen::Ended(of) | Seen::MayHaveEnded(of) => !of.is_empty(),
+            Seen::Accepted(one)
+            | Seen::Refused(one)
+            | Seen::Unanswered(one)
+            | Seen::LoggedOut(one)
+            | Seen::WasOver(one)
+            | Seen::SignedIn { session: one, .. } => sessions.contains(&one),
+            Seen::PasswordOver(_) => false,
+        };
+        if is_meant {
+            about.push(Event { seen, ..event.clone() });
+        }
+    }
+    about.sort_by_key(|event| event.begun);
+    about
+}
+
+fn session(fault: &Fault) -> Option<&String> {
+    match fault {
+        Fault::AcceptedAfterEnding { session, .. }
+        | Fault::AcceptedAfterRefusal { session, .. }
+        | Fault::AcceptedLongAfterRefusal { session, .. }
+        | Fault::SignedInWithOldPassword { session, .. }
+        | Fault::RefusedUntouched { session, .. }
+        | Fault::OverUntouched { session, .. }
+        | Fault::EndedTwice { session } => Some(session),
+        Fault::TooFewAnswers { .. } => None,
     }
 }
 
@@ -131,6 +179,10 @@ impl fmt::Display for Verdict {
         writeln!(f, "{} violations", self.violations.len())?;
         for violation in self.violations.iter().take(20) {
             writeln!(f, "  {violation}")?;
+        }
+        for event in self.evidence.iter().take(100) {
+            let Event { begun, answered, node, seen } = event;
+            writeln!(f, "  node {node} from {begun} to {answered}: {seen:?}")?;
         }
         Ok(())
     }
