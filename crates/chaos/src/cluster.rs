@@ -4,9 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::faults::Fault;
 use crate::forward::Forwarder;
 use crate::node::{Node, Place};
 use crate::postgres::Postgres;
+use crate::record::Record;
 
 /// The first cluster's number, which is also the second byte of its addresses.
 static NEXT: AtomicU8 = AtomicU8::new(10);
@@ -51,6 +53,30 @@ impl Cluster {
         nodes.iter_mut().for_each(Node::launch);
         nodes.iter_mut().for_each(Node::wait_until_ready);
         Self { nodes, database, forwarder, number }
+    }
+
+    /// Starts again what a fault kept from starting. A node that ended without that is written down.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_what_ended(&mut self, faults: &[Fault], record: &Record) {
+        for (number, node) in self.nodes.iter_mut().enumerate() {
+            let is_to_start =
+                faults.iter().any(|fault| matches!(fault, Fault::Kill(n) | Fault::Restart(n) if *n == number));
+            if node.has_ended() && !is_to_start {
+                record.wondered(format!("node {number} ended by itself: {}", node.said()));
+            }
+            if node.has_ended() {
+                node.launch();
+            }
+            if is_to_start {
+                // It may be that it looked for the database before that was back.
+                if !node.becomes_ready() {
+                    node.launch();
+                    node.wait_until_ready();
+                }
+            }
+        }
     }
 
     /// A port that no other server of this world has.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use cerrojo_domain::Random;
 use rustix::process::Signal;
 
 use crate::cluster::Cluster;
@@ -46,19 +47,11 @@ pub enum Fault {
     CutDatabase,
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-/// One fault, as it was.
+/// What was broken at one time, as it was.
 #[derive(Clone, Debug)]
 pub struct Disturbance {
-    /// Which.
-    pub name: String,
-    /// The one node that it struck; none if it struck all.
-    pub node: Option<usize>,
+    /// What.
+    pub faults: Vec<Fault>,
     /// When it began.
     pub from: u64,
     /// When it ended.
@@ -74,6 +67,31 @@ impl Disturbance {
         let late = self.healed.saturating_add(moment::nanoseconds(SERVED));
         self.served.iter().map(|at| at.unwrap_or(late)).max().unwrap_or(self.healed)
     }
+
+    /// Whether it left this node and the database alone.
+    #[must_use]
+    pub fn spared(&self, node: usize) -> bool {
+        self.faults.iter().all(|fault| fault.node().is_some_and(|struck| struck != node))
+    }
+}
+
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<String> = self.faults.iter().map(|fault| format!("{fault:?}")).collect();
+        write!(f, "{}", faults.join(" + "))
+    }
+}
+
+/// Lets faults happen together, ends them, and waits until every node serves again.
+pub fn strike(faults: &[Fault], cluster: &mut Cluster, load: &Load) -> Disturbance {
+    let from = moment::now();
+    faults.iter().for_each(|fault| fault.begin(cluster));
+    let lasts = faults.iter().map(|fault| fault.lasts()).max();
+    std::thread::sleep(lasts.unwrap_or_default());
+    faults.iter().rev().for_each(|fault| fault.end(cluster));
+    let healed = moment::now();
+    cluster.start_what_ended(faults, load.record());
+    Disturbance { faults: faults.to_vec(), from, healed, served: load.served_within(SERVED) }
 }
 
 impl Fault {
@@ -99,7 +117,40 @@ impl Fault {
         ]
     }
 
-    fn node(self) -> Option<usize> {
+    /// One or two at random, at most one of them of the database.
+    #[must_use]
+    pub fn some(nodes: usize, random: &dyn Random) -> Vec<Self> {
+        let pick = |below: usize| usize::try_from(random.below(below as u64)).unwrap_or_default();
+        let first = pick(nodes);
+        let at_node = |node: usize| match pick(9) {
+            0 => Self::Kill(node),
+            1 => Self::Restart(node),
+            2 => Self::PauseBriefly(node),
+            3 => Self::Pause(node),
+            4 => Self::CutBriefly(node, [Cut::Both, Cut::ToDatabase, Cut::FromDatabase][pick(3)]),
+            5 | 6 => Self::Cut(node, Cut::Both),
+            7 => Self::Cut(node, Cut::ToDatabase),
+            _ => Self::Cut(node, Cut::FromDatabase),
+        };
+        let of_all = || match pick(6) {
+            0 => Self::RestartDatabase,
+            1 => Self::KillDatabase,
+            2 => Self::PauseDatabaseBriefly,
+            3 => Self::PauseDatabase,
+            4 => Self::HoldBack,
+            _ => Self::CutDatabase,
+        };
+        match pick(8) {
+            0..=3 => vec![at_node(first)],
+            4 => vec![at_node(first), at_node((first + 1) % nodes)],
+            5 => vec![of_all(), at_node(first)],
+            _ => vec![of_all()],
+        }
+    }
+
+    /// The one node that it strikes; none if it strikes all.
+    #[must_use]
+    pub fn node(self) -> Option<usize> {
         match self {
             Self::Kill(node)
             | Self::Restart(node)
@@ -111,57 +162,38 @@ impl Fault {
         }
     }
 
-    /// Lets it happen, ends it, and waits until every node serves again.
-    pub fn strike(self, cluster: &mut Cluster, load: &Load) -> Disturbance {
-        let from = moment::now();
-        self.happen(cluster);
-        let healed = moment::now();
-        let served = load.served_within(SERVED);
-        Disturbance { name: self.to_string(), node: self.node(), from, healed, served }
-    }
-
-    fn happen(self, cluster: &mut Cluster) {
-        let Cluster { nodes, database, forwarder, .. } = cluster;
+    fn lasts(self) -> Duration {
         match self {
-            Self::Kill(node) => {
-                nodes[node].kill();
-                std::thread::sleep(LONG);
-                nodes[node].launch();
-                nodes[node].wait_until_ready();
-            }
-            Self::Restart(node) => {
-                nodes[node].stop();
-                nodes[node].launch();
-                nodes[node].wait_until_ready();
-            }
-            Self::PauseBriefly(node) => lasting(SHORT, || nodes[node].pause(), || nodes[node].go_on()),
-            Self::Pause(node) => lasting(LONG, || nodes[node].pause(), || nodes[node].go_on()),
-            Self::CutBriefly(node, cut) => lasting(SHORT, || nodes[node].cut(cut), || nodes[node].heal(cut)),
-            Self::Cut(node, cut) => lasting(LONG, || nodes[node].cut(cut), || nodes[node].heal(cut)),
-            Self::RestartDatabase => {
-                database.stop(Stop::Fast);
-                database.start();
-            }
-            Self::KillDatabase => {
-                database.stop(Stop::Kill);
-                database.start();
-            }
-            Self::PauseDatabaseBriefly => {
-                lasting(SHORT, || database.freeze(Signal::STOP), || database.freeze(Signal::CONT));
-            }
-            Self::PauseDatabase => lasting(LONG, || database.freeze(Signal::STOP), || database.freeze(Signal::CONT)),
-            Self::HoldBack => lasting(LONG, || forwarder.hold(), || forwarder.let_go()),
-            Self::CutDatabase => lasting(
-                LONG,
-                || nodes.iter().for_each(|node| node.cut(Cut::Both)),
-                || nodes.iter().for_each(|node| node.heal(Cut::Both)),
-            ),
+            Self::Restart(_) | Self::RestartDatabase | Self::KillDatabase => Duration::ZERO,
+            Self::PauseBriefly(_) | Self::CutBriefly(..) | Self::PauseDatabaseBriefly => SHORT,
+            Self::Kill(_) | Self::Pause(_) | Self::Cut(..) => LONG,
+            Self::PauseDatabase | Self::HoldBack | Self::CutDatabase => LONG,
         }
     }
-}
 
-fn lasting(time: Duration, begin: impl FnOnce(), end: impl FnOnce()) {
-    begin();
-    std::thread::sleep(time);
-    end();
+    fn begin(self, Cluster { nodes, database, forwarder, .. }: &mut Cluster) {
+        match self {
+            Self::Kill(node) => nodes[node].kill(),
+            Self::Restart(node) => nodes[node].stop(),
+            Self::PauseBriefly(node) | Self::Pause(node) => nodes[node].pause(),
+            Self::CutBriefly(node, cut) | Self::Cut(node, cut) => nodes[node].cut(cut),
+            Self::RestartDatabase => database.stop(Stop::Fast),
+            Self::KillDatabase => database.stop(Stop::Kill),
+            Self::PauseDatabaseBriefly | Self::PauseDatabase => database.freeze(Signal::STOP),
+            Self::HoldBack => forwarder.hold(),
+            Self::CutDatabase => nodes.iter().for_each(|node| node.cut(Cut::Both)),
+        }
+    }
+
+    fn end(self, Cluster { nodes, database, forwarder, .. }: &mut Cluster) {
+        match self {
+            Self::Kill(node) | Self::Restart(node) => nodes[node].launch(),
+            Self::PauseBriefly(node) | Self::Pause(node) => nodes[node].go_on(),
+            Self::CutBriefly(node, cut) | Self::Cut(node, cut) => nodes[node].heal(cut),
+            Self::RestartDatabase | Self::KillDatabase => database.start(),
+            Self::PauseDatabaseBriefly | Self::PauseDatabase => database.freeze(Signal::CONT),
+            Self::HoldBack => forwarder.let_go(),
+            Self::CutDatabase => nodes.iter().for_each(|node| node.heal(Cut::Both)),
+        }
+    }
 }

@@ -227,7 +227,7 @@ impl Shared {
                 client.check_everywhere(next, first);
                 self.remember(ended.into_iter().map(Arc::new));
             }
-            2..=4 => {
+            2..=5 => {
                 for session in &sessions {
                     log_out_at_the_same_time(client, node, session);
                     client.check_everywhere(next, session);

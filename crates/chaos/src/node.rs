@@ -137,8 +137,12 @@ impl Node {
     /// # Panics
     /// If it does not.
     pub fn wait_until_ready(&mut self) {
-        let ready = within(START, || (self.is_ready() || self.has_ended()).then_some(()));
-        assert!(ready.is_some() && !self.has_ended(), "the node at {} did not start: {}", self.address, self.said());
+        assert!(self.becomes_ready(), "the node at {} did not start: {}", self.address, self.said());
+    }
+
+    /// Waits until it says that it may be asked; whether it does.
+    pub fn becomes_ready(&mut self) -> bool {
+        within(START, || (self.is_ready() || self.has_ended()).then_some(())).is_some() && !self.has_ended()
     }
 
     /// Whether it says so.

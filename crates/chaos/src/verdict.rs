@@ -13,6 +13,10 @@ use crate::record::Record;
 /// How long after one node refused a session another may accept it, if the logout was never answered: both leases' terms
 /// and a busy machine's slowness.
 const AGREEMENT: Duration = Duration::from_secs(10);
+/// Service after a fault.
+const SERVED: Duration = Duration::from_secs(5);
+/// Logouts at the other nodes, once one was struck.
+const STOOD_STILL: Duration = Duration::from_secs(3);
 /// Convicted sessions of which everything is shown.
 const SHOWN: usize = 3;
 
@@ -116,6 +120,25 @@ fn session(fault: &Fault) -> Option<&String> {
     }
 }
 
+impl Verdict {
+    /// Whether all of it is as it has to be.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.violations.is_empty() && self.oddities.is_empty() && self.disturbances.iter().all(Struck::holds)
+    }
+}
+
+impl Struck {
+    /// Whether every node served in time, and those that were not struck all the time.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let (yes, made) = self.others;
+        self.until_served.is_some_and(|time| time <= SERVED)
+            && self.stood_still.is_none_or(|time| time <= STOOD_STILL)
+            && yes * 1000 >= made * 999
+    }
+}
+
 /// Checks of sessions that nobody began to end.
 fn steady(events: &[Event]) -> Vec<&Event> {
     let mut touched = std::collections::HashSet::new();
@@ -138,13 +161,14 @@ fn share<'a>(checks: impl Iterator<Item = &'a Event>) -> (usize, usize) {
 }
 
 fn struck(one: &Disturbance, events: &[Event], steady: &[&Event]) -> Struck {
-    let is_other = |event: &Event| one.node.is_some_and(|node| event.node != node);
+    let is_other = |event: &Event| one.spared(event.node);
     let meanwhile = |event: &Event| event.begun >= one.from && event.answered <= one.over();
+    let others = (0..one.served.len()).any(|node| one.spared(node));
     let served: Option<Vec<u64>> = one.served.iter().copied().collect();
     Struck {
-        name: one.name.clone(),
+        name: one.to_string(),
         until_served: served.map(|all| moment::between(one.healed, all.into_iter().max().unwrap_or(one.healed))),
-        stood_still: one.node.map(|_| stood_still(one, events.iter().filter(|event| is_other(event)))),
+        stood_still: others.then(|| stood_still(one, events.iter().filter(|event| is_other(event)))),
         others: share(steady.iter().copied().filter(|event| is_other(event) && meanwhile(event))),
     }
 }
@@ -166,12 +190,12 @@ impl fmt::Display for Verdict {
         writeln!(f, "{} checks, {} endings answered", self.checks, self.endings)?;
         writeln!(f, "live sessions outside of faults: {} answered 200", percent(yes, made))?;
         let time = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
-        writeln!(f, "{:28} {:>12} {:>14} {:>22}", "fault", "served after", "logouts stood", "others' live sessions")?;
+        writeln!(f, "{:44} {:>12} {:>14} {:>22}", "fault", "served after", "logouts stood", "others' live sessions")?;
         for one in &self.disturbances {
             let (served, stood) = (one.until_served, one.stood_still);
             let served = served.map_or("never".to_owned(), |served| time(Some(served)));
             let others = if one.others.1 > 0 { percent(one.others.0, one.others.1) } else { "-".to_owned() };
-            writeln!(f, "{:28} {served:>12} {:>14} {others:>22}", one.name, time(stood))?;
+            writeln!(f, "{:44} {served:>12} {:>14} {others:>22}", one.name, time(stood))?;
         }
         for (oddity, times) in self.oddities.iter().take(20) {
             writeln!(f, "odd, {times} times: {oddity}")?;

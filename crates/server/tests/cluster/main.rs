@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cerrojo_chaos::cluster::{Cluster, Options};
-use cerrojo_chaos::faults::Fault;
+use cerrojo_chaos::faults::{Fault, strike};
 use cerrojo_chaos::load::{Load, Rate};
 use cerrojo_chaos::verdict::Verdict;
 use cerrojo_chaos::world;
@@ -20,10 +20,10 @@ fn main() {
     let load = Load::start(&cluster.addresses(), rate);
     let mut disturbances = Vec::new();
     for fault in Fault::all(3) {
-        let d = fault.strike(&mut cluster, &load);
+        let d = strike(&[fault], &mut cluster, &load);
         println!(
             "{} {:?}",
-            d.name,
+            d,
             d.served.iter().map(|s| s.map(|s| (s.saturating_sub(d.healed)) / 1_000_000)).collect::<Vec<_>>()
         );
         disturbances.push(d);

@@ -1,0 +1,60 @@
+//! Breaks things for as long as it is told to and prints what the judge says. `bench/chaos --help` lists the options.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cerrojo_chaos::cluster::{Cluster, Options};
+use cerrojo_chaos::faults::{Fault, strike};
+use cerrojo_chaos::load::{Load, Rate};
+use cerrojo_chaos::verdict::Verdict;
+use cerrojo_chaos::{moment, world};
+use cerrojo_testkit::SeededRandom;
+use clap::Parser;
+
+/// Runs real nodes on a real PostgreSQL server under load and breaks things at random.
+#[derive(Parser)]
+struct Arguments {
+    /// The binary `cerrojo`.
+    #[arg(long)]
+    program: PathBuf,
+    /// How long things are broken.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// Chooses the faults and whatever else is chosen at random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many nodes.
+    #[arg(long, default_value_t = 3)]
+    nodes: u8,
+    /// Checks a second that are tried at each node.
+    #[arg(long, default_value_t = 300)]
+    rate: u32,
+}
+
+fn main() -> ExitCode {
+    world::enter();
+    let arguments = Arguments::parse();
+    let options = Options { program: &arguments.program, nodes: arguments.nodes, settings: &[] };
+    let mut cluster = Cluster::start(options);
+    let rate = Rate {
+        checks: Duration::from_secs(1) / arguments.rate.max(1),
+        rounds: Duration::from_millis(20),
+        seed: arguments.seed,
+    };
+    let load = Load::start(&cluster.addresses(), rate);
+    let random = SeededRandom::new(arguments.seed);
+    let until =
+        moment::after(Duration::from_mins(1).saturating_mul(u32::try_from(arguments.minutes).unwrap_or(u32::MAX)));
+    let mut disturbances = Vec::new();
+    while moment::now() < until {
+        let struck = strike(&Fault::some(cluster.nodes.len(), &random), &mut cluster, &load);
+        eprintln!("{struck}");
+        disturbances.push(struck);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let verdict = Verdict::of(&load.stop(), &disturbances);
+    println!("{verdict}");
+    if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
