@@ -51,6 +51,10 @@ pub struct Client {
     name: String,
     /// How often the password was changed.
     password: u32,
+    /// A sign-in was refused: the account, or its newest password, is not there any more.
+    is_lost: bool,
+    /// Acts beside somebody who changes the password: a refused sign-in is nothing odd.
+    is_rival: bool,
 }
 
 impl Client {
@@ -58,20 +62,40 @@ impl Client {
     #[must_use]
     pub fn new(record: &Arc<Record>, nodes: &[SocketAddr], name: &str) -> Self {
         let connections = nodes.iter().copied().map(Connection::to).collect();
-        Self { record: Arc::clone(record), connections, name: name.to_owned(), password: 0 }
+        Self {
+            record: Arc::clone(record),
+            connections,
+            name: name.to_owned(),
+            password: 0,
+            is_lost: false,
+            is_rival: false,
+        }
     }
 
     /// The same person at another machine.
     #[must_use]
     pub fn beside(&self) -> Self {
         let connections = self.connections.iter().map(Connection::again).collect();
-        Self { record: Arc::clone(&self.record), connections, name: self.name.clone(), password: self.password }
+        Self {
+            record: Arc::clone(&self.record),
+            connections,
+            name: self.name.clone(),
+            password: self.password,
+            is_lost: false,
+            is_rival: true,
+        }
     }
 
     /// How many nodes there are.
     #[must_use]
     pub fn nodes(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Whether a sign-in was refused, as happens when the database went back.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     fn email(&self) -> String {
@@ -101,6 +125,10 @@ impl Client {
         let begun = moment::now();
         let body = json!({ "email": self.email(), "password": secret(self.password) });
         let answer = self.change(node, ("POST /api/auth/login", None), &body)?;
+        if answer.status == 401 && !self.is_rival {
+            self.is_lost = true;
+            self.record.lost_account(begun);
+        }
         if answer.status != 200 {
             return None;
         }

@@ -7,9 +7,10 @@ use cerrojo_domain::Random;
 use rustix::process::Signal;
 
 use crate::cluster::Cluster;
+use crate::forward::Forwarder;
 use crate::load::Load;
 use crate::moment;
-use crate::node::Cut;
+use crate::node::{Cut, Node};
 use crate::postgres::Stop;
 
 /// Longer than this nobody waits to be served again.
@@ -17,6 +18,8 @@ const SERVED: Duration = Duration::from_secs(20);
 /// Well within a lease, and well beyond one.
 const SHORT: Duration = Duration::from_millis(1200);
 const LONG: Duration = Duration::from_secs(5);
+/// As long as it takes to fail a few times.
+const MOMENT: Duration = Duration::from_millis(300);
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,20 @@ pub enum Fault {
     HoldBack,
     /// Nobody reaches the database.
     CutDatabase,
+    /// The disk of PostgreSQL's write-ahead log fails for a moment.
+    DiskError,
+    /// PostgreSQL is restarted, and its files are copied meanwhile.
+    KeepCopy,
+    /// An older copy of the database is put back under running nodes.
+    PutBack,
+    /// An older copy of the database is put back while no node runs.
+    PutBackWhileStopped,
+    /// A standby takes over that had lost commits.
+    FailOver,
+    /// A standby takes over without which nothing was committed.
+    FailOverWithoutLoss,
+    /// The same while the old primary still runs, and one node still finds it there.
+    FailOverBeside(usize),
 }
 
 /// What was broken at one time, as it was.
@@ -68,6 +85,12 @@ impl Disturbance {
         self.served.iter().map(|at| at.unwrap_or(late)).max().unwrap_or(self.healed)
     }
 
+    /// Whether some node found another primary than the others.
+    #[must_use]
+    pub fn had_two_primaries(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault, Fault::FailOverBeside(_)))
+    }
+
     /// Whether it left this node and the database alone.
     #[must_use]
     pub fn spared(&self, node: usize) -> bool {
@@ -82,6 +105,18 @@ impl fmt::Display for Disturbance {
     }
 }
 
+/// Takes the database back once, after enough has happened that can be lost; all that it took.
+pub fn lose(how: Fault, cluster: &mut Cluster, load: &Load) -> Vec<Disturbance> {
+    let mut all = Vec::new();
+    match how {
+        Fault::FailOver => cluster.keep_standby_that_falls_behind(),
+        _ => all.push(strike(&[Fault::KeepCopy], cluster, load)),
+    }
+    std::thread::sleep(SHORT);
+    all.push(strike(&[how], cluster, load));
+    all
+}
+
 /// Lets faults happen together, ends them, and waits until every node serves again.
 pub fn strike(faults: &[Fault], cluster: &mut Cluster, load: &Load) -> Disturbance {
     let from = moment::now();
@@ -91,7 +126,12 @@ pub fn strike(faults: &[Fault], cluster: &mut Cluster, load: &Load) -> Disturban
     faults.iter().rev().for_each(|fault| fault.end(cluster));
     let healed = moment::now();
     cluster.start_what_ended(faults, load.record());
-    Disturbance { faults: faults.to_vec(), from, healed, served: load.served_within(SERVED) }
+    let disturbance = Disturbance { faults: faults.to_vec(), from, healed, served: load.served_within(SERVED) };
+    if faults.iter().any(|fault| fault.loses()) {
+        load.record().everything_over(from, moment::now());
+        load.renew_untouched();
+    }
+    disturbance
 }
 
 impl Fault {
@@ -162,38 +202,84 @@ impl Fault {
         }
     }
 
-    fn lasts(self) -> Duration {
+    /// Whether commits are lost by it.
+    #[must_use]
+    pub fn loses(self) -> bool {
+        matches!(self, Self::PutBack | Self::PutBackWhileStopped | Self::FailOver)
+    }
+
+    /// Whether that node does not run meanwhile.
+    #[must_use]
+    pub fn stops(self, node: usize) -> bool {
         match self {
-            Self::Restart(_) | Self::RestartDatabase | Self::KillDatabase => Duration::ZERO,
-            Self::PauseBriefly(_) | Self::CutBriefly(..) | Self::PauseDatabaseBriefly => SHORT,
-            Self::Kill(_) | Self::Pause(_) | Self::Cut(..) => LONG,
-            Self::PauseDatabase | Self::HoldBack | Self::CutDatabase => LONG,
+            Self::Kill(one) | Self::Restart(one) => one == node,
+            Self::PutBackWhileStopped => true,
+            _ => false,
         }
     }
 
-    fn begin(self, Cluster { nodes, database, forwarder, .. }: &mut Cluster) {
+    fn lasts(self) -> Duration {
+        match self {
+            Self::Restart(_) | Self::RestartDatabase | Self::KillDatabase | Self::KeepCopy => Duration::ZERO,
+            Self::PutBack | Self::PutBackWhileStopped | Self::FailOver | Self::FailOverWithoutLoss => Duration::ZERO,
+            Self::DiskError => MOMENT,
+            Self::PauseBriefly(_) | Self::CutBriefly(..) | Self::PauseDatabaseBriefly => SHORT,
+            Self::Kill(_) | Self::Pause(_) | Self::Cut(..) => LONG,
+            Self::PauseDatabase | Self::HoldBack | Self::CutDatabase | Self::FailOverBeside(_) => LONG,
+        }
+    }
+
+    fn begin(self, cluster: &mut Cluster) {
+        let Cluster { nodes, database, forwarders, .. } = cluster;
         match self {
             Self::Kill(node) => nodes[node].kill(),
             Self::Restart(node) => nodes[node].stop(),
             Self::PauseBriefly(node) | Self::Pause(node) => nodes[node].pause(),
             Self::CutBriefly(node, cut) | Self::Cut(node, cut) => nodes[node].cut(cut),
             Self::RestartDatabase => database.stop(Stop::Fast),
-            Self::KillDatabase => database.stop(Stop::Kill),
+            Self::KeepCopy => {
+                database.stop(Stop::Fast);
+                cluster.copy = Some(database.copy());
+            }
+            Self::KillDatabase | Self::PutBack | Self::FailOver | Self::FailOverWithoutLoss => {
+                database.stop(Stop::Kill)
+            }
             Self::PauseDatabaseBriefly | Self::PauseDatabase => database.freeze(Signal::STOP),
-            Self::HoldBack => forwarder.hold(),
+            Self::HoldBack => forwarders.iter().for_each(Forwarder::hold),
             Self::CutDatabase => nodes.iter().for_each(|node| node.cut(Cut::Both)),
+            Self::DiskError => cluster.disk.fail(),
+            Self::PutBackWhileStopped => {
+                nodes.iter_mut().for_each(Node::stop);
+                database.stop(Stop::Fast);
+            }
+            Self::FailOverBeside(node) => cluster.promote_for((0..cluster.nodes.len()).filter(|other| *other != node)),
         }
     }
 
-    fn end(self, Cluster { nodes, database, forwarder, .. }: &mut Cluster) {
+    fn end(self, cluster: &mut Cluster) {
+        let Cluster { nodes, database, forwarders, .. } = cluster;
         match self {
             Self::Kill(node) | Self::Restart(node) => nodes[node].launch(),
             Self::PauseBriefly(node) | Self::Pause(node) => nodes[node].go_on(),
             Self::CutBriefly(node, cut) | Self::Cut(node, cut) => nodes[node].heal(cut),
-            Self::RestartDatabase | Self::KillDatabase => database.start(),
+            Self::RestartDatabase | Self::KillDatabase | Self::KeepCopy => database.start(),
             Self::PauseDatabaseBriefly | Self::PauseDatabase => database.freeze(Signal::CONT),
-            Self::HoldBack => forwarder.let_go(),
+            Self::HoldBack => forwarders.iter().for_each(Forwarder::let_go),
             Self::CutDatabase => nodes.iter().for_each(|node| node.heal(Cut::Both)),
+            Self::DiskError => {
+                cluster.disk.recover();
+                database.recover();
+            }
+            Self::PutBack => cluster.put_copy_back(),
+            Self::PutBackWhileStopped => {
+                cluster.put_copy_back();
+                cluster.nodes.iter_mut().for_each(Node::launch);
+            }
+            Self::FailOver | Self::FailOverWithoutLoss => {
+                cluster.promote_for(0..cluster.nodes.len());
+                cluster.forget_old_primary();
+            }
+            Self::FailOverBeside(_) => cluster.forget_old_primary(),
         }
     }
 }

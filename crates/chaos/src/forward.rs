@@ -23,27 +23,20 @@ struct Way {
 pub struct Forwarder(watch::Sender<Way>);
 
 impl Forwarder {
-    /// Listens on all of these addresses.
+    /// Listens on this address.
     ///
     /// # Panics
-    /// If one of them cannot be listened on.
+    /// If it cannot be listened on.
     #[must_use]
-    pub fn start(addresses: &[SocketAddr], target: SocketAddr) -> Self {
-        let (sender, way) = watch::channel(Way { target, turn: 0, is_held: false });
-        let bind = |address: &SocketAddr| {
-            let listener = std::net::TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
-            listener.set_nonblocking(true).expect("a listener that does not block");
-            listener
-        };
-        let listeners: Vec<_> = addresses.iter().map(bind).collect();
+    pub fn start(address: SocketAddr, target: SocketAddr) -> Self {
+        let (sender, mut way) = watch::channel(Way { target, turn: 0, is_held: false });
+        let listener = std::net::TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        listener.set_nonblocking(true).expect("a listener that does not block");
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                for listener in listeners {
-                    let listener = TcpListener::from_std(listener).expect("a listener");
-                    tokio::spawn(accept(listener, way.clone()));
-                }
-                let mut way = way;
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                tokio::spawn(accept(listener, way.clone()));
                 while way.changed().await.is_ok() {}
             });
         });

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod cluster;
+pub mod disk;
 pub mod faults;
 pub mod forward;
 pub mod http;
@@ -17,3 +18,5 @@ pub mod process;
 pub mod record;
 pub mod verdict;
 pub mod world;
+
+pub use cerrojo_testkit::history;

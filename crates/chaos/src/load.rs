@@ -64,8 +64,8 @@ impl Load {
         load.renew_untouched();
         for node in 0..nodes.len() {
             load.spawn(move |shared, random| shared.check_on_and_on(node, &random));
-            load.spawn(move |shared, random| shared.in_and_out(node, &random));
-            load.spawn(move |shared, random| shared.in_and_out(node, &random));
+            load.spawn(move |shared, _| shared.in_and_out(node));
+            load.spawn(move |shared, _| shared.in_and_out(node));
             load.spawn(|shared, random| shared.roam(&random));
         }
         load
@@ -184,23 +184,28 @@ impl Shared {
         None
     }
 
-    fn in_and_out(&self, node: usize, _random: &dyn Random) {
-        let Some(mut client) = self.registered("stays-here", node) else { return };
-        while self.goes_on() {
-            if let Some(session) = client.sign_in(node) {
-                client.check(node, &session);
-                client.log_out(node, &session);
-                client.check(node, &session);
-                self.remember([Arc::new(session)]);
+    fn in_and_out(&self, node: usize) {
+        while let Some(mut client) = self.registered("stays-here", node) {
+            while self.goes_on() && !client.is_lost() {
+                self.once_in_and_out(&mut client, node);
+                std::thread::sleep(self.rate.rounds);
             }
-            std::thread::sleep(self.rate.rounds);
+        }
+    }
+
+    fn once_in_and_out(&self, client: &mut Client, node: usize) {
+        if let Some(session) = client.sign_in(node) {
+            client.check(node, &session);
+            client.log_out(node, &session);
+            client.check(node, &session);
+            self.remember([Arc::new(session)]);
         }
     }
 
     fn roam(&self, random: &dyn Random) {
         let nodes = self.nodes.len();
         while let Some(mut client) = self.registered("roams", pick(nodes, random)) {
-            while self.goes_on() && self.round(&mut client, random) {
+            while self.goes_on() && !client.is_lost() && self.round(&mut client, random) {
                 std::thread::sleep(self.rate.rounds);
             }
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cerrojo_chaos::cluster::{Cluster, Options};
-use cerrojo_chaos::faults::{Fault, strike};
+use cerrojo_chaos::faults::{Fault, lose, strike};
 use cerrojo_chaos::load::{Load, Rate};
 use cerrojo_chaos::verdict::Verdict;
 use cerrojo_chaos::{moment, world};
@@ -31,12 +31,19 @@ struct Arguments {
     /// Checks a second that are tried at each node.
     #[arg(long, default_value_t = 300)]
     rate: u32,
+    /// Standbys are synchronous and the nodes are told so: a failover loses nothing.
+    #[arg(long)]
+    synchronous: bool,
 }
+
+/// After so many rounds the database goes back, or fails over.
+const ROUNDS: u32 = 6;
 
 fn main() -> ExitCode {
     world::enter();
     let arguments = Arguments::parse();
-    let options = Options { program: &arguments.program, nodes: arguments.nodes, settings: &[] };
+    let settings: &[_] = if arguments.synchronous { &[("CERROJO_DATABASE__FAILOVER", "synchronous")] } else { &[] };
+    let options = Options { program: &arguments.program, nodes: arguments.nodes, settings };
     let mut cluster = Cluster::start(options);
     let rate = Rate {
         checks: Duration::from_secs(1) / arguments.rate.max(1),
@@ -48,10 +55,24 @@ fn main() -> ExitCode {
     let until =
         moment::after(Duration::from_mins(1).saturating_mul(u32::try_from(arguments.minutes).unwrap_or(u32::MAX)));
     let mut disturbances = Vec::new();
+    let mut rounds = 0;
     while moment::now() < until {
-        let struck = strike(&Fault::some(cluster.nodes.len(), &random), &mut cluster, &load);
-        eprintln!("{struck}");
-        disturbances.push(struck);
+        let struck = if rounds % ROUNDS < ROUNDS - 1 {
+            vec![strike(&Fault::some(cluster.nodes.len(), &random), &mut cluster, &load)]
+        } else if arguments.synchronous {
+            cluster.keep_synchronous_standby();
+            let how = if rounds % 2 == 0 { Fault::FailOverWithoutLoss } else { Fault::FailOverBeside(0) };
+            vec![strike(&[how], &mut cluster, &load)]
+        } else {
+            lose(
+                [Fault::PutBack, Fault::PutBackWhileStopped, Fault::FailOver][rounds as usize / 6 % 3],
+                &mut cluster,
+                &load,
+            )
+        };
+        struck.iter().for_each(|one| eprintln!("{one}"));
+        disturbances.extend(struck);
+        rounds += 1;
         std::thread::sleep(Duration::from_secs(1));
     }
     let verdict = Verdict::of(&load.stop(), &disturbances);

@@ -183,6 +183,11 @@ impl Node {
         self.process.as_mut().is_none_or(|process| process.ended().is_some())
     }
 
+    /// The same, within a time.
+    pub fn ends_within(&mut self, patience: Duration) -> bool {
+        self.process.as_mut().is_none_or(|process| process.ends_within(patience).is_some())
+    }
+
     /// SIGSTOP.
     pub fn pause(&self) {
         self.signal(Signal::STOP);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process::{Process, within};
 use crate::world;
@@ -127,13 +127,15 @@ impl Postgres {
                 assert!(process.ends_within(PATIENCE).is_some(), "PostgreSQL does not stop: {}", self.said());
             }
             Stop::Kill => {
-                // So that none is made between the look and the kill.
+                // So that none is made, and none ends by itself, between the look and the kill.
                 process.signal(Signal::STOP);
                 let children = process.children();
-                process.kill();
-                for child in children {
-                    let _ = kill_process(child, Signal::KILL);
+                for child in &children {
+                    let _ = kill_process(*child, Signal::KILL);
                 }
+                process.kill();
+                let gone = within(PATIENCE, || children.iter().all(|child| is_gone(*child)).then_some(()));
+                assert!(gone.is_some(), "PostgreSQL does not end: {}", self.said());
             }
         }
     }
@@ -196,9 +198,40 @@ impl Postgres {
         assert_eq!(self.sql("SELECT pg_promote(true, 60)"), "t", "{}", self.said());
     }
 
-    /// Reads its settings again.
-    pub fn reload(&self) {
+    /// A standby that hears no more from its primary; returns when that is so.
+    ///
+    /// # Panics
+    /// If it still does.
+    pub fn lose_primary(&self) {
+        self.sql("ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1'");
         self.sql("SELECT pg_reload_conf()");
+        let alone = within(PATIENCE, || (self.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0").then_some(()));
+        assert!(alone.is_some(), "{}", self.said());
+    }
+
+    /// Commits from now on only what its standby has, too; returns when that is so.
+    ///
+    /// # Panics
+    /// If no standby follows.
+    pub fn wait_for_standby(&self) {
+        self.set("synchronous_standby_names = '*'");
+        self.sql("SELECT pg_reload_conf()");
+        let asked = "SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')";
+        let follows = within(PATIENCE, || (self.sql(asked) == "1").then_some(()));
+        assert!(follows.is_some(), "{}", self.said());
+    }
+
+    /// Waits until it answers, starting it where it has ended.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn recover(&mut self) {
+        let answers = within(PATIENCE, || (self.ends_within(Duration::ZERO) || self.answers()).then_some(()));
+        assert!(answers.is_some(), "PostgreSQL: {}", self.said());
+        if self.ends_within(Duration::ZERO) {
+            self.process = None;
+            self.start();
+        }
     }
 
     /// What one statement answers, as text.
@@ -222,6 +255,12 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop(Stop::Kill);
     }
+}
+
+/// Whether a process has ended, though nobody may have asked how.
+fn is_gone(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// The newest that is installed.

@@ -14,6 +14,7 @@ pub struct Record {
     births: Mutex<Vec<Birth>>,
     losses: Mutex<Vec<(u64, u64)>>,
     oddities: Mutex<BTreeMap<String, u64>>,
+    lost_accounts: Mutex<Vec<u64>>,
 }
 
 /// When a session was signed in.
@@ -49,10 +50,22 @@ impl Record {
         *lock(&self.oddities).entry(at).or_default() += 1;
     }
 
+    /// A sign-in with the right password, begun then, was refused. That is odd unless the database went back before.
+    pub fn lost_account(&self, begun: u64) {
+        lock(&self.lost_accounts).push(begun);
+    }
+
     /// Such answers, and how often there was each.
     #[must_use]
     pub fn oddities(&self) -> BTreeMap<String, u64> {
         lock(&self.oddities).clone()
+    }
+
+    /// When sign-ins with the right password were refused before the database went back for the first time.
+    #[must_use]
+    pub fn lost_accounts(&self) -> Vec<u64> {
+        let first = lock(&self.losses).iter().map(|(from, _)| *from).min().unwrap_or(u64::MAX);
+        lock(&self.lost_accounts).iter().copied().filter(|begun| *begun < first).collect()
     }
 
     /// All of it, as the judge wants it.

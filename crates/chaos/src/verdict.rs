@@ -35,6 +35,8 @@ pub struct Verdict {
     pub oddities: BTreeMap<String, u64>,
     /// Checks of sessions that nobody touched, outside of disturbances: answered 200, and made.
     pub untouched: (usize, usize),
+    /// Those that were not answered 200, in words.
+    pub silent: Vec<String>,
     /// What became of each disturbance.
     pub disturbances: Vec<Struck>,
 }
@@ -70,11 +72,45 @@ impl Verdict {
             endings: count(&|seen| matches!(seen, Seen::LoggedOut(_) | Seen::Ended(_))),
             evidence: evidence(&events, &violations),
             violations,
-            oddities: record.oddities(),
+            oddities: oddities(record, disturbances),
+            silent: steady
+                .iter()
+                .copied()
+                .filter(calm)
+                .filter(is_no_yes)
+                .map(|event| when(event, disturbances))
+                .collect(),
             untouched: share(steady.iter().copied().filter(calm)),
             disturbances: disturbances.iter().map(|one| struck(one, &events, &steady)).collect(),
         }
     }
+}
+
+fn oddities(record: &Record, disturbances: &[Disturbance]) -> BTreeMap<String, u64> {
+    let mut oddities = record.oddities();
+    // A node that still asks the old primary does not know of accounts that the new one has.
+    let beside: Vec<_> =
+        disturbances.iter().filter(|one| one.had_two_primaries()).map(|one| (one.from, one.over())).collect();
+    let is_odd = |begun: &u64| !beside.iter().any(|(from, to)| (from..=to).contains(&begun));
+    let lost = record.lost_accounts().iter().filter(|begun| is_odd(begun)).count();
+    if lost > 0 {
+        oddities.insert("a sign-in with the right password was refused".to_owned(), lost as u64);
+    }
+    oddities
+}
+
+fn is_no_yes(event: &&Event) -> bool {
+    !matches!(event.seen, Seen::Accepted(_))
+}
+
+/// Where in a run something was.
+fn when(event: &Event, disturbances: &[Disturbance]) -> String {
+    let before = disturbances.iter().rfind(|one| one.from <= event.begun);
+    let after = before.map_or("before anything was broken".to_owned(), |one| {
+        format!("{:?} after {one} was over", moment::between(one.over(), event.begun))
+    });
+    let took = moment::between(event.begun, event.answered);
+    format!("node {}, {after}, after {took:?}: {:?}", event.node, event.seen)
 }
 
 /// Everything about the first few sessions that were convicted of something, in the order in which it began.
@@ -196,6 +232,9 @@ impl fmt::Display for Verdict {
             let served = served.map_or("never".to_owned(), |served| time(Some(served)));
             let others = if one.others.1 > 0 { percent(one.others.0, one.others.1) } else { "-".to_owned() };
             writeln!(f, "{:44} {served:>12} {:>14} {others:>22}", one.name, time(stood))?;
+        }
+        for silent in self.silent.iter().take(20) {
+            writeln!(f, "no 200: {silent}")?;
         }
         for (oddity, times) in self.oddities.iter().take(20) {
             writeln!(f, "odd, {times} times: {oddity}")?;

@@ -1,37 +1,77 @@
 //! Several real nodes on a real PostgreSQL server, and what becomes of the guarantee when things break.
+//!
+//! It has a harness of its own: everything runs in namespaces that have to be made before there is any thread.
+#![expect(clippy::print_stdout, clippy::panic, clippy::indexing_slicing, reason = "this is a test")]
 
-#![cfg(test)]
-#![expect(clippy::print_stdout, reason = "this is its own harness")]
+mod broken;
+mod disk;
+mod gone_back;
+mod wrong;
 
+use std::panic::catch_unwind;
 use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cerrojo_chaos::cluster::{Cluster, Options};
-use cerrojo_chaos::faults::{Fault, strike};
 use cerrojo_chaos::load::{Load, Rate};
-use cerrojo_chaos::verdict::Verdict;
 use cerrojo_chaos::world;
 
-fn main() {
+type Test = (&'static str, fn());
+
+const TESTS: &[Test] = &[
+    ("nodes_that_break_do_no_harm", broken::nodes),
+    ("a_database_that_breaks_does_no_harm", broken::database),
+    ("a_database_put_back_ends_every_session", gone_back::put_back),
+    ("a_standby_that_lost_commits_ends_every_session", gone_back::fail_over),
+    ("a_synchronous_standby_loses_nothing", gone_back::fail_over_without_loss),
+    ("a_disk_error_at_commit_of_sqlite_ends_the_server", disk::sqlite),
+    ("whoever_answers_before_the_others_know_is_convicted", wrong::answers_early),
+    ("whoever_does_not_wait_for_leases_is_convicted", wrong::removes_leases),
+    ("whoever_forgets_is_convicted", wrong::forgets),
+];
+
+/// Most of the time is spent waiting.
+const AT_ONCE: usize = 2;
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |(name, _): &&Test| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let tests: Vec<&Test> = TESTS.iter().filter(is_wanted).collect();
+    if std::env::args().any(|argument| argument == "--list") {
+        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
     world::enter();
-    let program = Path::new(env!("CARGO_BIN_EXE_cerrojo"));
-    let mut cluster = Cluster::start(Options { program, nodes: 3, settings: &[] });
-    let rate = Rate { checks: Duration::from_millis(3), rounds: Duration::from_millis(50), seed: 1 };
-    let load = Load::start(&cluster.addresses(), rate);
-    let mut disturbances = Vec::new();
-    for fault in Fault::all(3) {
-        let d = strike(&[fault], &mut cluster, &load);
-        println!(
-            "{} {:?}",
-            d,
-            d.served.iter().map(|s| s.map(|s| (s.saturating_sub(d.healed)) / 1_000_000)).collect::<Vec<_>>()
-        );
-        disturbances.push(d);
-        std::thread::sleep(Duration::from_secs(1));
-    }
-    let record = load.stop();
-    println!("{}", Verdict::of(&record, &disturbances));
-    for node in &cluster.nodes {
-        std::fs::write(format!("/tmp/chaos-node-{}.log", node.address.ip()), node.said()).unwrap();
-    }
+    println!("running {} tests", tests.len());
+    let (queue, failed) = (Mutex::new(tests.into_iter()), Mutex::new(0));
+    let next = || queue.lock().ok()?.next();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((name, test)) = next() {
+                    let is_ok = catch_unwind(test).is_ok();
+                    println!("test {name} ... {}", if is_ok { "ok" } else { "FAILED" });
+                    *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += u32::from(!is_ok);
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or(1);
+    println!("{failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_cerrojo"))
+}
+
+fn cluster(settings: &[(&str, &str)]) -> Cluster {
+    Cluster::start(Options { program: program(), nodes: 3, settings })
+}
+
+fn load(cluster: &Cluster) -> Load {
+    let rate = Rate { checks: Duration::from_millis(5), rounds: Duration::from_millis(50), seed: 1 };
+    Load::start(&cluster.addresses(), rate)
 }
