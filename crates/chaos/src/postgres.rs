@@ -1,7 +1,8 @@
 //! PostgreSQL servers of a test's own, from the programs of Debian's package.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -242,12 +243,57 @@ impl Postgres {
         world::finished(&mut self.psql(statement))
     }
 
-    fn psql(&self, statement: &str) -> Command {
+    /// Does something in a transaction that stays open; returns when it is done.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[must_use]
+    pub fn hold(&self, statement: &str) -> Held {
+        let mut command = self.interactive();
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
+        let mut input = process.stdin.take().expect("psql reads");
+        writeln!(input, "BEGIN;\n{statement};\n\\echo held").expect("psql reads");
+        let mut lines = BufReader::new(process.stdout.take().expect("psql writes")).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line == "held"), "{statement}");
+        Held { process, input: Some(input) }
+    }
+
+    /// Waits until somebody waits for a lock of somebody else's.
+    ///
+    /// # Panics
+    /// If nobody does.
+    pub fn wait_for_waiting(&self) {
+        let asked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        assert!(within(PATIENCE, || (self.sql(asked) == "t").then_some(())).is_some(), "nobody waits");
+    }
+
+    fn interactive(&self) -> Command {
         let mut command = Command::new(program("psql"));
         let port = self.port.to_string();
-        command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port]);
-        command.args(["-U", "postgres", "-d", "postgres", "-c", statement]).env("PGCONNECT_TIMEOUT", "5");
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port]);
+        command.args(["-U", "postgres", "-d", "postgres"]).env("PGCONNECT_TIMEOUT", "5");
         command
+    }
+
+    fn psql(&self, statement: &str) -> Command {
+        let mut command = self.interactive();
+        command.args(["-c", statement]);
+        command
+    }
+}
+
+/// A transaction that is open, and rolled back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    process: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // It ends at the end of its input, and what it did with it.
+        self.input = None;
+        let _ = self.process.wait();
     }
 }
 

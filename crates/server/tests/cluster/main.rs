@@ -6,6 +6,7 @@
 mod broken;
 mod disk;
 mod gone_back;
+mod stuck;
 mod wrong;
 
 use std::panic::catch_unwind;
@@ -23,6 +24,9 @@ type Test = (&'static str, fn());
 const TESTS: &[Test] = &[
     ("nodes_that_break_do_no_harm", broken::nodes),
     ("a_database_that_breaks_does_no_harm", broken::database),
+    ("a_node_that_stands_still_with_the_head_stops_nobody", stuck::with_the_head),
+    ("a_node_that_is_cut_off_with_its_lease_stops_nobody", stuck::with_its_lease),
+    ("a_node_that_comes_and_goes_leaves_no_connections", stuck::leaving_connections_behind),
     ("a_database_put_back_ends_every_session", gone_back::put_back),
     ("a_standby_that_lost_commits_ends_every_session", gone_back::fail_over),
     ("a_synchronous_standby_loses_nothing", gone_back::fail_over_without_loss),

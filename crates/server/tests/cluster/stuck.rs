@@ -1,0 +1,92 @@
+//! A node that stands still at the worst moment must not make the others stand still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cerrojo_chaos::client::{Came, Client, Session};
+use cerrojo_chaos::cluster::Cluster;
+use cerrojo_chaos::node::Cut;
+use cerrojo_chaos::record::Record;
+use cerrojo_chaos::{history, moment};
+
+use crate::cluster;
+
+const HEAD: &str = "UPDATE log_head SET number = number";
+const LEASES: &str = "SELECT * FROM leases FOR UPDATE";
+/// Where it stands still.
+const STUCK: usize = 2;
+/// So soon logouts go on elsewhere.
+const GOES_ON: Duration = Duration::from_secs(3);
+/// As many connections as PostgreSQL allows unless it is told otherwise.
+const CONNECTIONS: &str = "100";
+
+/// It holds the log's head, which every ending needs, and says nothing more.
+pub(crate) fn with_the_head() {
+    let cluster = cluster(&[]);
+    let (record, mut client, sessions) = signed_in(&cluster, 2);
+    let [first, second] = &sessions[..] else { panic!("two sessions") };
+    let mut other = client.beside();
+    std::thread::scope(|scope| {
+        let held = cluster.database.hold(HEAD);
+        let logging_out = scope.spawn(|| other.log_out(STUCK, first));
+        cluster.database.wait_for_waiting();
+        cluster.nodes[STUCK].pause();
+        drop(held);
+        goes_on(&mut client, second);
+        cluster.nodes[STUCK].go_on();
+        let _ = logging_out.join();
+    });
+    assert_eq!(client.log_out(0, second), Came::Refused);
+    client.check_everywhere(0, second);
+    assert_eq!(wrong(&record), []);
+}
+
+/// It holds the row of its own lease, which whoever waits for it wants to remove.
+pub(crate) fn with_its_lease() {
+    let cluster = cluster(&[]);
+    let (record, mut client, sessions) = signed_in(&cluster, 1);
+    let held = cluster.database.hold(LEASES);
+    cluster.database.wait_for_waiting();
+    cluster.nodes[STUCK].cut(Cut::Both);
+    drop(held);
+    goes_on(&mut client, &sessions[0]);
+    assert_eq!(wrong(&record), []);
+}
+
+/// A node that loses the database again and again leaves no connections behind until nobody gets any more.
+pub(crate) fn leaving_connections_behind() {
+    let mut cluster = cluster(&[]);
+    cluster.database.set(&format!("max_connections = {CONNECTIONS}"));
+    cluster.database.stop(cerrojo_chaos::postgres::Stop::Fast);
+    cluster.database.start();
+    let (_, mut client, _) = signed_in(&cluster, 1);
+    for _ in 0..4 {
+        cluster.nodes[STUCK].cut(Cut::Both);
+        std::thread::sleep(Duration::from_secs(3));
+        cluster.nodes[STUCK].heal(Cut::Both);
+        let session = (0..20).find_map(|_| client.sign_in(STUCK)).expect("somebody signs in");
+        assert_eq!(client.log_out(0, &session), Came::Done);
+    }
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cerrojo'";
+    println!("{} connections", cluster.database.sql(connections));
+}
+
+fn goes_on(client: &mut Client, session: &Session) {
+    let begun = moment::now();
+    let came = client.log_out(0, session);
+    let took = moment::between(begun, moment::now());
+    assert!(came == Came::Done && took <= GOES_ON, "{came:?} after {took:?}");
+}
+
+fn signed_in(cluster: &Cluster, sessions: usize) -> (Arc<Record>, Client, Vec<Session>) {
+    let record = Arc::new(Record::default());
+    let mut client = Client::new(&record, &cluster.addresses(), "somebody");
+    assert!(client.register(0), "an account cannot be made");
+    let sessions = (0..sessions).map(|_| client.sign_in(0).expect("somebody signs in")).collect();
+    (record, client, sessions)
+}
+
+fn wrong(record: &Record) -> Vec<history::Fault> {
+    let faults = history::judge(&record.events());
+    faults.into_iter().filter(|fault| !matches!(fault, history::Fault::TooFewAnswers { .. })).collect()
+}
