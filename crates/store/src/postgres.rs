@@ -15,8 +15,11 @@ use crate::row;
 
 /// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
 /// endings: where that is the setting it is overruled for the transaction. Any other setting of the operator's stays
-/// (`remote_apply` waits for more). One round trip.
+/// (`remote_apply` waits for more). A transaction whose node says nothing more, because it stands still or is cut off, is
+/// rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
+/// trip.
 pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
      SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// All reads see the state of the first one.
