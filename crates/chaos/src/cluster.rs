@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub nodes: u8,
     /// Settings of every node, as environment variables.
     pub settings: &'a [(&'a str, &'a str)],
+    /// Settings of PostgreSQL, as lines of its configuration.
+    pub database: &'a str,
 }
 
 /// Everything that runs. All of it is killed when dropped.
@@ -54,6 +56,7 @@ impl Cluster {
         let disk = Disk::new();
         let mut database = Postgres::create(5000 + u16::from(number) * 10);
         database.set_environment(&disk.environment("/pg_wal/"));
+        database.set(options.database);
         database.start();
         let place = |node| Place { program: options.program, number: (number, node), settings: options.settings };
         let mut nodes: Vec<Node> = (0..options.nodes).map(|node| Node::new(&place(node))).collect();

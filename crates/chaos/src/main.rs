@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     world::enter();
     let arguments = Arguments::parse();
     let settings: &[_] = if arguments.synchronous { &[("CERROJO_DATABASE__FAILOVER", "synchronous")] } else { &[] };
-    let options = Options { program: &arguments.program, nodes: arguments.nodes, settings };
+    let options = Options { program: &arguments.program, nodes: arguments.nodes, settings, database: "" };
     let mut cluster = Cluster::start(options);
     let rate = Rate {
         checks: Duration::from_secs(1) / arguments.rate.max(1),

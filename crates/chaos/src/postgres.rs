@@ -258,13 +258,13 @@ impl Postgres {
         Held { process, input: Some(input) }
     }
 
-    /// Waits until somebody waits for a lock of somebody else's.
+    /// Waits until so many of its connections are as an SQL condition on `pg_stat_activity` says.
     ///
     /// # Panics
-    /// If nobody does.
-    pub fn wait_for_waiting(&self) {
-        let asked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        assert!(within(PATIENCE, || (self.sql(asked) == "t").then_some(())).is_some(), "nobody waits");
+    /// If they do not become so.
+    pub fn wait_until(&self, many: u32, are: &str) {
+        let asked = format!("SELECT count(*) >= {many} FROM pg_stat_activity WHERE {are}");
+        assert!(within(PATIENCE, || (self.sql(&asked) == "t").then_some(())).is_some(), "not {many} with {are}");
     }
 
     fn interactive(&self) -> Command {

@@ -26,7 +26,6 @@ const TESTS: &[Test] = &[
     ("a_database_that_breaks_does_no_harm", broken::database),
     ("a_node_that_stands_still_with_the_head_stops_nobody", stuck::with_the_head),
     ("a_node_that_is_cut_off_with_its_lease_stops_nobody", stuck::with_its_lease),
-    ("a_node_that_comes_and_goes_leaves_no_connections", stuck::leaving_connections_behind),
     ("a_database_put_back_ends_every_session", gone_back::put_back),
     ("a_standby_that_lost_commits_ends_every_session", gone_back::fail_over),
     ("a_synchronous_standby_loses_nothing", gone_back::fail_over_without_loss),
@@ -72,7 +71,7 @@ fn program() -> &'static Path {
 }
 
 fn cluster(settings: &[(&str, &str)]) -> Cluster {
-    Cluster::start(Options { program: program(), nodes: 3, settings })
+    Cluster::start(Options { program: program(), nodes: 3, settings, database: "" })
 }
 
 fn load(cluster: &Cluster) -> Load {

@@ -13,12 +13,11 @@ use crate::cluster;
 
 const HEAD: &str = "UPDATE log_head SET number = number";
 const LEASES: &str = "SELECT * FROM leases FOR UPDATE";
+const WAITS: &str = "wait_event_type = 'Lock'";
 /// Where it stands still.
 const STUCK: usize = 2;
 /// So soon logouts go on elsewhere.
 const GOES_ON: Duration = Duration::from_secs(3);
-/// As many connections as PostgreSQL allows unless it is told otherwise.
-const CONNECTIONS: &str = "100";
 
 /// It holds the log's head, which every ending needs, and says nothing more.
 pub(crate) fn with_the_head() {
@@ -29,9 +28,10 @@ pub(crate) fn with_the_head() {
     std::thread::scope(|scope| {
         let held = cluster.database.hold(HEAD);
         let logging_out = scope.spawn(|| other.log_out(STUCK, first));
-        cluster.database.wait_for_waiting();
+        cluster.database.wait_until(1, &format!("{WAITS} AND query LIKE 'UPDATE log_head%'"));
         cluster.nodes[STUCK].pause();
         drop(held);
+        cluster.database.wait_until(1, "state = 'idle in transaction' AND query LIKE 'UPDATE log_head%'");
         goes_on(&mut client, second);
         cluster.nodes[STUCK].go_on();
         let _ = logging_out.join();
@@ -46,29 +46,12 @@ pub(crate) fn with_its_lease() {
     let cluster = cluster(&[]);
     let (record, mut client, sessions) = signed_in(&cluster, 1);
     let held = cluster.database.hold(LEASES);
-    cluster.database.wait_for_waiting();
+    // Every node, so this one too, has sent its renewal.
+    cluster.database.wait_until(3, WAITS);
     cluster.nodes[STUCK].cut(Cut::Both);
     drop(held);
     goes_on(&mut client, &sessions[0]);
     assert_eq!(wrong(&record), []);
-}
-
-/// A node that loses the database again and again leaves no connections behind until nobody gets any more.
-pub(crate) fn leaving_connections_behind() {
-    let mut cluster = cluster(&[]);
-    cluster.database.set(&format!("max_connections = {CONNECTIONS}"));
-    cluster.database.stop(cerrojo_chaos::postgres::Stop::Fast);
-    cluster.database.start();
-    let (_, mut client, _) = signed_in(&cluster, 1);
-    for _ in 0..4 {
-        cluster.nodes[STUCK].cut(Cut::Both);
-        std::thread::sleep(Duration::from_secs(3));
-        cluster.nodes[STUCK].heal(Cut::Both);
-        let session = (0..20).find_map(|_| client.sign_in(STUCK)).expect("somebody signs in");
-        assert_eq!(client.log_out(0, &session), Came::Done);
-    }
-    let connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cerrojo'";
-    println!("{} connections", cluster.database.sql(connections));
 }
 
 fn goes_on(client: &mut Client, session: &Session) {
