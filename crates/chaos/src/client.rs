@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cerrojo_testkit::history::Seen;
+use cerrojo_testkit::history::{Event, Seen};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Connection, Request};
@@ -195,13 +195,13 @@ impl Client {
         let begun = moment::now();
         let body = json!({ "currentPassword": secret(self.password), "newPassword": secret(self.password + 1) });
         let answer = self.change(node, ("PUT /api/auth/password", Some(&session.token)), &body);
-        let over = moment::now();
+        let answered = moment::now();
         let others = others();
         // What was signed in meanwhile, under the old password, is over as well.
         let came = self.came_of_many(node, begun, (answer.as_ref(), &others));
         if came == Came::Done {
             let old = format!("{} {}", self.name, self.password);
-            self.record.saw_until(over, node, begun, Seen::PasswordOver(old));
+            self.record.add(Event { begun, answered, node, seen: Seen::PasswordOver(old) });
             self.password += 1;
         }
         (came, others)

@@ -106,24 +106,34 @@ impl fmt::Display for Disturbance {
 }
 
 /// Takes the database back once, after enough has happened that can be lost; all that it took.
-pub fn lose(how: Fault, cluster: &mut Cluster, load: &Load) -> Vec<Disturbance> {
+pub fn lose(how: &[Fault], cluster: &mut Cluster, load: &Load) -> Vec<Disturbance> {
     let mut all = Vec::new();
-    match how {
-        Fault::FailOver => cluster.keep_standby_that_falls_behind(),
-        _ => all.push(strike(&[Fault::KeepCopy], cluster, load)),
+    if how.contains(&Fault::FailOver) {
+        cluster.keep_standby_that_falls_behind();
+    } else {
+        all.push(strike(&[Fault::KeepCopy], cluster, load));
     }
     std::thread::sleep(SHORT);
-    all.push(strike(&[how], cluster, load));
+    all.push(strike(how, cluster, load));
     all
 }
 
 /// Lets faults happen together, ends them, and waits until every node serves again.
 pub fn strike(faults: &[Fault], cluster: &mut Cluster, load: &Load) -> Disturbance {
-    let from = moment::now();
-    faults.iter().for_each(|fault| fault.begin(cluster));
     let lasts = faults.iter().map(|fault| fault.lasts()).max();
-    std::thread::sleep(lasts.unwrap_or_default());
-    faults.iter().rev().for_each(|fault| fault.end(cluster));
+    strike_for(lasts.unwrap_or_default(), faults, (cluster, load))
+}
+
+/// The same for a time, whatever the faults are.
+pub fn strike_for(time: Duration, faults: &[Fault], (cluster, load): (&mut Cluster, &Load)) -> Disturbance {
+    let from = moment::now();
+    for fault in faults {
+        fault.begin(cluster);
+    }
+    std::thread::sleep(time);
+    for fault in faults.iter().rev() {
+        fault.end(cluster);
+    }
     let healed = moment::now();
     cluster.start_what_ended(faults, load.record());
     let disturbance = Disturbance { faults: faults.to_vec(), from, healed, served: load.served_within(SERVED) };
@@ -220,12 +230,23 @@ impl Fault {
 
     fn lasts(self) -> Duration {
         match self {
-            Self::Restart(_) | Self::RestartDatabase | Self::KillDatabase | Self::KeepCopy => Duration::ZERO,
-            Self::PutBack | Self::PutBackWhileStopped | Self::FailOver | Self::FailOverWithoutLoss => Duration::ZERO,
+            Self::Restart(_)
+            | Self::RestartDatabase
+            | Self::KillDatabase
+            | Self::KeepCopy
+            | Self::PutBack
+            | Self::PutBackWhileStopped
+            | Self::FailOver
+            | Self::FailOverWithoutLoss => Duration::ZERO,
             Self::DiskError => MOMENT,
             Self::PauseBriefly(_) | Self::CutBriefly(..) | Self::PauseDatabaseBriefly => SHORT,
-            Self::Kill(_) | Self::Pause(_) | Self::Cut(..) => LONG,
-            Self::PauseDatabase | Self::HoldBack | Self::CutDatabase | Self::FailOverBeside(_) => LONG,
+            Self::Kill(_)
+            | Self::Pause(_)
+            | Self::Cut(..)
+            | Self::PauseDatabase
+            | Self::HoldBack
+            | Self::CutDatabase
+            | Self::FailOverBeside(_) => LONG,
         }
     }
 
@@ -242,7 +263,7 @@ impl Fault {
                 cluster.copy = Some(database.copy());
             }
             Self::KillDatabase | Self::PutBack | Self::FailOver | Self::FailOverWithoutLoss => {
-                database.stop(Stop::Kill)
+                database.stop(Stop::Kill);
             }
             Self::PauseDatabaseBriefly | Self::PauseDatabase => database.freeze(Signal::STOP),
             Self::HoldBack => forwarders.iter().for_each(Forwarder::hold),

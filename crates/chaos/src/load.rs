@@ -100,7 +100,10 @@ impl Load {
     }
 
     /// Waits until every node lets somebody sign in, check and log out, beginning with questions asked from now on. When
-    /// each was so far.
+    /// each did; none if it did not.
+    ///
+    /// # Panics
+    /// If a client panicked.
     #[must_use]
     pub fn served_within(&self, patience: Duration) -> Vec<Option<u64>> {
         let until = moment::after(patience);
@@ -221,13 +224,19 @@ impl Shared {
         match pick(10, random) {
             0 => {
                 client.log_out_all(node, first, &sessions);
-                sessions.iter().for_each(|session| client.check_everywhere(next, session));
+                for session in &sessions {
+                    client.check_everywhere(next, session);
+                }
             }
             1 => {
                 let (came, ended) = race_a_sign_in(client, (node, next), first, others);
                 known = came == Came::Done;
-                ended.iter().for_each(|session| client.check_everywhere(next, session));
-                others.iter().for_each(|session| client.check_everywhere(next, session));
+                for session in &ended {
+                    client.check_everywhere(next, session);
+                }
+                for session in others {
+                    client.check_everywhere(next, session);
+                }
                 client.log_out(node, first);
                 client.check_everywhere(next, first);
                 self.remember(ended.into_iter().map(Arc::new));

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cerrojo_chaos::cluster::{Cluster, Options};
-use cerrojo_chaos::faults::{Fault, lose, strike};
+use cerrojo_chaos::faults::{Fault, lose, strike, strike_for};
 use cerrojo_chaos::load::{Load, Rate};
+use cerrojo_chaos::node::Cut;
 use cerrojo_chaos::verdict::Verdict;
 use cerrojo_chaos::{moment, world};
+use cerrojo_domain::Random;
 use cerrojo_testkit::SeededRandom;
 use clap::Parser;
 
@@ -36,8 +38,30 @@ struct Arguments {
     synchronous: bool,
 }
 
-/// After so many rounds the database goes back, or fails over.
+/// Every so many rounds the database goes back, or fails over.
 const ROUNDS: u32 = 6;
+
+/// How it does.
+const LOSSES: [&[Fault]; 5] = [
+    &[Fault::PutBack],
+    &[Fault::PutBackWhileStopped],
+    &[Fault::FailOver],
+    &[Fault::Pause(1), Fault::PutBack],
+    &[Fault::Cut(0, Cut::Both), Fault::FailOver],
+];
+const WITHOUT_LOSS: [&[Fault]; 3] =
+    [&[Fault::FailOverWithoutLoss], &[Fault::FailOverBeside(0)], &[Fault::Pause(1), Fault::FailOverWithoutLoss]];
+
+fn one_of<'a>(of: &[&'a [Fault]], random: &dyn Random) -> &'a [Fault] {
+    let number = usize::try_from(random.below(of.len() as u64)).unwrap_or_default();
+    of.get(number).copied().unwrap_or_default()
+}
+
+/// Most faults end when leases do, where a mistake would show.
+fn time(random: &dyn Random) -> Duration {
+    let (from, width) = if random.below(3) > 0 { (1500, 1500) } else { (200, 5000) };
+    Duration::from_millis(from + random.below(width))
+}
 
 fn main() -> ExitCode {
     world::enter();
@@ -57,22 +81,20 @@ fn main() -> ExitCode {
     let mut disturbances = Vec::new();
     let mut rounds = 0;
     while moment::now() < until {
-        let struck = if rounds % ROUNDS < ROUNDS - 1 {
-            vec![strike(&Fault::some(cluster.nodes.len(), &random), &mut cluster, &load)]
+        rounds += 1;
+        let struck = if rounds % ROUNDS > 0 {
+            let faults = Fault::some(cluster.nodes.len(), &random);
+            vec![strike_for(time(&random), &faults, (&mut cluster, &load))]
         } else if arguments.synchronous {
             cluster.keep_synchronous_standby();
-            let how = if rounds % 2 == 0 { Fault::FailOverWithoutLoss } else { Fault::FailOverBeside(0) };
-            vec![strike(&[how], &mut cluster, &load)]
+            vec![strike(one_of(&WITHOUT_LOSS, &random), &mut cluster, &load)]
         } else {
-            lose(
-                [Fault::PutBack, Fault::PutBackWhileStopped, Fault::FailOver][rounds as usize / 6 % 3],
-                &mut cluster,
-                &load,
-            )
+            lose(one_of(&LOSSES, &random), &mut cluster, &load)
         };
-        struck.iter().for_each(|one| eprintln!("{one}"));
+        for one in &struck {
+            eprintln!("{one}");
+        }
         disturbances.extend(struck);
-        rounds += 1;
         std::thread::sleep(Duration::from_secs(1));
     }
     let verdict = Verdict::of(&load.stop(), &disturbances);

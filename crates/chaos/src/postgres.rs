@@ -196,7 +196,7 @@ impl Postgres {
     /// # Panics
     /// If it does not become one.
     pub fn promote(&self) {
-        assert_eq!(self.sql("SELECT pg_promote(true, 60)"), "t", "{}", self.said());
+        assert_eq!(self.query("SELECT pg_promote(true, 60)"), "t", "{}", self.said());
     }
 
     /// A standby that hears no more from its primary; returns when that is so.
@@ -204,9 +204,9 @@ impl Postgres {
     /// # Panics
     /// If it still does.
     pub fn lose_primary(&self) {
-        self.sql("ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1'");
-        self.sql("SELECT pg_reload_conf()");
-        let alone = within(PATIENCE, || (self.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0").then_some(()));
+        self.execute("ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1'");
+        self.execute("SELECT pg_reload_conf()");
+        let alone = within(PATIENCE, || (self.query("SELECT count(*) FROM pg_stat_wal_receiver") == "0").then_some(()));
         assert!(alone.is_some(), "{}", self.said());
     }
 
@@ -216,9 +216,9 @@ impl Postgres {
     /// If no standby follows.
     pub fn wait_for_standby(&self) {
         self.set("synchronous_standby_names = '*'");
-        self.sql("SELECT pg_reload_conf()");
+        self.execute("SELECT pg_reload_conf()");
         let asked = "SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')";
-        let follows = within(PATIENCE, || (self.sql(asked) == "1").then_some(()));
+        let follows = within(PATIENCE, || (self.query(asked) == "1").then_some(()));
         assert!(follows.is_some(), "{}", self.said());
     }
 
@@ -239,8 +239,17 @@ impl Postgres {
     ///
     /// # Panics
     /// If it fails.
-    pub fn sql(&self, statement: &str) -> String {
+    #[must_use]
+    pub fn query(&self, statement: &str) -> String {
         world::finished(&mut self.psql(statement))
+    }
+
+    /// Does something.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn execute(&self, statement: &str) {
+        world::finished(&mut self.psql(statement));
     }
 
     /// Does something in a transaction that stays open; returns when it is done.
@@ -264,7 +273,7 @@ impl Postgres {
     /// If they do not become so.
     pub fn wait_until(&self, many: u32, are: &str) {
         let asked = format!("SELECT count(*) >= {many} FROM pg_stat_activity WHERE {are}");
-        assert!(within(PATIENCE, || (self.sql(&asked) == "t").then_some(())).is_some(), "not {many} with {are}");
+        assert!(within(PATIENCE, || (self.query(&asked) == "t").then_some(())).is_some(), "not {many} with {are}");
     }
 
     fn interactive(&self) -> Command {

@@ -28,15 +28,16 @@ struct Birth {
 impl Record {
     /// A call to `node` was answered just now.
     pub fn saw(&self, node: usize, begun: u64, seen: Seen) {
-        self.saw_until(moment::now(), node, begun, seen);
+        self.add(Event { begun, answered: moment::now(), node, seen });
     }
 
     /// The same for one that was answered at another moment.
-    pub fn saw_until(&self, answered: u64, node: usize, begun: u64, seen: Seen) {
-        if let Seen::SignedIn { session, .. } = &seen {
+    pub fn add(&self, event: Event) {
+        if let Seen::SignedIn { session, .. } = &event.seen {
+            let (begun, answered) = (event.begun, event.answered);
             lock(&self.births).push(Birth { session: session.clone(), begun, answered });
         }
-        lock(&self.events).push(Event { begun, answered, node, seen });
+        lock(&self.events).push(event);
     }
 
     /// Something between `from` and `to` took the database back: all that was signed in before is over by then, and

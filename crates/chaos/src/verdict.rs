@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct Verdict {
     pub evidence: Vec<Event>,
     /// Answers that no client expects, and how often.
     pub oddities: BTreeMap<String, u64>,
-    /// Checks of sessions that nobody touched, outside of disturbances: answered 200, and made.
+    /// Checks of sessions that nobody had begun to end, outside of disturbances: answered 200, and made.
     pub untouched: (usize, usize),
     /// Those that were not answered 200, in words.
     pub silent: Vec<String>,
@@ -77,7 +77,7 @@ impl Verdict {
                 .iter()
                 .copied()
                 .filter(calm)
-                .filter(is_no_yes)
+                .filter(|event| is_no_yes(event))
                 .map(|event| when(event, disturbances))
                 .collect(),
             untouched: share(steady.iter().copied().filter(calm)),
@@ -99,7 +99,7 @@ fn oddities(record: &Record, disturbances: &[Disturbance]) -> BTreeMap<String, u
     oddities
 }
 
-fn is_no_yes(event: &&Event) -> bool {
+fn is_no_yes(event: &Event) -> bool {
     !matches!(event.seen, Seen::Accepted(_))
 }
 
@@ -175,18 +175,24 @@ impl Struck {
     }
 }
 
-/// Checks of sessions that nobody began to end.
+/// Checks of sessions that nobody had begun to end yet.
 fn steady(events: &[Event]) -> Vec<&Event> {
-    let mut touched = std::collections::HashSet::new();
+    let mut touched: HashMap<&String, u64> = HashMap::new();
     for event in events {
-        match &event.seen {
-            Seen::LoggedOut(session) | Seen::WasOver(session) => drop(touched.insert(session)),
-            Seen::Ended(sessions) | Seen::MayHaveEnded(sessions) => touched.extend(sessions),
-            _ => {}
+        let sessions = match &event.seen {
+            Seen::LoggedOut(session) | Seen::WasOver(session) => std::slice::from_ref(session),
+            Seen::Ended(sessions) | Seen::MayHaveEnded(sessions) => sessions,
+            _ => continue,
+        };
+        for session in sessions {
+            let at = touched.entry(session).or_insert(event.begun);
+            *at = event.begun.min(*at);
         }
     }
     let is_steady = |event: &&Event| match &event.seen {
-        Seen::Accepted(session) | Seen::Refused(session) | Seen::Unanswered(session) => !touched.contains(session),
+        Seen::Accepted(session) | Seen::Refused(session) | Seen::Unanswered(session) => {
+            touched.get(session).is_none_or(|at| *at > event.answered)
+        }
         _ => false,
     };
     events.iter().filter(is_steady).collect()

@@ -290,8 +290,9 @@ impl Case<'_> {
                 Seen::Refused(session) | Seen::Unanswered(session) => (session, 0),
                 _ => continue,
             };
-            let is_untouched = self.fates.get(session).is_none_or(|fate| fate.touched.is_none());
-            if is_untouched && !self.was_disturbed(event) {
+            // Yet: nobody had begun to end it.
+            let touched = self.fates.get(session).and_then(|fate| fate.touched);
+            if touched.is_none_or(|at| at > event.answered) && !self.was_disturbed(event) {
                 accepted += yes;
                 made += 1;
             }

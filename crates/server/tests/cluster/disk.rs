@@ -40,7 +40,9 @@ pub(crate) fn sqlite() {
         let is_good = client.check(0, at);
         assert_eq!(client.log_out(0, at), if is_good { Came::Done } else { Came::Refused });
         for _ in 0..100 {
-            sessions.iter().for_each(|session| client.check_everywhere(0, session));
+            for session in &sessions {
+                client.check_everywhere(0, session);
+            }
         }
     }
     assert_eq!(judge(&record.events()), []);

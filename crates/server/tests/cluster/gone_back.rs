@@ -11,19 +11,19 @@ use crate::{cluster, load};
 const WHILE: Duration = Duration::from_secs(1);
 
 pub(crate) fn put_back() {
-    losing(&[Fault::PutBack, Fault::PutBackWhileStopped]);
+    losing(&[&[Fault::Pause(1), Fault::PutBack], &[Fault::PutBackWhileStopped]]);
 }
 
 pub(crate) fn fail_over() {
-    losing(&[Fault::FailOver]);
+    losing(&[&[Fault::FailOver]]);
 }
 
-fn losing(losses: &[Fault]) {
+fn losing(losses: &[&[Fault]]) {
     let mut cluster = cluster(&[]);
     let load = load(&cluster);
     let mut disturbances = Vec::new();
     for loss in losses {
-        disturbances.extend(lose(*loss, &mut cluster, &load));
+        disturbances.extend(lose(loss, &mut cluster, &load));
         std::thread::sleep(WHILE);
     }
     judge(load, &disturbances);

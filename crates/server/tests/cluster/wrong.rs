@@ -2,15 +2,15 @@
 //!
 //! The nodes are the real ones: what is wrong is the database, which tells them that others know what they do not know.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cerrojo_chaos::client::{Client, Session};
 use cerrojo_chaos::cluster::Cluster;
-use cerrojo_chaos::history::{Fault, judge_under};
+use cerrojo_chaos::history::{Fault, judge};
 use cerrojo_chaos::node::{Cut, Node};
 use cerrojo_chaos::postgres::Stop;
 use cerrojo_chaos::record::Record;
-use std::sync::Arc;
 
 use crate::cluster;
 
@@ -25,7 +25,7 @@ const BEHIND: usize = 2;
 pub(crate) fn answers_early() {
     assert_eq!(behind_within_its_lease(|_| {}), 0, "the right cluster is convicted");
     let convicted = behind_within_its_lease(|cluster| {
-        cluster.database.sql(EVERYBODY_KNOWS);
+        cluster.database.execute(EVERYBODY_KNOWS);
         // Until the next renewal the rows are as they were.
         std::thread::sleep(Duration::from_secs(1));
     });
@@ -37,7 +37,7 @@ pub(crate) fn removes_leases() {
     let (record, mut client, sessions) = signed_in(&cluster);
     cluster.nodes[BEHIND].cut(Cut::Both);
     // As a waiting node would that had no patience.
-    cluster.database.sql("DELETE FROM leases");
+    cluster.database.execute("DELETE FROM leases");
     log_out_and_check(&mut client, &sessions);
     assert!(accepted_after_ending(&record) > 0, "a cluster that removes leases at once was not convicted");
     cluster.nodes.iter_mut().for_each(Node::kill);
@@ -61,7 +61,9 @@ pub(crate) fn forgets() {
     cluster.put_copy_back();
     cluster.nodes.iter_mut().for_each(Node::launch);
     cluster.nodes.iter_mut().for_each(Node::wait_until_ready);
-    sessions.iter().for_each(|session| client.check_everywhere(0, session));
+    for session in &sessions {
+        client.check_everywhere(0, session);
+    }
     assert!(accepted_after_ending(&record) > 0, "a cluster that forgot was not convicted");
 }
 
@@ -80,7 +82,9 @@ fn signed_in(cluster: &Cluster) -> (Arc<Record>, Client, Vec<Session>) {
     let mut client = Client::new(&record, &cluster.addresses(), "somebody");
     assert!(client.register(0), "an account cannot be made");
     let sessions: Vec<Session> = (0..3).filter_map(|node| client.sign_in(node)).collect();
-    sessions.iter().for_each(|session| client.check_everywhere(0, session));
+    for session in &sessions {
+        client.check_everywhere(0, session);
+    }
     (record, client, sessions)
 }
 
@@ -92,6 +96,6 @@ fn log_out_and_check(client: &mut Client, sessions: &[Session]) {
 }
 
 fn accepted_after_ending(record: &Record) -> usize {
-    let faults = judge_under(&Default::default(), &record.events());
+    let faults = judge(&record.events());
     faults.iter().filter(|fault| matches!(fault, Fault::AcceptedAfterEnding { .. })).count()
 }
