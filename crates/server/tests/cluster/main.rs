@@ -1,7 +1,13 @@
 //! Several real nodes on a real PostgreSQL server, and what becomes of the guarantee when things break.
 //!
 //! It has a harness of its own: everything runs in namespaces that have to be made before there is any thread.
-#![expect(clippy::print_stdout, clippy::panic, clippy::indexing_slicing, reason = "this is a test")]
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is a test"
+)]
 
 mod broken;
 mod disk;
