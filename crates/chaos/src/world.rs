@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::mount::MountFlags;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Set for the process that is inside.
@@ -39,7 +40,9 @@ pub fn enter() {
 fn settle_in() {
     // PostgreSQL and `ip` write to these; what they write belongs to this world alone.
     for place in [FILES, "/run"] {
-        run("mount", ["-t", "tmpfs", "-o", "mode=1777", "tmpfs", place]);
+        // The program `mount` does this for root alone.
+        rustix::mount::mount("tmpfs", place, "tmpfs", MountFlags::empty(), c"mode=1777")
+            .unwrap_or_else(|error| panic!("{place} of this world's own: {error}"));
     }
     run("ip", ["link", "set", "lo", "up"]);
     // The first process of its namespace is not ended by signals that it does not ask for.
