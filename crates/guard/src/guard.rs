@@ -214,6 +214,13 @@ impl Guard {
         self.lists.open(name, capacity);
     }
 
+    /// Opens a list as [`Guard::open_list`] does, with every bit set that is set in `bitmap` (the first of a byte is its
+    /// lowest) before any check can look. If the list is open already the bits are set in it, and those that were not
+    /// before are the answer; what lies beyond the list is passed over.
+    pub fn open_list_with(&self, name: &ListName, capacity: u32, bitmap: &[u8]) -> Vec<ListIndex> {
+        self.lists.open_with(name, capacity, bitmap)
+    }
+
     /// Sets a session's bit, for ever. False: the list is not known (its tokens are refused anyhow); the ending is kept
     /// and is there when the list is opened.
     pub fn end(&self, list: &ListName, index: ListIndex) -> bool {

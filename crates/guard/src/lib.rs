@@ -10,6 +10,8 @@
 //! signer's side: [`Claims`], [`signing_input`] and [`attach_signature`].
 
 mod claims;
+#[cfg(feature = "connect")]
+pub mod follow;
 mod guard;
 #[cfg(feature = "hostile")]
 pub mod hostile;
