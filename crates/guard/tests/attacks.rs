@@ -19,7 +19,7 @@ fn all_refused(world: &World, good: &str, hostile: &[Hostile]) {
         match world.guard.check(token) {
             // A name like any other, of a list that may be new: refused until somebody opens it.
             Err(Refusal::UnknownList(verified)) => {
-                assert_eq!(verified.list.as_str(), "AAAAAAAAAAAAAAAAAAAAAA", "{name}")
+                assert_eq!(verified.list.as_str(), "AAAAAAAAAAAAAAAAAAAAAA", "{name}");
             }
             refused => assert_eq!(refused, Err(Refusal::Invalid), "{name}: {token:.200}"),
         }
