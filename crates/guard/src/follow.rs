@@ -36,6 +36,8 @@ pub enum Fault {
     OtherAudience,
     /// It went on from a position in another history.
     OtherIncarnation,
+    /// Something was looked up while a snapshot was underway that does not have it: it may be over or newer.
+    Doubt,
 }
 
 impl fmt::Display for Fault {
@@ -48,8 +50,12 @@ impl fmt::Display for Fault {
             Self::OtherIssuer => "the server speaks for another issuer",
             Self::OtherAudience => "the server's audience has changed: start this service again",
             Self::OtherIncarnation => "the server went on from a position in another history",
+            Self::Doubt => "something was looked up while a snapshot was underway; it is asked for again",
         })
     }
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests;

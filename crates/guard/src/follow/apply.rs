@@ -1,6 +1,5 @@
 //! What is told, applied to the guard: bits and retirements first, so that freshness comes after them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use cerrojo_domain::{KeyId, ListName};
@@ -24,15 +23,13 @@ impl Follower {
 
     /// The end of a snapshot whose lists are open: what is not in it and was there before is over.
     pub(super) fn apply_snapshot(&mut self, snapshot: &Snapshot, source: Source, look: Look) -> Result<(), Fault> {
-        self.apply_keys(&snapshot.keys, source, look)?;
-        let in_use: HashSet<&ListName> = snapshot.lists.iter().collect();
-        for name in self.known.lists_before(look) {
-            if !in_use.contains(&name) {
-                self.retire_list(&name)?;
-            }
+        let keys_in_doubt = self.apply_keys(&snapshot.keys, source, look)?;
+        let lists = self.known.other_lists(&snapshot.lists, look);
+        for name in lists.over {
+            self.retire_list(&name)?;
         }
         self.known.nothing_is_awaited();
-        Ok(())
+        if keys_in_doubt || lists.doubtful { Err(Fault::Doubt) } else { Ok(()) }
     }
 
     pub(super) fn apply_entries(&mut self, entries: &Entries, source: Source, look: Look) -> Result<(), Fault> {
@@ -52,26 +49,26 @@ impl Follower {
         for id in &entries.retired_keys {
             self.retire_key(id)?;
         }
-        match &entries.keys {
-            Some(keys) => self.apply_keys(keys, source, look),
-            None => Ok(()),
+        if let Some(keys) = &entries.keys {
+            // None is in doubt: those that are over are also named one by one.
+            self.apply_keys(keys, source, look)?;
         }
+        Ok(())
     }
 
-    /// The whole set as of a look.
-    fn apply_keys(&mut self, keys: &KeySet, source: Source, look: Look) -> Result<(), Fault> {
+    /// The whole set as of a look. True: a key is in doubt.
+    fn apply_keys(&mut self, keys: &KeySet, source: Source, look: Look) -> Result<bool, Fault> {
         let guard = self.met()?;
         for (id, key) in keys.iter() {
             let id = KeyId::from_text(id);
             self.known.key(&id, source)?;
             guard.add_key(id, key.clone());
         }
-        for id in self.known.keys_before(look) {
-            if keys.get(id.as_str()).is_none() {
-                self.retire_key(&id)?;
-            }
+        let others = self.known.other_keys(keys, look);
+        for id in others.over {
+            self.retire_key(&id)?;
         }
-        Ok(())
+        Ok(others.doubtful)
     }
 
     fn retire_list(&mut self, name: &ListName) -> Result<(), Fault> {

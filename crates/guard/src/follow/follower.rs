@@ -127,9 +127,16 @@ impl Follower {
         std::mem::take(&mut self.told)
     }
 
+    /// Notes that a list is about to be looked up: to be called before the request is sent. A snapshot that comes meanwhile
+    /// may say that the list is over; an answer that is older than that then opens nothing.
+    pub fn looking_up(&mut self, name: &ListName) -> Result<(), Fault> {
+        let source = Source { asking: self.next_asking(), at: self.clock.elapsed() };
+        self.known.awaited(name, 0, source)
+    }
+
     /// Opens a list that was looked up.
     pub fn looked_up(&mut self, list: &ListState) -> Result<(), Fault> {
-        let source = Source { asking: self.next_asking(), read: self.clock.elapsed() };
+        let source = Source { asking: self.next_asking(), at: self.clock.elapsed() };
         self.open(list, source)
     }
 
@@ -141,7 +148,7 @@ impl Follower {
     }
 
     fn apply_polled(&mut self, asked: Duration, after: Option<&Position>, body: &[u8]) -> Result<(), Fault> {
-        let source = Source { asking: self.next_asking(), read: self.clock.elapsed() };
+        let source = Source { asking: self.next_asking(), at: self.clock.elapsed() };
         let terms: Terms = read(body, "entries")?;
         let polled: RawPolled = read(body, "entries")?;
         let look = Look { asking: source.asking, at: look_at(asked, polled.elapsed) };
@@ -161,7 +168,7 @@ impl Follower {
         }
         self.incarnation = Some(terms.incarnation);
         self.position = Some(Position::from_text(polled.position).ok_or(Fault::Malformed("position"))?);
-        self.raise_freshness(look.at, source.read);
+        self.raise_freshness(look.at, source.at);
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! What a guard knows since when, and how much of it there may be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use cerrojo_domain::{KeyId, ListName};
 
 use super::Fault;
+use crate::keys::KeySet;
 
 /// Names of lists and keys, retired ones too: they are refused for ever, so they are never forgotten.
 const MOST_NAMES: usize = 100_000;
@@ -19,8 +20,9 @@ const MOST_AWAITED: usize = 1 << 20;
 pub(super) struct Source {
     /// The asking: one stream, one answer to polling or to a look-up.
     pub(super) asking: u64,
-    /// The guard's clock when it was read.
-    pub(super) read: Duration,
+    /// The guard's clock when it was there for certain: when a message was read, when a list was looked up that a valid token
+    /// named.
+    pub(super) at: Duration,
 }
 
 /// When, by the guard's clock, a server began to look at what it then sent; it was not earlier than this.
@@ -32,9 +34,28 @@ pub(super) struct Look {
 
 impl Look {
     /// Whether what was told so was there when the server looked. Within one asking things come in their order; what came
-    /// another way may have been made since, however long this look was underway, unless it was read before the look.
+    /// another way was there only if it was before the look.
     fn is_after(self, told: Source) -> bool {
-        told.asking == self.asking || told.read <= self.at
+        told.asking == self.asking || told.at <= self.at
+    }
+}
+
+/// What the guard knows and the server did not name.
+#[derive(Debug)]
+pub(super) struct Others<T> {
+    /// It was there before the server looked, so it is over.
+    pub(super) over: Vec<T>,
+    /// Whether there is something that came another way and may have been made after the look, or be over by then.
+    pub(super) doubtful: bool,
+}
+
+impl<T: Clone> Others<T> {
+    fn of<'a>(all: impl Iterator<Item = (&'a T, Source)>, look: Look) -> Self
+    where
+        T: 'a,
+    {
+        let (over, doubtful): (Vec<_>, Vec<_>) = all.partition(|(_, told)| look.is_after(*told));
+        Self { over: over.into_iter().map(|(name, _)| name.clone()).collect(), doubtful: !doubtful.is_empty() }
     }
 }
 
@@ -125,14 +146,19 @@ impl Known {
         self.awaited = 0;
     }
 
-    /// The lists that a server which looked when `look` says must still have if they are in use.
-    pub(super) fn lists_before(&self, look: Look) -> Vec<ListName> {
-        self.lists.iter().filter(|(_, list)| look.is_after(list.told)).map(|(name, _)| name.clone()).collect()
+    /// Lists beyond these, which the server has in use as of a look.
+    pub(super) fn other_lists(&self, in_use: &[ListName], look: Look) -> Others<ListName> {
+        let in_use: HashSet<&ListName> = in_use.iter().collect();
+        Others::of(
+            self.lists.iter().map(|(name, list)| (name, list.told)).filter(|(name, _)| !in_use.contains(name)),
+            look,
+        )
     }
 
     /// The same for keys.
-    pub(super) fn keys_before(&self, look: Look) -> Vec<KeyId> {
-        self.keys.iter().filter(|(_, told)| look.is_after(**told)).map(|(id, _)| id.clone()).collect()
+    pub(super) fn other_keys(&self, in_use: &KeySet, look: Look) -> Others<KeyId> {
+        let others = self.keys.iter().map(|(id, told)| (id, *told)).filter(|(id, _)| in_use.get(id.as_str()).is_none());
+        Others::of(others, look)
     }
 
     fn has_room(&self) -> Result<(), Fault> {

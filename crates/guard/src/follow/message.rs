@@ -78,12 +78,14 @@ pub struct ListState {
 /// The end of a snapshot.
 #[derive(Debug, Deserialize)]
 pub(super) struct RawSnapshot {
+    incarnation: Option<Value>,
     keys: Value,
     lists: Vec<String>,
 }
 
 #[derive(Debug)]
 pub(super) struct Snapshot {
+    pub(super) incarnation: Option<Value>,
     pub(super) keys: KeySet,
     pub(super) lists: Vec<ListName>,
 }
@@ -195,7 +197,7 @@ impl RawList {
 
 impl RawSnapshot {
     pub(super) fn check(self) -> Result<Snapshot, Fault> {
-        Ok(Snapshot { keys: key_set(&self.keys)?, lists: list_names(self.lists)? })
+        Ok(Snapshot { incarnation: self.incarnation, keys: key_set(&self.keys)?, lists: list_names(self.lists)? })
     }
 }
 
@@ -215,7 +217,7 @@ impl WholeSnapshot {
     /// The lists one by one, so that not all of them are unpacked at a time.
     pub(super) fn check(self) -> Result<(Snapshot, impl Iterator<Item = Result<ListState, Fault>>), Fault> {
         let names = self.lists.iter().map(|list| list_name(list.name.clone())).collect::<Result<_, _>>()?;
-        let snapshot = Snapshot { keys: key_set(&self.keys)?, lists: names };
+        let snapshot = Snapshot { incarnation: None, keys: key_set(&self.keys)?, lists: names };
         Ok((snapshot, self.lists.into_iter().map(RawList::check)))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::follower::look_at;
 use super::known::{Look, Source};
 use super::message::{Elapsed, Goodbye, ListState, Position, RawEntries, RawSnapshot, Terms, read};
@@ -14,7 +16,8 @@ pub struct Stream {
     asked: Duration,
     parser: EventParser,
     stage: Stage,
-    was_current: bool,
+    /// As hello said, until there was a snapshot.
+    incarnation: Option<Value>,
     goodbye: Option<Duration>,
 }
 
@@ -25,6 +28,8 @@ enum Stage {
     Hello { resumed: bool },
     /// The end of a snapshot.
     Snapshot,
+    /// The same, and nothing else may come before it: the position is of another history.
+    Lost,
     /// Nothing: there is no gap to what the guard has.
     Current,
     /// A fault was found.
@@ -34,7 +39,7 @@ enum Stage {
 impl Stream {
     pub(super) fn new(asking: u64, asked: Duration, resumed: bool) -> Self {
         let stage = Stage::Hello { resumed };
-        Self { asking, asked, parser: EventParser::new(), stage, was_current: false, goodbye: None }
+        Self { asking, asked, parser: EventParser::new(), stage, incarnation: None, goodbye: None }
     }
 
     /// What the guard's clock said before the request was sent.
@@ -69,10 +74,11 @@ impl Stream {
     }
 
     fn apply(&mut self, follower: &mut Follower, event: Event) -> Result<(), Fault> {
-        let source = Source { asking: self.asking, read: follower.clock.elapsed() };
+        let source = Source { asking: self.asking, at: follower.clock.elapsed() };
         match (event.name.as_str(), self.stage) {
             ("hello", Stage::Hello { resumed }) => return self.hello(follower, resumed, &event),
             ("goodbye", _) => self.goodbye = Some(read::<Goodbye>(&event.data, "goodbye")?.pause()),
+            ("entries" | "heartbeat", Stage::Lost) => return Err(Fault::OtherIncarnation),
             ("hello", _) | ("list" | "snapshot" | "entries" | "heartbeat", Stage::Hello { .. }) => {
                 return Err(Fault::OutOfOrder);
             }
@@ -84,10 +90,8 @@ impl Stream {
                 let look = self.look(&event)?;
                 let snapshot = read::<RawSnapshot>(&event.data, "snapshot")?.check()?;
                 follower.apply_snapshot(&snapshot, source, look)?;
-                if std::mem::replace(&mut self.was_current, true) {
-                    // It may be of another history than the hello was.
-                    follower.incarnation = None;
-                }
+                // In the midst of a stream it may be of another history than the hello was.
+                follower.incarnation = snapshot.incarnation.or(self.incarnation.take());
                 self.stage = Stage::Current;
                 self.reached(follower, event.id, (source, look))?;
             }
@@ -108,10 +112,16 @@ impl Stream {
             return Err(Fault::Malformed("issuer"));
         }
         let goes_on = follower.meet(&terms)?;
-        // In another history nobody goes on from the old position, whatever the server believes: a snapshot must come.
-        self.was_current = resumed && goes_on;
-        self.stage = if self.was_current { Stage::Current } else { Stage::Snapshot };
-        follower.incarnation = Some(terms.incarnation);
+        self.stage = match (resumed, goes_on) {
+            (true, true) => Stage::Current,
+            (true, false) => Stage::Lost,
+            (false, _) => Stage::Snapshot,
+        };
+        if self.stage == Stage::Current {
+            follower.incarnation = Some(terms.incarnation);
+        } else {
+            self.incarnation = Some(terms.incarnation);
+        }
         Ok(())
     }
 
@@ -132,7 +142,7 @@ impl Stream {
 
     fn looked(&self, follower: &mut Follower, source: Source, look: Look) {
         if self.stage == Stage::Current {
-            follower.raise_freshness(look.at, source.read);
+            follower.raise_freshness(look.at, source.at);
         }
     }
 }
