@@ -9,7 +9,11 @@
 //! RFC 8725), [`VerifyingKey`] and [`KeySet`] (RFC 7517), [`status_list`] (draft-ietf-oauth-status-list), and the
 //! signer's side: [`Claims`], [`signing_input`] and [`attach_signature`].
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod claims;
+#[cfg(feature = "connect")]
+mod connect;
 #[cfg(feature = "connect")]
 pub mod follow;
 mod guard;
@@ -23,6 +27,8 @@ pub mod status_list;
 mod verdict;
 
 pub use claims::{Claims, Status, StatusList};
+#[cfg(feature = "connect")]
+pub use connect::{ConnectError, ConnectedGuard, Denied, Ended, Options, Over, UntilEnded};
 pub use guard::{Guard, Policy};
 pub use jws::{
     Header, Jws, JwsError, Kind, Payload, SESSION_TOKEN, SESSION_TYP, STATUS_LIST_TOKEN, STATUS_LIST_TYP,

@@ -85,6 +85,18 @@ impl Follower {
         }
     }
 
+    /// The clock that freshness is measured by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// How old the guard's knowledge may be where it says yes.
+    #[must_use]
+    pub fn max_staleness(&self) -> Duration {
+        self.expected.max_staleness
+    }
+
     /// The guard; there is none before the server said hello.
     #[must_use]
     pub fn guard(&self) -> Option<&Arc<Guard>> {

@@ -175,6 +175,12 @@ fn key_id(text: String) -> Result<KeyId, Fault> {
 }
 
 impl ListState {
+    /// The list's name.
+    #[must_use]
+    pub fn name(&self) -> &ListName {
+        &self.name
+    }
+
     /// Reads a `list` event's data or the answer to looking a list up.
     pub fn read(data: &[u8]) -> Result<Self, Fault> {
         read::<RawList>(data, "list")?.check()
