@@ -1,5 +1,8 @@
 //! Verifies Cerrojo's session tokens: signature, claims, then one bit.
 //!
+//! A service that wants to know of its requests' sessions starts with [`Guard::connect`] and the crate's README; on axum
+//! with [`axum::Session`]. What follows is for whoever brings news to a guard some other way, as the server itself does.
+//!
 //! A [`Guard`] answers from memory and never waits. It is given keys ([`Guard::add_key`]), status lists
 //! ([`Guard::open_list`], [`Guard::end`]) and a lease ([`Guard::hold_lease_until`]) by whatever follows the log, and
 //! then says of a token whether its session may go on ([`Guard::check`]). It opens no connection, reads no file and
@@ -25,6 +28,11 @@ mod lease;
 mod lists;
 pub mod status_list;
 mod verdict;
+
+/// What the README shows compiles.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use claims::{Claims, Status, StatusList};
 #[cfg(feature = "connect")]
