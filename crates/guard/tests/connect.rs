@@ -250,6 +250,21 @@ async fn what_is_wrong_at_the_start_is_said() {
 }
 
 #[tokio::test]
+async fn tls_is_trusted_only_as_far_as_its_root() {
+    let fake = Fake::start_tls().await;
+    let guard = fake.options().ca_file(fake::CA_FILE).connect().await.unwrap();
+    let token = fake.token(LIST, 7);
+    assert!(guard.check(&token).await.is_ok());
+    fake.end(LIST, 7);
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    let stranger = fake.options().start_within(Duration::from_millis(700)).connect().await.unwrap_err();
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    let other_name = fake.issuer.replace("localhost", "127.0.0.1");
+    let other = Guard::connect_with(other_name).ca_file(fake::CA_FILE).start_within(Duration::from_millis(700));
+    assert!(other.connect().await.unwrap_err().to_string().contains("certificate"));
+}
+
+#[tokio::test]
 async fn uses_are_reported_and_those_that_could_not_be_are_kept() {
     let fake = Fake::start().await;
     fake.world().faults.report = Some(1500);

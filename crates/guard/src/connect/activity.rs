@@ -14,7 +14,7 @@ use super::shared::Shared;
 
 /// How often uses are collected when the server does not want to know.
 const USUAL: Duration = Duration::from_mins(1);
-const SHORTEST: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(100);
 /// Uses that are kept while they cannot be sent.
 const MOST: usize = 200_000;
 /// Uses in one request: fewer than 64 KiB, whatever the names and numbers are.

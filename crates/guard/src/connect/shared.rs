@@ -111,7 +111,11 @@ impl Shared {
         if let Err(fault) = &result {
             count(&self.counts.faults);
             self.client.note(fault);
-            tracing::error!(%fault, "what the server sent was not applied");
+            if *fault == Fault::Doubt {
+                tracing::info!(%fault);
+            } else {
+                tracing::error!(%fault, "what the server sent was not applied");
+            }
         }
         result
     }

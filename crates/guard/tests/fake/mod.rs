@@ -21,9 +21,13 @@ use cerrojo_guard::{
     signing_input, status_list,
 };
 use futures_core::Stream;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::support::Signer;
 
@@ -31,6 +35,8 @@ pub(crate) const AUDIENCE: &str = "https://api.example";
 pub(crate) const LIST: &str = "LsT0aB1cD2eF3gH4iJ5kLm";
 pub(crate) const KID: &str = "kOpQ7dVvA1w2x3y4z5A6Bc";
 const CAPACITY: u32 = 1000;
+/// The root of what [`Fake::start_tls`] shows.
+pub(crate) const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/tls/ca.pem");
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(200);
 
 /// What is wrong with it.
@@ -90,6 +96,40 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) async fn start() -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (fake, app) = Self::at(format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        fake
+    }
+
+    /// The same behind TLS, as `localhost`, by a root that only [`CA_FILE`] has.
+    pub(crate) async fn start_tls() -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (fake, app) = Self::at(format!("https://localhost:{}", listener.local_addr().unwrap().port()));
+        let chain = vec![CertificateDer::from_pem_slice(include_bytes!("tls/leaf.pem")).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key")).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (acceptor, app) = (acceptor.clone(), app.clone());
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let service = hyper_util::service::TowerToHyperService::new(app);
+                    let io = hyper_util::rt::TokioIo::new(stream);
+                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+                });
+            }
+        });
+        fake
+    }
+
+    fn at(issuer: String) -> (Arc<Self>, Router) {
         let faults = Faults {
             streams: None,
             entries: None,
@@ -119,7 +159,7 @@ impl Fake {
             open_streams: 0,
         };
         let fake = Arc::new(Self {
-            issuer: format!("http://{}", listener.local_addr().unwrap()),
+            issuer,
             world: Mutex::new(world),
             grown: watch::Sender::new(0),
             goodbye: watch::Sender::new(0),
@@ -132,8 +172,7 @@ impl Fake {
             .route("/api/guards/lists/{name}", get(list))
             .route("/api/guards/activity", post(activity))
             .with_state(Arc::clone(&fake));
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        fake
+        (fake, app)
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
