@@ -180,3 +180,16 @@ fn a_server_cannot_make_the_guards_memory_grow_without_bound() {
     assert_eq!(follower.polled(Duration::ZERO, after.as_ref(), &retired), Err(Fault::TooMany));
     assert!(matches!(follower.take_told().first(), Some(Told::Ended(..))));
 }
+
+#[test]
+fn a_list_has_exactly_the_bits_that_its_capacity_needs() {
+    let read = |capacity: u32, bytes: usize| {
+        let list = json!({ "name": "a", "capacity": capacity, "lst": encode(&vec![0; bytes]) });
+        ListState::read(list.to_string().as_bytes()).is_ok()
+    };
+    for (capacity, bytes) in [(1, 1), (8, 1), (9, 2), (512, 64)] {
+        assert!(read(capacity, bytes));
+        assert!(!read(capacity, bytes - 1) && !read(capacity, bytes + 1));
+    }
+    assert!(!read(0, 0));
+}

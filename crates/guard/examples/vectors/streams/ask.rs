@@ -49,10 +49,12 @@ fn resumed(world: &World, token: &str) -> Result<Vec<Value>, Box<dyn Error>> {
             .done(),
         Script::begun("the connection is lost in the midst of a snapshot: it is asked for again", world)
             .receives(1000, &event("list", None, &LARGE.json()))
+            .receives(1400, &ended("p2", 1400, &SMALL, &[43]))
             .heartbeat(1500, 1500)
             .loses(2000)
             .checks(5009, token, "accepted")
             .checks(5010, token, "unavailable")
+            .checks(5010, &other, "refused")
             .asks_after(6000, Some("p1"))
             .snapshot(6050, 5, &first(world))
             .checks(6050, token, "accepted")

@@ -12,6 +12,7 @@ pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
         tail(world)?,
         cut_up(world)?,
         bits_stay(world)?,
+        bits_of_a_later_snapshot(world)?,
         retired_list(world)?,
         retired_key(world)?,
         keys_come_and_go(world)?,
@@ -65,6 +66,19 @@ fn bits_stay(world: &World) -> One {
         .checks(1300, &token, "refused")
         .checks(1300, &world.token(&SMALL, 3)?, "refused")
         .checks(1300, &world.token(&SMALL, 44)?, "accepted")
+        .done())
+}
+
+fn bits_of_a_later_snapshot(world: &World) -> One {
+    let token = world.token(&SMALL, 42)?;
+    let later = List { ended: &[3, 42, 64, 999], ..SMALL };
+    Ok(Script::begun("a later snapshot sets the bits of a list that is known", world)
+        .checks(60, &token, "accepted")
+        .loses(100)
+        .asks_after(9000, Some("p1"))
+        .snapshot(9050, 10, &snapshot_of(&world.first_keys(), &[later], "p9"))
+        .checks(9050, &token, "refused")
+        .checks(9050, &world.token(&SMALL, 43)?, "accepted")
         .done())
 }
 
