@@ -111,6 +111,7 @@ impl Seeding {
             master_key,
             lease: Lease::Holder,
             side_file: Some(folder.join("cerrojo.db.position")),
+            about: String::new(),
         })
         .await
         .map_err(|error| Failure(format!("{error:?}")))?;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{ListIndex, ListName, UnixMillis};
+use cerrojo_domain::{ListIndex, ListName};
 use cerrojo_store::sessions;
 
-use crate::{App, Trouble};
+use crate::{App, Trouble, picture};
 
 /// So many to a transaction, so that others get their turn at the one writer.
 const CHUNK: usize = 1000;
@@ -24,21 +24,33 @@ pub async fn write_down(app: &App) -> Result<(), Trouble> {
     let mut left = seen.as_slice();
     while !left.is_empty() {
         let (chunk, rest) = left.split_at(left.len().min(CHUNK));
-        if let Err(trouble) = write(app, chunk).await {
+        if let Err(error) = sessions::saw(&app.store, chunk).await {
             for (list, index, at) in left {
                 app.guard.used(list, *index, *at);
             }
-            return Err(trouble);
+            return Err(error.into());
         }
         left = rest;
     }
     Ok(())
 }
 
-async fn write(app: &App, chunk: &[(ListName, ListIndex, UnixMillis)]) -> Result<(), Trouble> {
-    let mut tx = app.store.begin().await?;
-    for (list, index, at) in chunk {
-        sessions::saw(&mut tx, list, *index, *at).await?;
+/// How often whoever saw uses elsewhere is to tell of them; `None`: nobody needs to.
+#[must_use]
+pub fn report_interval(app: &App) -> Option<Duration> {
+    app.settings.idle_timeout.map(|_| interval(app))
+}
+
+/// Uses that a service saw, each so long ago; written down when this returns. Those of ended sessions and of lists that
+/// are not in use are passed over.
+pub async fn report(app: &App, uses: &[(ListName, Vec<(ListIndex, Duration)>)]) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    for (list, seen) in uses {
+        if picture::is_in_use(app, list).await? {
+            for (index, ago) in seen.iter().filter(|(index, _)| !app.guard.is_over(list, *index)) {
+                app.guard.used(list, *index, now.minus(*ago));
+            }
+        }
     }
-    Ok(tx.commit().await?)
+    write_down(app).await
 }

@@ -7,27 +7,34 @@ use std::time::Duration;
 use cerrojo_domain::{Clock, Random};
 use cerrojo_guard::{Guard, Policy};
 use cerrojo_store::commits::{self, Witness};
-use cerrojo_store::{Store, StoreError, leases, log};
+use cerrojo_store::{Store, StoreError, leases};
 use tokio::sync::Notify;
 
 use crate::end::Ender;
-use crate::follow::{self, Follower};
+use crate::feed::Feed;
+use crate::follow::{self, Applied, Follower};
 use crate::hashing::Hasher;
 use crate::keys::{KeyError, Keyring, KeyringParts, MasterKey};
+use crate::lease::{self, Membership};
 use crate::limits::Limits;
 use crate::lists::Blocks;
 use crate::mail::Mailer;
+use crate::picture::Pictures;
+use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
+use crate::services::Services;
 use crate::side_file::{Remembered, SideFile};
 use crate::status_list::StatusListTokens;
-use crate::went_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
+use crate::went_back::{self, Court};
 use crate::{Settings, Trouble};
 
 /// Whether this process may say yes from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// It holds the operating system's lock on the database.
+    /// It holds the operating system's lock on the database (SQLite).
     Holder,
-    /// Another process does: this is a command beside a running server.
+    /// One of the nodes on a database: its right runs out and is renewed (PostgreSQL).
+    Member,
+    /// It may not: this is a command beside running servers.
     Guest,
 }
 
@@ -47,8 +54,10 @@ pub struct Parts {
     pub master_key: MasterKey,
     /// Whether this process holds the lock.
     pub lease: Lease,
-    /// Where the last position of the log is kept beside the database.
+    /// Where the last position of the log is kept beside the database, or by a node of its own.
     pub side_file: Option<PathBuf>,
+    /// Where this node listens and which version it is, for people who look at the cluster.
+    pub about: String,
 }
 
 /// Everything that use cases need.
@@ -75,10 +84,16 @@ pub struct App {
     pub mail_waiting: Notify,
     /// Signed lists that were made lately.
     pub status_list_tokens: StatusListTokens,
+    /// The newest entries of the log, for those who follow from outside.
+    pub feed: Feed,
+    /// Services that may follow, as read lately.
+    pub services: Services,
+    pub(crate) pictures: Pictures,
     pub(crate) lease: Lease,
     pub(crate) node: String,
     pub(crate) ender: Ender,
     pub(crate) follower: Follower,
+    pub(crate) membership: Membership,
     pub(crate) blocks: Blocks,
     pub(crate) writing_down: tokio::sync::Mutex<()>,
     pub(crate) side_file: Option<Arc<SideFile>>,
@@ -119,12 +134,16 @@ impl App {
     /// # Errors
     /// [`StartError`] if the keys were sealed with another master key or the database cannot be read.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
-        let Parts { settings, store, clock, random, mailer, master_key, lease, side_file } = parts;
+        let Parts { settings, store, clock, random, mailer, master_key, lease, side_file, about } = parts;
         let side_file = match side_file {
-            Some(path) if lease == Lease::Holder => Some(Arc::new(open_side_file(&path)?)),
+            Some(path) if lease != Lease::Guest => Some(Arc::new(open_side_file(&path)?)),
             _ => None,
         };
-        if let Some(file) = &side_file {
+        let mut identity = String::new();
+        if !store.is_sqlite() {
+            let court = Court { store: &store, clock: &*clock, random: &*random, failover: settings.failover };
+            identity = went_back::at_start(court, side_file.as_deref()).await?;
+        } else if let Some(file) = &side_file {
             end_everything_if_it_went_back(&store, file, (&*clock, &*random)).await?;
         }
         let guard = Arc::new(Guard::new(
@@ -150,12 +169,12 @@ impl App {
         .await
         .map_err(StartError::Keys)?;
         let loading = Loading { store: &store, guard: &guard, idle_timeout: settings.idle_timeout };
-        let position = follow::load(&loading).await?;
+        let (applied, _) = follow::load(&loading).await?;
         let limits = Limits::new(settings.login_limit, settings.public_limit, Arc::clone(&clock));
         limits.load(&store).await?;
         let node = cerrojo_domain::SessionId::new(&*random).to_string();
         if lease == Lease::Holder {
-            leases::take_only(&store, &node, position.number).await?;
+            leases::take_only(&store, &node, applied.position.number).await?;
             guard.hold_lease_until(Duration::MAX);
         }
         let hasher = Hasher::start(&settings.password, Arc::clone(&clock), Arc::clone(&random));
@@ -166,10 +185,14 @@ impl App {
             mailer,
             mail_waiting: Notify::new(),
             status_list_tokens: StatusListTokens::default(),
+            feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
+            services: Services::default(),
+            pictures: Pictures::default(),
             lease,
             node,
             ender: Ender::start(Weak::clone(me)),
-            follower: Follower::at(position.clone()),
+            follower: Follower::at(applied.clone(), identity),
+            membership: Membership::new(about),
             blocks: Blocks::default(),
             writing_down: tokio::sync::Mutex::default(),
             side_file,
@@ -180,7 +203,8 @@ impl App {
             random,
             guard,
         });
-        app.remember(position).await?;
+        app.remember(applied).await?;
+        lease::beat(&app).await?;
         Ok(app)
     }
 
@@ -195,11 +219,14 @@ impl App {
         self.me.upgrade().ok_or_else(|| Trouble::Unavailable("shutting down".to_owned()))
     }
 
-    async fn remember(&self, position: cerrojo_domain::Position) -> Result<(), StartError> {
+    /// What is needed to find out whether the database went back.
+    pub(crate) fn court(&self) -> Court<'_> {
+        Court { store: &self.store, clock: &*self.clock, random: &*self.random, failover: self.settings.failover }
+    }
+
+    async fn remember(&self, Applied { position, incarnation }: Applied) -> Result<(), StartError> {
         let Some(file) = &self.side_file else { return Ok(()) };
-        let mut run = self.store.reader();
-        let incarnation = log::incarnation(&mut run).await?;
-        let commits = commits::count(&mut run).await?;
+        let commits = commits::count(&mut self.store.reader()).await?;
         file.set(Remembered { incarnation, position, commits, in_file: 0 }).map_err(|error| unusable(&error))?;
         Ok(checkpoint(self).await?)
     }

@@ -7,7 +7,7 @@ use cerrojo_guard::{Refusal, Verified};
 use cerrojo_store::sessions;
 
 use crate::end::{self, How, Outcome};
-use crate::{App, Trouble};
+use crate::{App, Trouble, lists};
 
 /// The session that a request's token belongs to, checked.
 pub type Caller = Arc<Verified>;
@@ -30,7 +30,15 @@ impl<E: Into<Trouble>> From<E> for AuthError {
 /// Checks a token from memory. Only idleness is decided in the database, and that a session has expired is written there
 /// once.
 pub async fn authenticate(app: &App, token: &str) -> Result<Caller, AuthError> {
-    match app.guard.check(token) {
+    let mut checked = app.guard.check(token);
+    if let Err(Refusal::UnknownList(session)) = &checked {
+        // Once: made by another node, or none of this installation's.
+        if !lists::look_up(app, &session.list).await? {
+            return Err(AuthError::Invalid);
+        }
+        checked = app.guard.check(token);
+    }
+    match checked {
         Err(Refusal::Idle(session)) => decide_idleness(app, token, &session).await,
         Err(Refusal::Expired(session)) => {
             end_expired(app, &session).await;

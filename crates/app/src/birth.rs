@@ -60,7 +60,7 @@ pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Or
     if !users::sign_in(tx, user.id, user.epoch, cradle.started_at).await? {
         return Ok(Birth::Lost);
     }
-    if lists::by_name(tx, &cradle.list).await?.is_none_or(|list| list.retired) {
+    if lists::held(tx, &cradle.list).await?.is_none_or(|list| list.retired) {
         return Ok(Birth::ListRetired);
     }
     let session = NewSession {

@@ -9,7 +9,7 @@ use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{App, Caller, Trouble, follow};
+use crate::{App, Caller, Lease, Trouble, follow, incarnation};
 
 /// Endings that share one transaction at most.
 const BATCH: usize = 128;
@@ -40,6 +40,20 @@ pub async fn logout(app: &App, caller: &Caller, origin: &Origin) -> Result<(), L
         }
         Err(trouble) => Err(LogoutError::Trouble(trouble)),
     }
+}
+
+/// A logout by a token that is not accepted: if that is because its session has ended, returns only when everybody knows.
+pub async fn known_to_be_over(app: &App, token: &str) -> Result<(), Trouble> {
+    if app.lease == Lease::Holder {
+        return Ok(());
+    }
+    if app.guard.identify(token).is_none() {
+        return Ok(());
+    }
+    // Whatever refuses it was committed before this process knew of it.
+    let head = log::head(&mut app.store.control()).await?.number;
+    follow::reach(app, head).await?;
+    follow::known_everywhere(app, head).await
 }
 
 /// Which session, and under what condition.
@@ -83,11 +97,17 @@ pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Resu
 /// Whatever the log held before counts as well: the caller may have found ended what another one ended, and says so only
 /// when that is known everywhere.
 async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), Trouble> {
+    let head = apply_here(app, tx, entries).await?;
+    follow::known_everywhere(app, head).await
+}
+
+/// Commits and applies. The number that everybody has to know then.
+async fn apply_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<i64, Trouble> {
     let head = tx.head().number;
     tx.commit().await?;
     follow::apply(app, entries).await?;
     follow::reach(app, head).await?;
-    follow::known_everywhere(app, head).await
+    Ok(head)
 }
 
 /// Ends one session together with others that end at the same time.
@@ -205,20 +225,35 @@ fn session_of(entry: &Entry) -> Option<SessionId> {
 }
 
 async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (tx, entries, outcomes): Written) {
-    match commit_here(app, tx, &entries).await {
-        Ok(()) => {
-            for (wanted, outcome) in batch.into_iter().zip(outcomes) {
-                // Whoever asked may have gone away; the ending stays.
-                let _ = wanted.answer.send(Ok(outcome));
-            }
+    let head = match apply_here(app, tx, &entries).await {
+        Ok(head) => head,
+        Err(trouble) => return unconfirmed(batch, &trouble),
+    };
+    if app.lease == Lease::Holder {
+        return tell(batch, outcomes);
+    }
+    // Others wait for their turn at the log, not for the nodes that have to learn of this.
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        match follow::known_everywhere(&app, head).await {
+            Ok(()) => tell(batch, outcomes),
+            Err(trouble) => unconfirmed(batch, &trouble),
         }
-        Err(trouble) => {
-            let cause = trouble.to_string();
-            tracing::error!(cause, "endings could not be confirmed");
-            for wanted in batch {
-                let _ = wanted.answer.send(Err(Trouble::Unavailable(cause.clone())));
-            }
-        }
+    });
+}
+
+fn tell(batch: Vec<Wanted>, outcomes: Vec<Outcome>) {
+    for (wanted, outcome) in batch.into_iter().zip(outcomes) {
+        // Whoever asked may have gone away; the ending stays.
+        let _ = wanted.answer.send(Ok(outcome));
+    }
+}
+
+fn unconfirmed(batch: Vec<Wanted>, trouble: &Trouble) {
+    let cause = trouble.to_string();
+    tracing::error!(cause, "endings could not be confirmed");
+    for wanted in batch {
+        let _ = wanted.answer.send(Err(Trouble::Unavailable(cause.clone())));
     }
 }
 
@@ -237,8 +272,8 @@ fn refuse(batch: Vec<Wanted>, error: StoreError) {
 /// Ends every session there is by one entry: every list is retired and a new incarnation begins. After a restore every
 /// epoch is raised as well, so that sign-ins in flight and pending reset links fail.
 pub(crate) async fn everything(app: &App, ending: Ending) -> Result<(), Trouble> {
-    let incarnation = SessionId::new(&*app.random).to_string();
     let mut tx = app.store.begin_ending().await?;
+    let incarnation = incarnation::after(&[&log::incarnation(&mut *tx).await?], &*app.random);
     let entries = everything_in_tx(&mut tx, &incarnation, &ending).await?;
     commit(app, tx, entries).await?;
     app.keys.make_missing(app).await

@@ -1,45 +1,96 @@
 //! Keeping this process's lists and keys equal to the log.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
-use cerrojo_domain::{Entry, Fact, Position};
-use cerrojo_store::{Reader, commits, leases, lists, log, sessions};
-use tokio::sync::Mutex;
+use cerrojo_domain::{Entry, Fact, ListName, Position};
+use cerrojo_store::{Reader, commits, leases, lists, log, sessions, snapshots};
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{App, Lease, Trouble};
+use crate::{App, Lease, Trouble, lease, went_back};
 
 /// Entries read at once.
 const CHUNK: i64 = 1000;
-/// How long a command waits for the server beside which it runs.
+/// How long others are waited for before it is said that they have not confirmed.
 const CONFIRMATION: Duration = Duration::from_secs(10);
-/// How often it looks.
+/// How often it is looked whether they have, where no word of it comes.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How far this process has applied the log.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    applied: Mutex<Position>,
-    /// What commands beside the server were told last.
+    applied: Mutex<Applied>,
+    /// The same number, for whoever need not wait.
+    number: AtomicI64,
+    /// What others were told last.
     told: AtomicI64,
+    /// How often everything was over: what was read before may be of lists that are not in use any more.
+    overs: AtomicU64,
+    /// The server that the database was on, and which history of it.
+    identity: SyncMutex<String>,
+}
+
+/// Where in which history.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub(crate) position: Position,
+    pub(crate) incarnation: String,
 }
 
 impl Follower {
-    pub(crate) fn at(position: Position) -> Self {
-        Self { told: AtomicI64::new(position.number), applied: Mutex::new(position) }
+    pub(crate) fn at(applied: Applied, identity: String) -> Self {
+        let number = applied.position.number;
+        Self {
+            told: AtomicI64::new(number),
+            number: AtomicI64::new(number),
+            applied: Mutex::new(applied),
+            overs: AtomicU64::new(0),
+            identity: SyncMutex::new(identity),
+        }
+    }
+
+    /// The number of the last entry applied.
+    pub(crate) fn number(&self) -> i64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Whether this is the server, and the history of it, that this process follows.
+    pub(crate) fn is_on(&self, identity: &str) -> bool {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) == identity
+    }
+
+    /// From now on this one.
+    pub(crate) fn moved_to(&self, identity: &str) {
+        identity.clone_into(&mut self.identity.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// While this is held nothing is applied.
+    pub(crate) async fn hold_still(&self) -> MutexGuard<'_, Applied> {
+        self.applied.lock().await
+    }
+
+    /// How often everything was over.
+    pub(crate) fn overs(&self) -> u64 {
+        self.overs.load(Ordering::Acquire)
     }
 }
 
-/// Loads lists, bits and the times of last use, all as of one position of the log, which it returns.
-pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<Position, Trouble> {
+/// Loads lists, bits and the times of last use, all as of one position of the log, which it returns with the lists in use.
+pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<(Applied, HashSet<ListName>), Trouble> {
     let mut run: Reader = parts.store.snapshot().await?;
     let position = log::head(&mut run).await?;
+    let incarnation = log::incarnation(&mut run).await?;
+    let mut names = HashSet::new();
     for list in lists::in_use(&mut run).await? {
         parts.guard.open_list(&list.name, list.capacity);
+        names.insert(list.name);
     }
-    for (list, ended) in sessions::ended_bits(&mut run).await? {
-        for index in ended {
+    for (list, ended) in snapshots::endings(&mut run).await? {
+        parts.guard.end_all(&list, &ended.bits);
+        for index in ended.since {
             parts.guard.end(&list, index);
         }
     }
@@ -48,7 +99,7 @@ pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<Position, Tr
             parts.guard.seen(&list, index, at);
         }
     }
-    Ok(position)
+    Ok((Applied { position, incarnation }, names))
 }
 
 /// Applies entries that this process committed. What they say holds in memory when this returns, and so does all that
@@ -62,13 +113,13 @@ pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
         }
     }
     let mut applied = app.follower.applied.lock().await;
-    if last.position.number <= applied.number {
+    if last.position.number <= applied.position.number {
         return Ok(());
     }
-    if first.position.number > applied.number + 1 {
+    if first.position.number > applied.position.number + 1 {
         return read_on(app, &mut applied).await;
     }
-    apply_facts(app, entries).await?;
+    apply_facts(app, &mut applied, entries).await?;
     advance(app, &mut applied, last.position.clone());
     Ok(())
 }
@@ -82,28 +133,58 @@ pub async fn catch_up(app: &App) -> Result<(), Trouble> {
 /// Applies the log up to entry `number` at least.
 pub(crate) async fn reach(app: &App, number: i64) -> Result<(), Trouble> {
     let mut applied = app.follower.applied.lock().await;
-    if applied.number >= number { Ok(()) } else { read_on(app, &mut applied).await }
+    if applied.position.number >= number { Ok(()) } else { read_on(app, &mut applied).await }
 }
 
-/// One look at the log by the holder of the lease: applies what is new and confirms it to commands that wait.
-pub(crate) async fn look(app: &App) -> Result<(), Trouble> {
+/// Does `then` if the log is applied up to entry `number` and nothing speaks against it, while nothing is applied.
+pub(crate) async fn if_current(app: &App, number: i64, then: impl FnOnce()) -> Result<(), Trouble> {
+    let applied = app.follower.applied.lock().await;
+    if applied.position.number < number || app.membership.is_broken() {
+        return Err(Trouble::Unavailable("this node is not current".to_owned()));
+    }
+    then();
+    Ok(())
+}
+
+/// One look at the log: applies what is new and confirms it to whoever waits.
+pub async fn look(app: &App) -> Result<(), Trouble> {
     catch_up(app).await?;
     if app.lease == Lease::Guest {
         return Ok(());
     }
-    // Whoever applied it: a logout may have come upon a command's entry before this look did.
-    let number = app.follower.applied.lock().await.number;
-    if number > app.follower.told.load(Ordering::Acquire) {
-        leases::set_applied(&app.store, &app.node, number).await?;
-        app.follower.told.fetch_max(number, Ordering::AcqRel);
-    }
-    if let Some(file) = &app.side_file {
+    confirm(app).await?;
+    if let Some(file) = &app.side_file
+        && app.store.is_sqlite()
+    {
         // Commands that end nothing commit too.
         report(file.note_commit(commits::count(&mut app.store.reader()).await?));
     }
     if app.keys.session_signer().is_err() {
         app.keys.make_missing(app).await?;
     }
+    Ok(())
+}
+
+/// Whoever applied it: a logout may have come upon a command's entry before a look did.
+async fn confirm(app: &App) -> Result<(), Trouble> {
+    let number = app.follower.number();
+    if number <= app.follower.told.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    let node = match app.lease {
+        Lease::Member => app.membership.name(),
+        Lease::Holder | Lease::Guest => Some(app.node.clone()),
+    };
+    // Without a lease there is nobody who waits.
+    let Some(node) = node else { return Ok(()) };
+    if let Err(error) = leases::set_applied(&app.store, &node, number).await {
+        if app.lease == Lease::Member {
+            // Removed by somebody who waited too long: it joins anew.
+            app.membership.lost.notify_one();
+        }
+        return Err(error.into());
+    }
+    app.follower.told.fetch_max(number, Ordering::AcqRel);
     Ok(())
 }
 
@@ -114,49 +195,84 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
     }
     let deadline = app.clock.elapsed() + CONFIRMATION;
     loop {
-        let leases = leases::all(&mut app.store.reader()).await?;
-        if leases.iter().any(|(_, _, applied)| *applied >= number) {
-            return Ok(());
+        let mut heard = pin!(app.membership.heard.notified());
+        // From here on no word is lost.
+        heard.as_mut().enable();
+        match is_known(app, number).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(trouble) => tracing::warn!(%trouble, number, "waiting for other nodes"),
         }
         if app.clock.elapsed() >= deadline {
             return Err(Trouble::Unconfirmed(number));
         }
-        tokio::time::sleep(LOOK).await;
+        // Too soon or too late does no harm: the leases are read again.
+        let _ = tokio::time::timeout(LOOK, heard).await;
     }
 }
 
-async fn read_on(app: &App, applied: &mut Position) -> Result<(), Trouble> {
+async fn is_known(app: &App, number: i64) -> Result<bool, Trouble> {
+    if app.store.is_sqlite() {
+        // One server at a time: the one that holds the file's lock, which this command does not.
+        return Ok(leases::all(&mut app.store.reader()).await?.iter().any(|lease| lease.applied >= number));
+    }
+    Ok(!lease::is_waited_for(app, number).await?)
+}
+
+async fn read_on(app: &App, applied: &mut Applied) -> Result<(), Trouble> {
     loop {
+        let number = applied.position.number;
         // From the last one on, that one included: another mark there is another history.
-        let entries = log::after(&mut app.store.reader(), applied.number - 1, CHUNK).await?;
+        let entries = log::after(&mut app.store.control(), number - 1, CHUNK).await?;
         let new = match entries.split_first() {
-            Some((last, new)) if last.position == *applied => new,
-            _ if applied.number == 0 => &entries,
-            _ => return Err(lost(app, "the database is not the one that this process has been following")),
+            Some((last, new)) if last.position == applied.position => new,
+            _ if number == 0 && entries.first().is_none_or(|entry| entry.position.number == 1) => &entries,
+            _ => return went_back::read_anew(app, applied).await,
         };
         let Some(last) = new.last() else { return Ok(()) };
-        let mut numbers = (applied.number + 1)..;
+        let mut numbers = (number + 1)..;
         if !new.iter().all(|entry| Some(entry.position.number) == numbers.next()) {
-            return Err(lost(app, "the log has a gap"));
+            return went_back::read_anew(app, applied).await;
         }
-        apply_facts(app, new).await?;
+        apply_facts(app, applied, new).await?;
         advance(app, applied, last.position.clone());
     }
 }
 
 /// What this process knows may not be so: it says yes no more.
-fn lost(app: &App, why: &str) -> Trouble {
+pub(crate) fn lost(app: &App, why: &str) -> Trouble {
     app.guard.hold_lease_until(Duration::ZERO);
     tracing::error!("{why}: this process no longer answers, restart it");
     Trouble::Unavailable(why.to_owned())
 }
 
-async fn apply_facts(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
+/// Loads everything again, as at a start, over what is known: nothing is revived by it, and what is not in use any more is
+/// refused for ever. Nothing may be accepted meanwhile; the caller sees to that.
+pub(crate) async fn reload(app: &App, applied: &mut Applied) -> Result<(), Trouble> {
+    let known = app.guard.lists();
+    app.follower.overs.fetch_add(1, Ordering::AcqRel);
+    app.blocks.forget();
+    let loading = crate::app::Loading { store: &app.store, guard: &app.guard, idle_timeout: app.settings.idle_timeout };
+    let (loaded, in_use) = load(&loading).await?;
+    known.iter().filter(|name| !in_use.contains(name)).for_each(|name| app.guard.retire_list(name));
+    app.keys.refresh(&app.store).await?;
+    if let Some(file) = &app.side_file {
+        report(file.note_incarnation(&loaded.incarnation, &loaded.position));
+    }
+    app.feed.begin_anew(loaded.incarnation.clone(), loaded.position.clone());
+    app.follower.number.store(loaded.position.number, Ordering::Release);
+    app.follower.told.store(0, Ordering::Release);
+    *applied = loaded;
+    Ok(())
+}
+
+async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Result<(), Trouble> {
     let mut keys_changed = false;
+    let mut unknown = false;
     for entry in entries {
         match &entry.fact {
             Fact::SessionEnded { list, index, .. } => {
-                app.guard.end(list, *index);
+                unknown |= !app.guard.end(list, *index);
             }
             Fact::KeyAdded { .. } => keys_changed = true,
             Fact::KeyRetired { key } => {
@@ -165,20 +281,15 @@ async fn apply_facts(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
             }
             Fact::ListRetired { list } => app.guard.retire_list(list),
             Fact::EverythingOver { incarnation } => {
-                app.blocks.forget();
-                // Lists made since are new ones; if they cannot be told apart, nothing is kept. What is opened after the
-                // names were asked for is new as well, whether or not it is read below.
-                let known = app.guard.lists();
-                let in_use = lists::in_use(&mut app.store.reader()).await;
-                let kept: HashSet<_> = in_use.iter().flatten().map(|list| &list.name).collect();
-                known.iter().filter(|name| !kept.contains(name)).for_each(|name| app.guard.retire_list(name));
-                in_use?;
+                everything_over(app).await?;
+                incarnation.clone_into(&mut applied.incarnation);
                 if let Some(file) = &app.side_file {
                     report(file.note_incarnation(incarnation, &entry.position));
                 }
             }
             Fact::Unknown { kind } => {
                 app.guard.hold_lease_until(Duration::ZERO);
+                app.membership.broke();
                 tracing::error!(
                     kind,
                     number = entry.position.number,
@@ -188,14 +299,39 @@ async fn apply_facts(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
             }
         }
     }
-    if keys_changed { app.keys.refresh(&app.store).await } else { Ok(()) }
+    if unknown {
+        // Another node made their lists: a bitmap takes less room than a name kept for each ending.
+        for list in lists::in_use(&mut app.store.control()).await? {
+            app.guard.open_list(&list.name, list.capacity);
+        }
+    }
+    if keys_changed {
+        app.keys.refresh(&app.store).await?;
+    }
+    // Before the position counts as applied: whatever was acknowledged is told to those who follow from outside.
+    app.feed.push(entries);
+    Ok(())
 }
 
-fn advance(app: &App, applied: &mut Position, position: Position) {
+async fn everything_over(app: &App) -> Result<(), Trouble> {
+    app.follower.overs.fetch_add(1, Ordering::AcqRel);
+    app.blocks.forget();
+    // Lists made since are new ones; if they cannot be told apart, nothing is kept. What is opened after the names were
+    // asked for is new as well, whether or not it is read below.
+    let known = app.guard.lists();
+    let in_use = lists::in_use(&mut app.store.control()).await;
+    let kept: HashSet<_> = in_use.iter().flatten().map(|list| &list.name).collect();
+    known.iter().filter(|name| !kept.contains(name)).for_each(|name| app.guard.retire_list(name));
+    in_use?;
+    Ok(())
+}
+
+fn advance(app: &App, applied: &mut Applied, position: Position) {
     if let Some(file) = &app.side_file {
         report(file.note_position(&position));
     }
-    *applied = position;
+    app.follower.number.store(position.number, Ordering::Release);
+    applied.position = position;
 }
 
 /// A position that is behind is safe: it is still in the database.

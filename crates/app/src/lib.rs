@@ -7,20 +7,28 @@ mod app;
 pub mod authenticate;
 mod birth;
 pub mod end;
+pub mod feed;
 pub mod follow;
 pub mod hashing;
+mod incarnation;
+pub mod introspect;
 pub mod keys;
+pub mod lease;
 pub mod limits;
-mod lists;
+pub mod lists;
 pub mod login;
 pub mod mail;
 pub mod password;
+pub mod picture;
 pub mod profile;
+mod put_back;
 pub mod recover;
 pub mod register;
+pub mod services;
 pub mod sessions;
 mod settings;
 mod side_file;
+pub mod snapshot;
 pub mod status_list;
 pub mod sweep;
 mod tasks;
@@ -31,8 +39,8 @@ pub use app::{App, Lease, Parts, StartError};
 pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
 pub use settings::{
-    Algorithm, Argon2Settings, Composition, Locale, PasswordSettings, Rate, Reauthentication, Registration, Secret,
-    Settings,
+    Algorithm, Argon2Settings, Composition, Failover, Locale, PasswordSettings, Rate, Reauthentication, Registration,
+    Secret, Settings,
 };
 pub use tasks::Tasks;
 pub use trouble::Trouble;

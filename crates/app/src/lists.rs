@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cerrojo_domain::{ListIndex, ListName, UnixMillis};
-use cerrojo_store::lists::{Wanted, reserve};
+use cerrojo_store::lists::{self, Wanted, reserve};
 use tokio::sync::Mutex;
 
 use crate::{App, Trouble};
@@ -59,6 +59,24 @@ impl Blocks {
     pub(crate) fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
     }
+}
+
+/// Looks a list up that this process was not told of, as another node may have made it since, and opens it if it is in use;
+/// whether it is. What has ended in it was in the log after this process began to follow it, so the guard knows of it.
+///
+/// # Errors
+/// [`Trouble::Unavailable`] if everything was over just now: what was read may not be so any more.
+pub async fn look_up(app: &App, name: &ListName) -> Result<bool, Trouble> {
+    let overs = app.follower.overs();
+    let found = lists::by_name(&mut app.store.control(), name).await?;
+    let Some(list) = found.filter(|list| !list.retired) else { return Ok(false) };
+    // While nothing is applied: what ended or retired everything after the list was read is applied to it afterwards.
+    let _applied = app.follower.hold_still().await;
+    if app.follower.overs() != overs {
+        return Err(Trouble::Unavailable("everything was over while a list was looked up".to_owned()));
+    }
+    app.guard.open_list(&list.name, list.capacity);
+    Ok(true)
 }
 
 /// Lists are cut by the time their last token expires: a quarter of a token's life, an hour at least.

@@ -116,6 +116,17 @@ pub struct Settings {
     pub reset_link: String,
     /// How many verified tokens are remembered.
     pub cache_capacity: usize,
+    /// What a promoted standby means.
+    pub failover: Failover,
+}
+
+/// What is to be thought of a database that is found on another server or timeline (PostgreSQL).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// It may have lost endings: every session ends.
+    EndAll,
+    /// The operator vouches that whoever is promoted has lost nothing.
+    Synchronous,
 }
 
 impl Settings {
@@ -143,6 +154,7 @@ impl Settings {
             roles: Roles::default(),
             locale: Locale::Es,
             cache_capacity: 20_000,
+            failover: Failover::EndAll,
         }
     }
 }

@@ -1,16 +1,19 @@
 //! The wire form of the lists: Token Status List tokens (draft-ietf-oauth-status-list, section 5.1).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::ListName;
 use cerrojo_guard::status_list::{EncodedList, StatusListClaims, encode};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use ring::digest::{SHA256, digest};
 
-use crate::{App, Trouble};
+use crate::{App, Trouble, picture};
 
 /// How long a token may be used at all.
 const LIFETIME: Duration = Duration::from_mins(10);
@@ -25,11 +28,33 @@ const FORGOTTEN: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug)]
 pub struct ListToken {
     /// Compact JWS.
-    pub token: String,
-    /// Strong `ETag`, with quotes.
-    pub etag: String,
+    pub token: Arc<str>,
+    /// What the token is known by: a hash of it, in base64url.
+    pub version: String,
     /// How many seconds a cache may keep it.
     pub max_age: u64,
+    gzipped: Arc<OnceLock<Arc<[u8]>>>,
+}
+
+impl ListToken {
+    /// A token and what it is known by.
+    #[must_use]
+    pub fn new(token: &str, max_age: u64) -> Self {
+        let version = URL_SAFE_NO_PAD.encode(hash(token.as_bytes()));
+        Self { token: token.into(), version, max_age, gzipped: Arc::default() }
+    }
+
+    /// The token compressed (RFC 1952), once for all who ask for it.
+    #[must_use]
+    pub fn gzipped(&self) -> Arc<[u8]> {
+        Arc::clone(self.gzipped.get_or_init(|| {
+            // The list in it is compressed already: what is left to gain is base64's third, and the fastest level has it.
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            // Writing to memory does not fail.
+            let packed = encoder.write_all(self.token.as_bytes()).and_then(|()| encoder.finish());
+            packed.unwrap_or_default().into()
+        }))
+    }
 }
 
 /// The tokens served last. One is built at a time for each list, however many ask.
@@ -59,6 +84,9 @@ struct Built {
 /// [`Trouble::Unavailable`] where this node cannot show that it is current: a fresh `iat` would be a guess.
 pub async fn token(app: &App, name: &ListName) -> Result<Option<ListToken>, Trouble> {
     let asked = app.clock.elapsed();
+    if app.guard.list_bytes(name).is_none() && !picture::is_in_use(app, name).await? {
+        return Ok(None);
+    }
     let Some(place) = place(app, name, asked) else { return Ok(None) };
     let mut built = place.built.lock().await;
     let (iat, read_at) = (app.clock.now(), app.clock.elapsed());
@@ -81,15 +109,15 @@ pub async fn token(app: &App, name: &ListName) -> Result<Option<ListToken>, Trou
         }
         _ => compress(bytes).await?,
     };
+    let addresses = format!("{}/status-lists", app.settings.public_url);
     let token = app.keys.sign_status_list(&StatusListClaims {
-        sub: format!("{}/status-lists/{name}", app.settings.public_url),
+        sub: format!("{addresses}/{name}"),
         iat: iat.seconds(),
         exp: iat.plus(LIFETIME).seconds(),
         ttl: FRESH,
-        status_list: EncodedList { bits: 1, lst: compressed.clone() },
+        status_list: EncodedList { bits: 1, lst: compressed.clone(), aggregation_uri: Some(addresses) },
     })?;
-    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash(token.as_bytes())));
-    let served = ListToken { token, etag, max_age: FRESH };
+    let served = ListToken::new(&token, FRESH);
     *built = Some(Built { read_at, signed_at: read_at, bits, compressed, served: served.clone() });
     Ok(Some(served))
 }

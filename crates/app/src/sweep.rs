@@ -36,7 +36,9 @@ async fn end_expired(app: &App) -> Result<(), Trouble> {
     }
 }
 
-async fn end_idle(app: &App) -> Result<(), Trouble> {
+/// Writes down who was active and ends whom nobody used for the idle timeout.
+pub(crate) async fn end_idle(app: &App) -> Result<(), Trouble> {
+    activity::write_down(app).await?;
     let Some(idle) = app.settings.idle_timeout else { return Ok(()) };
     loop {
         // Uses up to this time are written down before it is asked who has none.

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cerrojo_store::{leases, outbox};
+use cerrojo_store::{leases, outbox, postgres};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::{App, Trouble, activity, follow, mail, sweep, went_back};
+use crate::{App, Lease, Trouble, activity, follow, lease, mail, put_back, snapshot, sweep};
 
 /// How often the log is looked at for what a command beside the server wrote.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same for what other nodes wrote, where no word of it comes.
+const POLL: Duration = Duration::from_millis(50);
+/// How long until another try to listen for word from other nodes.
+const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+/// How often the log's older entries are taken into the bitmaps that a node starts from.
+const SNAPSHOT: Duration = Duration::from_mins(1);
 /// How often time's doings are looked after.
 const SWEEP: Duration = Duration::from_mins(1);
 /// Mail that is due is looked for at least this often.
@@ -33,10 +39,13 @@ impl App {
     pub fn spawn_tasks(self: &Arc<Self>) -> Tasks {
         let (stop, stopped) = watch::channel(false);
         let running = vec![
-            every(LOOK, &stopped, self, |app| async move { follow::look(&app).await }),
+            tokio::spawn(follow_the_log(Arc::clone(self), stopped.clone())),
+            tokio::spawn(keep_the_lease(Arc::clone(self), stopped.clone())),
+            tokio::spawn(listen(Arc::clone(self), stopped.clone())),
+            every(SNAPSHOT, &stopped, self, |app| async move { snapshot::take(&app).await }),
             every(SWEEP, &stopped, self, |app| async move { sweep::sweep(&app).await }),
-            every(activity::interval(self), &stopped, self, |app| async move { activity::write_down(&app).await }),
-            every(CHECKPOINT, &stopped, self, |app| async move { went_back::checkpoint_if_due(&app).await }),
+            every(activity::interval(self), &stopped, self, |app| async move { sweep::end_idle(&app).await }),
+            every(CHECKPOINT, &stopped, self, |app| async move { put_back::checkpoint_if_due(&app).await }),
             every(LIMITS, &stopped, self, |app| async move { app.limits.save(&app.store).await }),
             tokio::spawn(deliver(Arc::clone(self), stopped.clone())),
         ];
@@ -52,12 +61,16 @@ impl Tasks {
             let _ = task.await;
         }
         for written in
-            [activity::write_down(app).await, app.limits.save(&app.store).await, went_back::checkpoint(app).await]
+            [activity::write_down(app).await, app.limits.save(&app.store).await, put_back::checkpoint(app).await]
         {
             report(written);
         }
         app.guard.hold_lease_until(Duration::ZERO);
-        report(leases::give_back(&app.store, &app.node).await.map_err(Trouble::from));
+        report(if app.lease == Lease::Member {
+            lease::give_back(app).await
+        } else {
+            leases::give_back(&app.store, &app.node).await.map_err(Trouble::from)
+        });
     }
 }
 
@@ -83,6 +96,73 @@ where
             }
         }
     })
+}
+
+/// Woken by other nodes, and by the clock all the same.
+async fn follow_the_log(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let pause = if app.lease == Lease::Member { POLL } else { LOOK };
+    let mut well = true;
+    loop {
+        tokio::select! {
+            () = app.membership.grown.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.changed() => return,
+        }
+        let looked = follow::look(&app).await;
+        // Told once, not twenty times a second.
+        if well || looked.is_ok() {
+            well = looked.is_ok();
+            report(looked);
+        }
+    }
+}
+
+async fn keep_the_lease(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    if app.lease != Lease::Member {
+        return;
+    }
+    let mut well = true;
+    loop {
+        tokio::select! {
+            () = app.membership.lost.notified() => {}
+            () = tokio::time::sleep(lease::BEAT) => {}
+            _ = stopped.changed() => return,
+        }
+        match lease::beat(&app).await {
+            Ok(()) if !well => {
+                well = true;
+                tracing::info!("this node is current again");
+            }
+            Err(trouble) if well => {
+                well = false;
+                tracing::error!(%trouble, "the lease could not be renewed: this node answers 503 until it can");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Word from other nodes makes things quick; without it they are looked at now and then.
+async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    if app.store.is_sqlite() {
+        return;
+    }
+    loop {
+        if let Ok(mut listener) = postgres::listen(&app.store).await {
+            loop {
+                app.membership.grown.notify_one();
+                app.membership.heard.notify_waiters();
+                tokio::select! {
+                    heard = listener.heard() => if heard.is_err() { break },
+                    _ = stopped.changed() => return,
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LISTEN_AGAIN) => {}
+            _ = stopped.changed() => return,
+        }
+    }
 }
 
 async fn deliver(app: Arc<App>, mut stopped: watch::Receiver<bool>) {

@@ -1,108 +1,105 @@
-//! Noticing a database that went back: a file put back, or mixed with the write-ahead log of another.
+//! Noticing a PostgreSQL database that went back: restored from a copy, or a standby promoted that had lost commits.
+//!
+//! Two things tell. Each node knows the last entry that it applied, and the database records which server it is on, and
+//! which history of it. Either is looked at again in a transaction that holds the log's head row, which only a server
+//! that is not in recovery lets anybody have; of many nodes that notice, one ends everything.
 
-use std::path::Path;
+use std::time::Duration;
 
-use cerrojo_domain::{Actor, Clock, EndReason, Ending, Random};
-use cerrojo_store::{Store, StoreError, commits, lists, log, sessions, sqlite};
+use cerrojo_domain::{Clock, Entry, Random};
+use cerrojo_store::{EndingTx, Store, StoreError, leases, log, meta};
 
 use crate::app::StartError;
-use crate::side_file::{Remembered, SideFile};
-use crate::{App, Trouble, end};
+use crate::follow::{self, Applied};
+use crate::put_back::end_everything;
+use crate::settings::Failover;
+use crate::side_file::SideFile;
+use crate::{App, Lease, Trouble, incarnation};
 
-/// A write-ahead log of this many bytes is moved into the database file.
-const LARGE_WAL: u64 = 4 << 20;
+/// Where it is recorded on which server the database is.
+const IDENTITY: &str = "server_identity";
 
-/// Moves the write-ahead log into the database file and notes what the file holds then.
-pub(crate) async fn checkpoint(app: &App) -> Result<(), Trouble> {
-    if let (Some(file), true) = (&app.side_file, app.store.is_sqlite())
-        && let Some(number) = sqlite::checkpoint(&app.store).await?
-    {
-        file.note_in_file(number).map_err(|error| unusable(&error))?;
+/// What the judgement needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Court<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) failover: Failover,
+}
+
+/// Before anything is loaded. Which server it is.
+pub(crate) async fn at_start(court: Court<'_>, file: Option<&SideFile>) -> Result<String, StartError> {
+    let remembered = file.and_then(SideFile::remembered);
+    let known = remembered.map(|known| Applied { position: known.position, incarnation: known.incarnation });
+    let (identity, entries) = judge(court, known.as_ref()).await?;
+    if !entries.is_empty() {
+        tracing::warn!("the database went back: every session was ended");
     }
+    Ok(identity)
+}
+
+/// The log does not go on where this process is. Either it was cut, because this node was away for long, or the database
+/// went back. In any case everything is read anew.
+pub(crate) async fn read_anew(app: &App, applied: &mut Applied) -> Result<(), Trouble> {
+    if app.lease == Lease::Holder {
+        return Err(follow::lost(app, "the database is not the one that this process has been following"));
+    }
+    app.guard.hold_lease_until(Duration::ZERO);
+    app.membership.broke();
+    let (identity, entries) = judge(app.court(), Some(applied)).await?;
+    if entries.is_empty() {
+        tracing::warn!("the log was cut or everything was ended meanwhile: reading everything anew");
+    } else {
+        tracing::error!("the database went back: every session was ended");
+    }
+    follow::reload(app, applied).await?;
+    app.follower.moved_to(&identity);
     Ok(())
 }
 
-/// The same once the write-ahead log has grown.
-pub(crate) async fn checkpoint_if_due(app: &App) -> Result<(), Trouble> {
-    if app.store.is_sqlite() && sqlite::wal_size(&app.store)? > LARGE_WAL { checkpoint(app).await } else { Ok(()) }
+/// The database is on another server, or in another history of it, than this process was told.
+pub(crate) async fn look(app: &App) -> Result<(), Trouble> {
+    let mut applied = app.follower.hold_still().await;
+    read_anew(app, &mut applied).await
 }
 
-pub(crate) fn unusable(error: &std::io::Error) -> Trouble {
-    Trouble::Internal(format!("the position file beside the database cannot be used: {error}"))
-}
-
-pub(crate) fn open_side_file(path: &Path) -> Result<SideFile, Trouble> {
-    SideFile::open(path).map_err(|error| unusable(&error))
-}
-
-impl App {
-    /// Must run before a SQLite database is opened by whoever holds its lock. A database file that was put back must not
-    /// be read together with the write-ahead log of the one it took the place of: that mixture is no state that ever was.
-    ///
-    /// # Errors
-    /// [`StartError::Trouble`] if a file beside the database cannot be read or moved.
-    pub async fn before_opening(database: &Path, side_file: &Path) -> Result<(), StartError> {
-        let wal = sqlite::wal_of(database);
-        if std::fs::metadata(&wal).map_or(0, |found| found.len()) == 0 || !side_file.exists() {
-            return Ok(());
-        }
-        let in_file = open_side_file(side_file)?.remembered().map_or(0, |remembered| remembered.in_file);
-        match sqlite::commits_in_file(database).await {
-            _ if in_file == 0 => {}
-            Some(commits) if commits >= in_file => {}
-            Some(_) => set_aside(&wal, &sqlite::shm_of(database)).map_err(|error| unusable(&error))?,
-            // Torn in the midst of a migration: the write-ahead log is needed to mend it. Nothing tells whose it is.
-            None => std::fs::remove_file(side_file).map_err(|error| unusable(&error))?,
-        }
-        Ok(())
-    }
-}
-
-fn set_aside(wal: &Path, shm: &Path) -> std::io::Result<()> {
-    let mut name = wal.as_os_str().to_owned();
-    name.push(".set-aside");
-    std::fs::rename(wal, &name)?;
-    if shm.exists() {
-        std::fs::remove_file(shm)?;
-    }
-    tracing::warn!(kept = ?name, "the database file was put back beside a write-ahead log that is not its own");
-    Ok(())
-}
-
-/// A database that does not hold what the side file remembers has gone back, and one without a side file may have.
-pub(crate) async fn end_everything_if_it_went_back(
-    store: &Store,
-    file: &SideFile,
-    (clock, random): (&dyn Clock, &dyn Random),
-) -> Result<(), StartError> {
-    let mut run = store.reader();
-    let held = match file.remembered() {
-        Some(remembered) => holds(store, &remembered).await?,
-        None => sessions::newest(&mut run).await?.is_none() && lists::in_use(&mut run).await?.is_empty(),
+/// Ends everything if the database went back and nobody has seen to it; what was written then. Which server it is.
+async fn judge(court: Court<'_>, known: Option<&Applied>) -> Result<(String, Vec<Entry>), StoreError> {
+    let mut tx = court.store.begin_ending().await?;
+    let identity = leases::identity(&mut *tx).await?;
+    let recorded = meta::get(&mut *tx, IDENTITY).await?;
+    let moved = recorded.as_ref().is_some_and(|recorded| *recorded != identity);
+    let lost = match known {
+        Some(known) => is_lost(&mut tx, known).await?,
+        None => false,
     };
-    if held {
-        return Ok(());
+    let mut entries = Vec::new();
+    if lost || (moved && court.failover == Failover::EndAll) {
+        let known = known.map(|known| known.incarnation.as_str());
+        entries = end_everything(&mut tx, known, (court.clock, court.random)).await?;
     }
-    tracing::warn!(
-        "the database is older than what this server last knew of it, or its position file is missing: \
-         every session is ended"
-    );
-    let mut tx = store.begin_ending().await?;
-    let ending = Ending { reason: EndReason::Restored, actor: Actor::Server, at: clock.now(), place: None };
-    let incarnation = cerrojo_domain::SessionId::new(random).to_string();
-    end::everything_in_tx(&mut tx, &incarnation, &ending).await?;
+    if recorded.as_ref() != Some(&identity) {
+        meta::set(&mut tx, IDENTITY, &identity).await?;
+    }
     tx.commit().await?;
-    Ok(())
+    Ok((identity, entries))
 }
 
-async fn holds(store: &Store, remembered: &Remembered) -> Result<bool, StoreError> {
-    let mut run = store.reader();
-    let number = remembered.position.number;
-    let same_mark = match log::at(&mut run, number).await? {
-        Some(entry) => entry.position.mark == remembered.position.mark,
-        None => number == 0,
-    };
-    Ok(same_mark
-        && log::incarnation(&mut run).await? == remembered.incarnation
-        && commits::count(&mut run).await? >= remembered.commits)
+/// Whether the log that this process has applied is not the database's, and nobody has ended everything because of it.
+async fn is_lost(tx: &mut EndingTx, known: &Applied) -> Result<bool, StoreError> {
+    let number = known.position.number;
+    let stored = log::incarnation(&mut **tx).await?;
+    let is_later = incarnation::count(&stored) > incarnation::count(&known.incarnation);
+    if is_later {
+        return Ok(false);
+    }
+    if stored != known.incarnation {
+        return Ok(true);
+    }
+    Ok(match log::at(&mut **tx, number).await? {
+        Some(entry) => entry.position.mark != known.position.mark,
+        // Not there because it was cut, or because it never was here.
+        None => number > 0 && number >= log::oldest(&mut **tx).await?,
+    })
 }

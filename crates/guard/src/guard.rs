@@ -13,7 +13,7 @@ use ring::digest;
 use crate::claims;
 use crate::jws::{Jws, SESSION_TOKEN};
 use crate::keys::VerifyingKey;
-use crate::lease::Lease;
+use crate::lease::{Deadline, Lease};
 use crate::lists::{List, Lists, Missing};
 use crate::verdict::{Refusal, Verified};
 
@@ -60,6 +60,8 @@ struct Known {
 /// Why a token's signature and claims were not found good.
 enum Unread {
     Invalid,
+    /// All of it is good, but its key or its list is retired.
+    Over(Arc<Verified>),
     /// No key of that name was ever told.
     UnknownKey,
     /// All of it is good, and no list of that name was ever told.
@@ -97,7 +99,7 @@ impl Guard {
         let now = self.clock.now();
         let known = match self.find(token, now) {
             Ok(known) => known,
-            Err(Unread::Invalid) => return Err(Refusal::Invalid),
+            Err(Unread::Invalid | Unread::Over(_)) => return Err(Refusal::Invalid),
             Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified)),
             // Whoever is current knows every key.
             Err(Unread::UnknownKey) if deadline.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
@@ -158,7 +160,11 @@ impl Guard {
         if token.len() > SESSION_TOKEN.max_bytes {
             return None;
         }
-        self.find(token, self.clock.now()).ok().map(|known| Arc::clone(&known.verified))
+        match self.find(token, self.clock.now()) {
+            Ok(known) => Some(Arc::clone(&known.verified)),
+            Err(Unread::Over(verified) | Unread::UnknownList(verified)) => Some(verified),
+            Err(Unread::Invalid | Unread::UnknownKey) => None,
+        }
     }
 
     fn find(&self, token: &str, now: UnixMillis) -> Result<Arc<Known>, Unread> {
@@ -179,14 +185,14 @@ impl Guard {
         let jws = jws.ok_or(Unread::Invalid)?;
         let kid = KeyId::from_text(jws.kid().ok_or(Unread::Invalid)?);
         let key = self.key(&kid)?;
-        if !key.in_use.load(Ordering::Acquire) {
-            return Err(Unread::Invalid);
-        }
         let payload = jws.verify(&key.key).map_err(|_| Unread::Invalid)?;
         let verified = claims::read(payload.bytes(), kid, &self.policy, now).ok_or(Unread::Invalid)?;
+        if !key.in_use.load(Ordering::Acquire) {
+            return Err(Unread::Over(Arc::new(verified)));
+        }
         match self.lists.find(&verified.list) {
             Ok(list) => Ok(Known { verified: Arc::new(verified), key, list }),
-            Err(Missing::Retired) => Err(Unread::Invalid),
+            Err(Missing::Retired) => Err(Unread::Over(Arc::new(verified))),
             Err(Missing::Unknown) => Err(Unread::UnknownList(Arc::new(verified))),
         }
     }
@@ -242,6 +248,13 @@ impl Guard {
         self.lists.end(list, index)
     }
 
+    /// Sets the bits that are set in a bitmap (the first of a byte is its lowest) of a list that is known, for ever.
+    pub fn end_all(&self, list: &ListName, bits: &[u8]) {
+        if let Some(list) = self.lists.get(list) {
+            list.end_all(bits);
+        }
+    }
+
     /// Whether the session at this place is refused: its bit is set, its list retired or not known, the place none of
     /// the list's.
     #[must_use]
@@ -259,6 +272,18 @@ impl Guard {
     #[must_use]
     pub fn lists(&self) -> Vec<ListName> {
         self.lists.names()
+    }
+
+    /// The lists in use, as far as this guard was told, and how many sessions each has room for.
+    #[must_use]
+    pub fn open_lists(&self) -> Vec<(ListName, u32)> {
+        self.lists.open_ones()
+    }
+
+    /// Whether this list is in use, as far as this guard was told.
+    #[must_use]
+    pub fn has_open_list(&self, name: &ListName) -> bool {
+        self.lists.get(name).is_some()
     }
 
     /// The list's bitmap as bytes, for the Status List token; `None`: not known. Retired: all ones.
@@ -301,6 +326,13 @@ impl Guard {
     /// The caller has applied everything that the lease stands for before it calls this.
     pub fn hold_lease_until(&self, deadline: Duration) {
         self.lease.hold_until(deadline);
+    }
+
+    /// The lease as it is now. Whoever passes on what this guard knows copies it first, takes what is to be passed on, and
+    /// passes it on as current only if [`Deadline::lies_ahead`] then: the order of [`Guard::check`].
+    #[must_use]
+    pub fn lease(&self) -> Deadline {
+        self.lease.copy()
     }
 
     /// Whether a check that ends now could say yes.

@@ -12,7 +12,7 @@ pub(crate) struct Lease(AtomicU64);
 /// The deadline as it was at one moment. A check takes it before anything else and is judged by it at the end, so that
 /// a lease that was lost and won back meanwhile does not cover it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(u64);
+pub struct Deadline(u64);
 
 const NEVER: u64 = u64::MAX;
 
@@ -30,7 +30,8 @@ impl Lease {
 
 impl Deadline {
     /// Whether it still lies ahead. The clock is read here, and only if the answer depends on it.
-    pub(crate) fn lies_ahead(self, clock: &dyn Clock) -> bool {
+    #[must_use]
+    pub fn lies_ahead(self, clock: &dyn Clock) -> bool {
         match self.0 {
             NEVER => true,
             0 => false,

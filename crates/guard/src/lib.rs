@@ -43,4 +43,5 @@ pub use jws::{
     attach_signature, signing_input, verify_jws,
 };
 pub use keys::{Algorithm, KeySet, UnusableJwk, VerifyingKey};
+pub use lease::Deadline;
 pub use verdict::{Refusal, Verified};

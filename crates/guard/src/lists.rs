@@ -58,7 +58,7 @@ impl List {
     }
 
     /// Sets every bit that is set in `bitmap`; answers those that were not before. What lies beyond the list is passed over.
-    fn end_all(&self, bitmap: &[u8]) -> Vec<ListIndex> {
+    pub(crate) fn end_all(&self, bitmap: &[u8]) -> Vec<ListIndex> {
         let mut fresh = Vec::new();
         for ((word, bytes), number) in self.bits.iter().zip(bitmap.chunks(8)).zip(0_u32..) {
             let wanted = bytes.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
@@ -221,6 +221,14 @@ impl Lists {
 
     pub(crate) fn names(&self) -> Vec<ListName> {
         self.read().keys().cloned().collect()
+    }
+
+    pub(crate) fn open_ones(&self) -> Vec<(ListName, u32)> {
+        let open = |(name, place): (&ListName, &Place)| match place {
+            Place::Open(list) => Some((name.clone(), list.capacity)),
+            Place::Awaited(_) | Place::Retired { .. } => None,
+        };
+        self.read().iter().filter_map(open).collect()
     }
 
     /// `None`: not known.

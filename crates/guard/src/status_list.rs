@@ -32,13 +32,16 @@ pub struct EncodedList {
     pub bits: u8,
     /// The bitmap, compressed, in base64url.
     pub lst: String,
+    /// Where the addresses of all lists are (section 9.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aggregation_uri: Option<String>,
 }
 
 impl EncodedList {
     /// The claim for a bitmap.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        Self { bits: 1, lst: encode(bytes) }
+        Self { bits: 1, lst: encode(bytes), aggregation_uri: None }
     }
 }
 

@@ -52,9 +52,15 @@ pub(crate) enum Command {
     /// See and change the keys that sign tokens
     #[command(subcommand)]
     Key(Key),
+    /// See and change the services that may follow this server
+    #[command(subcommand)]
+    Service(Service),
     /// Look after the database
     #[command(subcommand)]
     Db(Db),
+    /// Look at the nodes of an installation on PostgreSQL
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// Look at the settings
     #[command(subcommand)]
     Config(Config),
@@ -217,6 +223,40 @@ pub(crate) enum Key {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// Add a service and print its secret, this once; only a hash of it is kept
+    #[command(after_help = "\
+Examples:
+  cerrojo service add orders
+  cerrojo service add orders > orders.secret     the secret alone goes to standard output
+
+The service gives name and secret to its guard, or as HTTP Basic to /api/guards and /api/auth/introspect.")]
+    Add {
+        /// 1 to 64 letters, digits, dots, underscores and hyphens
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List the services
+    List {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Remove a service: nothing more is answered to it, and its streams end
+    #[command(after_help = "\
+Example:
+  cerrojo service remove orders --yes
+
+For another secret without a gap, add a second service, give it to the guards, then remove the first.")]
+    Remove {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Db {
     /// Bring the schema up to date (a starting server does it by itself)
     Migrate,
@@ -239,6 +279,22 @@ The master key is not in the copy. Keep the key file as well, and in another pla
         file: PathBuf,
         #[command(flatten)]
         consent: Consent,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cluster {
+    /// List the nodes, whether they are current, and how far each has read the log
+    #[command(after_help = "\
+States:
+  current   renews its lease and has applied the whole log
+  behind    renews its lease and has not applied the whole log yet; endings wait for it
+  silent    has not renewed its lease while this command looked; after 2.2 s nobody waits for it any more
+
+Exit code 0 if every node is current, otherwise 1.")]
+    Status {
+        #[command(flatten)]
+        shape: Shape,
     },
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod failure;
 mod lock;
 mod open;
+mod open_files;
 mod out;
 mod place;
 mod serve;

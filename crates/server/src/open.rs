@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use cerrojo_domain::{SystemClock, SystemRandom};
 use cerrojo_store::{OpenOptions, Store};
 use zeroize::Zeroizing;
 
-use crate::config::{Configuration, MailRoute, MasterKeySource};
+use crate::config::{Configuration, Database, MailRoute, MasterKeySource, PostgresUrl};
 use crate::failure::Failure;
 use crate::lock::{Holder, Kind, Lock, Taken};
 use crate::out;
@@ -22,9 +22,11 @@ use crate::place::{Place, url};
 
 /// Connections that read: beside the memory that each takes, more than the processors have no use.
 const READERS: u32 = 4;
+/// Connections of a command to a server.
+const FEW: u32 = 2;
 
 fn options(readers: u32) -> OpenOptions {
-    OpenOptions { readers, random: Arc::new(SystemRandom) }
+    OpenOptions { readers, connections: 0, random: Arc::new(SystemRandom) }
 }
 
 /// Opens the database, making it where it is missing. Who holds its lock looks first whether its write-ahead log is its own.
@@ -34,6 +36,15 @@ pub(crate) async fn store(place: &Place, lease: Lease) -> Result<Store, Failure>
         App::before_opening(&place.database, &place.side_file()).await?;
     }
     Ok(Store::open(&place.url()?, options(READERS)).await?)
+}
+
+/// Connects to a PostgreSQL server.
+pub(crate) async fn remote(url: &PostgresUrl, connections: u32) -> Result<Store, Failure> {
+    let options = OpenOptions { readers: 0, connections, random: Arc::new(SystemRandom) };
+    Store::open(&url.text, options).await.map_err(|error| {
+        let Failure { message, exit } = error.into();
+        Failure { message: format!("database.url: {message}"), exit }
+    })
 }
 
 /// A database for one command that only looks, and the lock for as long as it does where nobody else had it.
@@ -52,7 +63,10 @@ impl ToRead {
 
 /// Opens a database that has to exist with a current schema: for commands that only look.
 pub(crate) async fn to_read(configuration: &Configuration, what: &str) -> Result<ToRead, Failure> {
-    let read = to_copy(&Place::of(configuration)?, what).await?;
+    let read = match &configuration.database {
+        Database::Sqlite(_) => to_copy(&Place::of(configuration)?, what).await?,
+        Database::Postgres(url) => ToRead { store: remote(url, FEW).await?, _lock: None },
+    };
     if !read.store.schema_is_current().await? {
         return Err(Failure::new(
             "the database's schema is not current: run `cerrojo db migrate`, or start the server",
@@ -103,19 +117,31 @@ impl Opened {
 
 /// For a command that changes something: holding the lock if nobody does, otherwise beside the running server.
 pub(crate) async fn to_change(configuration: &Configuration, what: &str) -> Result<Opened, Failure> {
-    let place = Place::of(configuration)?;
-    place.check()?;
-    let (lease, lock) = lease(&place, what).await?;
-    let store = store(&place, lease).await?;
-    match lease {
-        Lease::Holder => {
-            for name in store.migrate().await? {
-                out::note(&format!("the database was brought up to date: {name}"));
-            }
+    let (store, lease, lock) = match &configuration.database {
+        Database::Sqlite(_) => {
+            let place = Place::of(configuration)?;
+            place.check()?;
+            let (lease, lock) = lease(&place, what).await?;
+            (store(&place, lease).await?, lease, lock)
         }
-        Lease::Guest => wait_for_schema(&store).await?,
+        Database::Postgres(url) => (remote(url, FEW).await?, Lease::Guest, None),
+    };
+    if lease == Lease::Holder || !store.is_sqlite() {
+        for name in store.migrate().await? {
+            out::note(&format!("the database was brought up to date: {name}"));
+        }
+    } else {
+        wait_for_schema(&store).await?;
     }
-    Ok(Opened { app: app(configuration, (&place, store), lease).await?, _lock: lock })
+    Ok(Opened { app: app(configuration, Node { store, lease, about: what.to_owned() }).await?, _lock: lock })
+}
+
+/// What an app is built over.
+pub(crate) struct Node {
+    pub(crate) store: Store,
+    pub(crate) lease: Lease,
+    /// For people who look at the cluster.
+    pub(crate) about: String,
 }
 
 /// A server that is just starting brings the schema up to date by itself.
@@ -132,10 +158,15 @@ async fn wait_for_schema(store: &Store) -> Result<(), Failure> {
 }
 
 /// Builds the app over an open store.
-pub(crate) async fn app(
+pub(crate) async fn app(configuration: &Configuration, node: Node) -> Result<Arc<App>, Failure> {
+    app_beside(configuration, node, side_file(configuration)?).await
+}
+
+/// The same with the position file of another database than the configured one.
+pub(crate) async fn app_beside(
     configuration: &Configuration,
-    (place, store): (&Place, Store),
-    lease: Lease,
+    Node { store, lease, about }: Node,
+    side_file: PathBuf,
 ) -> Result<Arc<App>, Failure> {
     let master_key = master_key(&configuration.master_key, &store, lease).await?;
     let parts = Parts {
@@ -146,9 +177,30 @@ pub(crate) async fn app(
         random: Arc::new(SystemRandom),
         master_key,
         lease,
-        side_file: Some(place.side_file()),
+        side_file: Some(side_file),
+        about,
     };
     Ok(App::start(parts).await?)
+}
+
+/// Where the last known position of the log is kept. A node of several keeps one of its own, beside the master key; its name
+/// is that of the database, so that it is never held against another.
+fn side_file(configuration: &Configuration) -> Result<PathBuf, Failure> {
+    let url = match &configuration.database {
+        Database::Sqlite(_) => return Ok(Place::of(configuration)?.side_file()),
+        Database::Postgres(url) => url,
+    };
+    let folder = match &configuration.master_key {
+        MasterKeySource::File(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
+        MasterKeySource::Given(_) => PathBuf::from("data"),
+    };
+    let cannot = Failure::because(folder.display().to_string());
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(cannot)?;
+    // Where it is, not who asks for it: a changed password is no other database.
+    let (_, place) = url.text.rsplit_once('@').unwrap_or(("", &url.text));
+    let place = place.split('?').next().unwrap_or_default();
+    let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(80).collect();
+    Ok(folder.join(format!("{name}.position")))
 }
 
 /// How mail leaves.
@@ -174,7 +226,8 @@ pub(crate) async fn master_key(source: &MasterKeySource, store: &Store, lease: L
     if let Some(key) = read_key(path)? {
         return Ok(key);
     }
-    if lease == Lease::Guest || Keyring::is_sealed(store).await? {
+    let may_be_made = lease != Lease::Guest || !store.is_sqlite();
+    if !may_be_made || Keyring::is_sealed(store).await? {
         return Err(Failure::new(format!(
             "the database is sealed with a master key, but its file {} is not there: \
              put the file back (it belongs to the database and is not in its backups), or set CERROJO_KEYS__MASTER_KEY",
@@ -182,9 +235,16 @@ pub(crate) async fn master_key(source: &MasterKeySource, store: &Store, lease: L
         )));
     }
     let key = MasterKey::generate(&SystemRandom);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let cannot = Failure::because(folder.display().to_string());
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
+    }
     write_key(path, &key)
         .map_err(Failure::because(format!("the master key cannot be written to {}", path.display())))?;
-    tracing::info!(file = %path.display(), "made a master key for the new database: keep a copy of it in a safe place");
+    tracing::info!(
+        file = %path.display(),
+        "made a master key for the new database: keep a copy of it in a safe place, and give it to every other node"
+    );
     Ok(key)
 }
 

@@ -21,8 +21,9 @@ impl Place {
     pub(crate) fn of(configuration: &Configuration) -> Result<Self, Failure> {
         match &configuration.database {
             Database::Sqlite(path) => Ok(Self { database: real(path)? }),
-            Database::Postgres => Err(Failure::new(
-                "database.url: this release works on SQLite only; give sqlite:PATH. PostgreSQL comes with the cluster",
+            Database::Postgres(_) => Err(Failure::new(
+                "this is for SQLite; with PostgreSQL use its own tools (pg_dump, pg_restore, pg_basebackup): \
+                 docs/OPERATIONS.md says how",
             )),
         }
     }

@@ -2,20 +2,22 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use cerrojo_app::Lease;
+use cerrojo_app::{App, Lease};
 use cerrojo_domain::ADMIN_ROLE;
-use cerrojo_store::users;
-use cerrojo_web::{Cors, HttpSettings};
+use cerrojo_store::{Store, users};
+use cerrojo_web::{Cors, Doors, HttpSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Configuration, Loaded};
+use crate::config::{Configuration, Database, Loaded, PostgresUrl};
 use crate::failure::Failure;
 use crate::lock::{Holder, Kind, Lock, Taken};
+use crate::open::Node;
 use crate::place::Place;
 use crate::still_ours::Opened;
-use crate::{open, still_ours, telemetry};
+use crate::{open, open_files, still_ours, telemetry};
 
 /// Serves until told to stop.
 pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
@@ -24,7 +26,16 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    let place = Place::of(&configuration)?;
+    open_files::allow_many();
+    match &configuration.database {
+        Database::Sqlite(_) => alone(loaded, &configuration).await,
+        Database::Postgres(url) => as_a_node(loaded, &configuration, url).await,
+    }
+}
+
+/// The one server of a SQLite database.
+async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Failure> {
+    let place = Place::of(configuration)?;
     place.check()?;
     if place.is_remote() {
         tracing::warn!(
@@ -32,35 +43,67 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         );
     }
     let mut lock = take_lock(&place, configuration.listen).await?;
-    let listener = TcpListener::bind(configuration.listen)
-        .await
-        .map_err(Failure::because(format!("server.listen: {} cannot be listened on", configuration.listen)))?;
-    let address = listener.local_addr().map_err(Failure::because("server.listen"))?;
+    let (listener, address) = listen(configuration).await?;
     lock.name(&holder(address))?;
     let configuration = loaded.listening_on(address)?;
     let store = open::store(&place, Lease::Holder).await?;
     let files = vec![lock.opened()?, Opened::at(&place.database)?];
+    let app = start(&configuration, (store, Lease::Holder), address).await?;
+    let watch = tokio::spawn(still_ours::watch(files, app.clone()));
+    answer(&configuration, &app, listener).await?;
+    watch.abort();
+    drop(lock);
+    Ok(())
+}
+
+/// One of several nodes on a PostgreSQL server.
+async fn as_a_node(loaded: Loaded, configuration: &Configuration, url: &PostgresUrl) -> Result<(), Failure> {
+    let (listener, address) = listen(configuration).await?;
+    let configuration = loaded.listening_on(address)?;
+    let store = open::remote(url, url.connections).await?;
+    let app = start(&configuration, (store, Lease::Member), address).await?;
+    answer(&configuration, &app, listener).await
+}
+
+async fn listen(configuration: &Configuration) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(configuration.listen)
+        .await
+        .map_err(Failure::because(format!("server.listen: {} cannot be listened on", configuration.listen)))?;
+    let address = listener.local_addr().map_err(Failure::because("server.listen"))?;
+    Ok((listener, address))
+}
+
+async fn start(
+    configuration: &Configuration,
+    (store, lease): (Store, Lease),
+    address: SocketAddr,
+) -> Result<Arc<App>, Failure> {
     for name in store.migrate().await? {
         tracing::info!("brought the database up to date: {name}");
     }
-    let app = open::app(&configuration, (&place, store), Lease::Holder).await?;
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy();
+    let about = format!("{machine} {address} {}", env!("CARGO_PKG_VERSION"));
+    open::app(configuration, Node { store, lease, about }).await
+}
+
+/// Answers requests until told to stop.
+async fn answer(configuration: &Configuration, app: &Arc<App>, listener: TcpListener) -> Result<(), Failure> {
     let tasks = app.spawn_tasks();
-    let watch = tokio::spawn(still_ours::watch(files, app.clone()));
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
         tracing::info!(
             "there is no administrator yet: cerrojo user add --role admin --email EMAIL --name NAME --password-stdin"
         );
     }
-    let router = cerrojo_web::router(app.clone(), http_settings(&configuration));
+    let router = cerrojo_web::router(Arc::clone(app), http_settings(configuration));
     // Until here a signal simply ends the process, which is as safe as a crash.
     let stop = stop_signal()?;
-    tracing::info!("listening on http://{address}");
-    cerrojo_web::serve(listener, router, stop).await;
+    tracing::info!("listening on http://{}", configuration.listen);
+    let doors = Doors::new(configuration.trusted_proxies.clone());
+    cerrojo_web::serve_behind(doors, (listener, router), stop).await;
     tracing::info!("shutting down");
-    tasks.stop(&app).await;
-    watch.abort();
+    tasks.stop(app).await;
     app.store.close().await;
-    drop(lock);
     Ok(())
 }
 
@@ -82,6 +125,7 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
     HttpSettings {
         trusted_proxies: configuration.trusted_proxies.clone(),
         cors: configuration.cors_origins.clone().map_or(Cors::Unset, Cors::Origins),
+        guards: configuration.guards,
         ..HttpSettings::default()
     }
 }

@@ -1,12 +1,12 @@
 //! What statements run on, whichever engine is below.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Postgres, Sqlite, SqliteConnection, Transaction};
 
 use crate::bind::{Bind, for_postgres, for_sqlite};
 use crate::errors::{Result, StoreError};
+use crate::postgres::{Lane, Link};
 use crate::row::Row;
-use crate::sqlite::Pools;
 use crate::statement::Statement;
 use crate::{postgres, sqlite};
 
@@ -14,9 +14,9 @@ use crate::{postgres, sqlite};
 #[derive(Clone)]
 pub(crate) enum Db {
     /// SQLite: one connection that writes, several that read.
-    Sqlite(Pools),
+    Sqlite(sqlite::Pools),
     /// PostgreSQL.
-    Postgres(PgPool),
+    Postgres(postgres::Pools),
 }
 
 /// An open transaction. Dropping it rolls back.
@@ -24,18 +24,18 @@ pub(crate) enum Open {
     /// On SQLite.
     Sqlite(Transaction<'static, Sqlite>),
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Link),
 }
 
 impl Db {
     /// A transaction that may write.
-    pub(crate) async fn begin(&self) -> Result<Open> {
+    pub(crate) async fn begin(&self, lane: Lane) -> Result<Open> {
         match self {
             Self::Sqlite(pools) => {
                 let begun = pools.writer.begin_with(sqlite::BEGIN_WRITING).await;
                 begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
             }
-            Self::Postgres(pool) => postgres::begin(pool, postgres::BEGIN_WRITING).await.map(Open::Postgres),
+            Self::Postgres(pools) => begin_on(pools.link(lane), postgres::BEGIN_WRITING).await,
         }
     }
 
@@ -46,48 +46,72 @@ impl Db {
                 let begun = pools.readers.begin_with(sqlite::BEGIN_READING).await;
                 begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
             }
-            Self::Postgres(pool) => postgres::begin(pool, postgres::BEGIN_READING).await.map(Open::Postgres),
+            Self::Postgres(pools) => begin_on(pools.link(Lane::Requests), postgres::BEGIN_READING).await,
         }
     }
 
-    async fn rows(&self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+    async fn rows(&self, lane: Lane, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(pools) => {
                 let mut connection: PoolConnection<Sqlite> =
                     pools.readers.acquire().await.map_err(|error| StoreError::before_commit(&error))?;
                 sqlite_rows(&mut connection, statement, binds).await
             }
-            Self::Postgres(pool) => {
-                let mut connection: PoolConnection<Postgres> =
-                    pool.acquire().await.map_err(|error| StoreError::before_commit(&error))?;
-                postgres_rows(&mut connection, statement, binds).await
+            Self::Postgres(pools) => {
+                let mut link = pools.link(lane);
+                let pool = link.pool.clone();
+                let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
+                let rows = link.during(query.fetch_all(&pool)).await?;
+                Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }
     }
+
+    /// Runs one statement whose loss in a crash does no harm, in a transaction of its own; how many rows it touched. On
+    /// PostgreSQL the statement itself says so ([`postgres::LAZILY`]).
+    pub(crate) async fn execute_lazily(&self, lane: Lane, statement: Statement, binds: Vec<Bind>) -> Result<u64> {
+        match self {
+            Self::Sqlite(pools) => pools.execute_lazily((statement.text)(), for_sqlite(statement, binds)?).await,
+            Self::Postgres(pools) => {
+                let mut link = pools.link(lane);
+                let pool = link.pool.clone();
+                let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
+                Ok(link.during(query.execute(&pool)).await?.rows_affected())
+            }
+        }
+    }
+}
+
+async fn begin_on(mut link: Link, how: &'static str) -> Result<Open> {
+    let transaction = postgres::begin(&mut link, how).await?;
+    Ok(Open::Postgres(transaction, link))
 }
 
 impl Open {
     pub(crate) async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(transaction) => sqlite_rows(transaction, statement, binds).await,
-            Self::Postgres(transaction) => postgres_rows(transaction, statement, binds).await,
+            Self::Postgres(transaction, link) => {
+                let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
+                let rows = link.during(query.fetch_all(&mut **transaction)).await?;
+                Ok(rows.into_iter().map(Row::Postgres).collect())
+            }
         }
     }
 
     /// Runs a statement that gives no rows; how many it touched.
     pub(crate) async fn execute(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<u64> {
-        let text = (statement.text)();
         match self {
             Self::Sqlite(transaction) => {
-                let query = sqlx::query_with::<Sqlite, _>(text, for_sqlite(statement, binds)?);
-                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+                let query = sqlx::query_with::<Sqlite, _>((statement.text)(), for_sqlite(statement, binds)?);
+                let done = query.execute(&mut **transaction).await;
+                Ok(done.map_err(|error| StoreError::before_commit(&error))?.rows_affected())
             }
-            Self::Postgres(transaction) => {
-                let query = sqlx::query_with::<Postgres, _>(text, for_postgres(statement, binds)?);
-                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            Self::Postgres(transaction, link) => {
+                let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
+                Ok(link.during(query.execute(&mut **transaction)).await?.rows_affected())
             }
         }
-        .map_err(|error| StoreError::before_commit(&error))
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
@@ -96,10 +120,9 @@ impl Open {
 
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => transaction.commit().await,
+            Self::Sqlite(transaction) => transaction.commit().await.map_err(|error| StoreError::at_commit(&error)),
+            Self::Postgres(transaction, mut link) => link.during_commit(transaction.commit()).await,
         }
-        .map_err(|error| StoreError::at_commit(&error))
     }
 }
 
@@ -107,12 +130,6 @@ async fn sqlite_rows(connection: &mut SqliteConnection, statement: Statement, bi
     let query = sqlx::query_with::<Sqlite, _>((statement.text)(), for_sqlite(statement, binds)?);
     let rows = query.fetch_all(connection).await.map_err(|error| StoreError::before_commit(&error))?;
     Ok(rows.into_iter().map(Row::Sqlite).collect())
-}
-
-async fn postgres_rows(connection: &mut PgConnection, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
-    let query = sqlx::query_with::<Postgres, _>((statement.text)(), for_postgres(statement, binds)?);
-    let rows = query.fetch_all(connection).await.map_err(|error| StoreError::before_commit(&error))?;
-    Ok(rows.into_iter().map(Row::Postgres).collect())
 }
 
 /// What queries run on: a [`crate::Tx`], a [`crate::EndingTx`] or a [`Reader`]. Nothing else can be.
@@ -148,13 +165,13 @@ pub struct Reader {
 }
 
 enum Source {
-    Pool(Db),
+    Pool(Db, Lane),
     Snapshot(Open),
 }
 
 impl Reader {
-    pub(crate) fn of_pool(db: Db) -> Self {
-        Self { source: Source::Pool(db) }
+    pub(crate) fn of_pool(db: Db, lane: Lane) -> Self {
+        Self { source: Source::Pool(db, lane) }
     }
 
     pub(crate) fn of_snapshot(open: Open) -> Self {
@@ -165,7 +182,7 @@ impl Reader {
 impl sealed::Run for Reader {
     async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
         match &mut self.source {
-            Source::Pool(db) => db.rows(statement, binds).await,
+            Source::Pool(db, lane) => db.rows(*lane, statement, binds).await,
             Source::Snapshot(open) => open.rows(statement, binds).await,
         }
     }

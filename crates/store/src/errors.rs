@@ -78,11 +78,15 @@ fn is_locked(cause: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 /// Whether the same statement may well succeed later. SQLite: busy, locked, disk full. PostgreSQL: connection trouble
-/// (class 08), resources (53), operator intervention (57), deadlock or serialisation (40), lock not available (55P03).
+/// (class 08), resources (53), operator intervention (57), deadlock or serialisation (40), lock not available (55P03), an
+/// error of the system below it (58), and a server that only reads (25006): after a failover the address may lead to one
+/// that is being promoted.
 fn passes_by(cause: &dyn sqlx::error::DatabaseError) -> bool {
     const FULL: i64 = 13;
     if let Some(code) = sqlite_code(cause) {
         return is_locked(cause) || code == FULL;
     }
-    cause.code().is_some_and(|code| ["08", "40", "53", "57", "55P03"].iter().any(|class| code.starts_with(class)))
+    cause.code().is_some_and(|code| {
+        ["08", "25006", "40", "53", "55P03", "57", "58"].iter().any(|class| code.starts_with(class))
+    })
 }

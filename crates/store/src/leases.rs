@@ -1,28 +1,111 @@
 //! Leases: which nodes may say yes from memory, and how far each has read the log.
-
-use sqlx::Postgres;
+//!
+//! There is no time in a lease. A node counts its own by its own clock, and whoever waits for it watches its turn.
 
 use crate::Store;
-use crate::bind::{binds, for_postgres, for_sqlite};
-use crate::db::{Db, Run};
+use crate::bind::binds;
+use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
-use crate::postgres::{self, BEGIN_LAZY};
+use crate::postgres::Lane;
+use crate::row::Row;
 use crate::statement::statements;
+
+/// Which server this is, and which history of it: another one after a restore or a failover. The number of the head's table
+/// changes when a dump is restored into the same server. SQLite has a position file instead.
+macro_rules! identity {
+    () => {
+        "(SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
+         || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         || '/' || CAST('log_head' AS regclass)::oid"
+    };
+}
+
+/// Where a node stands. It never goes back.
+macro_rules! applied {
+    ($value:literal) => {
+        concat!("applied = CASE WHEN applied < ", $value, " THEN ", $value, " ELSE applied END")
+    };
+}
 
 statements! {
     FORGET_ALL(0) = "DELETE FROM leases";
-    INSERT(2) = "INSERT INTO leases (node, turn, applied) VALUES ($1, 0, $2)";
-    SET_APPLIED(2) = "UPDATE leases SET applied = $2 WHERE node = $1";
+    INSERT(3) = "INSERT INTO leases (node, turn, applied, about) VALUES ($1, 0, $2, $3)";
+    RENEW(3) = concat!(
+        "UPDATE leases SET turn = turn + 1, ", applied!("$3"), " WHERE node = $1 AND turn = $2 \
+         RETURNING (SELECT number FROM log_head), ''"),
+        postgres = concat!(
+        "UPDATE leases SET turn = turn + 1, ", applied!("$3"), " WHERE node = $1 AND turn = $2 \
+         RETURNING (SELECT number FROM log_head), ", identity!());
+    // The word to the others goes out with the commit, which need not be durable: losing it only makes somebody wait.
+    SET_APPLIED(2) = concat!("UPDATE leases SET ", applied!("$2"), " WHERE node = $1"),
+        postgres = concat!(
+        "WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)) \
+         UPDATE leases SET ", applied!("$2"), " FROM lazily WHERE node = $1 \
+         RETURNING pg_notify('cerrojo.' || current_schema(), '')");
     GIVE_BACK(1) = "DELETE FROM leases WHERE node = $1";
-    EVERY_ROW(0) = "SELECT node, turn, applied FROM leases ORDER BY node";
+    REMOVE(2) = "DELETE FROM leases WHERE node = $1 AND turn = $2";
+    EVERY_ROW(0) = "SELECT node, turn, applied, about FROM leases ORDER BY node";
+    IDENTITY(0) = "SELECT ''", postgres = concat!("SELECT ", identity!());
+}
+
+/// A lease as it stands in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The node's random name, made at each start and each time it joins anew.
+    pub node: String,
+    /// How often it was renewed.
+    pub turn: i64,
+    /// The last entry of the log that the node has applied.
+    pub applied: i64,
+    /// For people.
+    pub about: String,
+}
+
+/// What a renewal tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The number of the log's last entry.
+    pub head: i64,
+    /// See [`identity`].
+    pub identity: String,
 }
 
 /// Forgets all rows and inserts this one (SQLite: the holder of the file's lock).
 pub async fn take_only(store: &Store, node: &str, applied: i64) -> Result<()> {
     let mut tx = store.begin().await?;
     tx.execute(FORGET_ALL, binds![]).await?;
-    tx.execute(INSERT, binds![node, applied]).await?;
+    tx.execute(INSERT, binds![node, applied, ""]).await?;
     tx.commit().await
+}
+
+/// Inserts the lease of a node that has applied the log up to `applied`, and removes those that the same process had before under other
+/// names. Durable when this returns.
+///
+/// # Errors
+/// [`StoreError::OutcomeUnknown`]: the row may be there all the same, under a name that must not be used again.
+pub async fn join(store: &Store, lease: &Lease, before: &[String]) -> Result<()> {
+    let mut tx = store.begin_control().await?;
+    for node in before {
+        tx.execute(GIVE_BACK, binds![node.as_str()]).await?;
+    }
+    tx.execute(INSERT, binds![lease.node.as_str(), lease.applied, lease.about.as_str()]).await?;
+    tx.commit().await
+}
+
+/// Renews the lease that stands at `turn`; it stands at the next one then, durably. `None`: it is gone, or stands elsewhere.
+pub async fn renew(store: &Store, lease: &Lease) -> Result<Option<Renewed>> {
+    let mut tx = store.begin_control().await?;
+    let renewed = db::row(&mut tx, RENEW, binds![lease.node.as_str(), lease.turn, lease.applied]).await?;
+    tx.commit().await?;
+    renewed.map(|row| Ok(Renewed { head: row.int(0)?, identity: row.text(1)? })).transpose()
+}
+
+/// Removes the lease of a node whose turn was seen not to move; whether it still stood there. Durable when this returns.
+pub async fn remove(store: &Store, node: &str, turn: i64) -> Result<bool> {
+    let mut tx = store.begin_control().await?;
+    let hit = tx.hits(REMOVE, binds![node, turn]).await?;
+    tx.commit().await?;
+    Ok(hit)
 }
 
 /// Says how far `node` has applied the log. Commits without waiting for the disk: losing it only makes somebody wait.
@@ -30,31 +113,34 @@ pub async fn take_only(store: &Store, node: &str, applied: i64) -> Result<()> {
 /// # Errors
 /// [`StoreError::Unavailable`] if the lease is gone.
 pub async fn set_applied(store: &Store, node: &str, applied: i64) -> Result<()> {
-    let binds = binds![node, applied];
-    let text = (SET_APPLIED.text)();
-    let hits = match &store.db {
-        Db::Sqlite(pools) => pools.execute_lazily(text, for_sqlite(SET_APPLIED, binds)?).await?,
-        Db::Postgres(pool) => {
-            let wrong = |error: sqlx::Error| StoreError::before_commit(&error);
-            let mut transaction = postgres::begin(pool, BEGIN_LAZY).await?;
-            let query = sqlx::query_with::<Postgres, _>(text, for_postgres(SET_APPLIED, binds)?);
-            let done = query.execute(&mut *transaction).await.map_err(wrong)?;
-            transaction.commit().await.map_err(wrong)?;
-            done.rows_affected()
-        }
-    };
+    let hits = store.db.execute_lazily(Lane::Control, SET_APPLIED, binds![node, applied]).await?;
     if hits == 0 { Err(StoreError::Unavailable("the lease is gone".to_owned())) } else { Ok(()) }
 }
 
 /// Removes the row of `node`.
 pub async fn give_back(store: &Store, node: &str) -> Result<()> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_control().await?;
     tx.execute(GIVE_BACK, binds![node]).await?;
     tx.commit().await
 }
 
-/// (node, turn, applied) of every lease.
-pub async fn all(run: &mut impl Run) -> Result<Vec<(String, i64, i64)>> {
-    let rows = run.rows(EVERY_ROW, binds![]).await?;
-    rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?, row.int(2)?))).collect()
+/// Every lease.
+pub async fn all(run: &mut impl Run) -> Result<Vec<Lease>> {
+    run.rows(EVERY_ROW, binds![]).await?.iter().map(read).collect()
+}
+
+/// Which server the database is on and which history of it; empty on SQLite. Whoever finds another one than is recorded
+/// looks at a restored copy, or at a standby that was promoted.
+///
+/// # Errors
+/// [`StoreError`] also on a server that is in recovery.
+pub async fn identity(run: &mut impl Run) -> Result<String> {
+    match db::row(run, IDENTITY, binds![]).await? {
+        Some(row) => row.text(0),
+        None => Err(StoreError::odd("the server's identity")),
+    }
+}
+
+fn read(row: &Row) -> Result<Lease> {
+    Ok(Lease { node: row.text(0)?, turn: row.int(1)?, applied: row.int(2)?, about: row.text(3)? })
 }

@@ -24,7 +24,9 @@ pub mod meta;
 pub mod outbox;
 pub mod postgres;
 pub mod reset_links;
+pub mod services;
 pub mod sessions;
+pub mod snapshots;
 pub mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

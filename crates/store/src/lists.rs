@@ -8,7 +8,7 @@ use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
 use crate::row::Row;
 use crate::statement::statements;
-use crate::tx::EndingTx;
+use crate::tx::{EndingTx, Tx};
 
 macro_rules! columns {
     () => {
@@ -27,6 +27,9 @@ statements! {
          RETURNING ", columns!(), ", next_index - $5");
     IN_USE(0) = concat!("SELECT ", columns!(), " FROM lists WHERE retired = 0 ORDER BY created_at, name");
     BY_NAME(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1");
+    // Whoever retires the list meanwhile is waited for, and waits for whoever has it so.
+    HELD(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1"),
+        postgres = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1 FOR SHARE");
     OUTLIVED(1) = "SELECT name FROM lists WHERE retired = 0 AND expires_by <= $1 ORDER BY expires_by, name";
     RETIRE(1) = "UPDATE lists SET retired = 1 WHERE name = $1 AND retired = 0";
     RETIRE_ALL(0) = "UPDATE lists SET retired = 1 WHERE retired = 0";
@@ -96,6 +99,11 @@ pub async fn in_use(run: &mut impl Run) -> Result<Vec<List>> {
 /// The list of this name.
 pub async fn by_name(run: &mut impl Run, name: &ListName) -> Result<Option<List>> {
     db::row(run, BY_NAME, binds![name]).await?.as_ref().map(read).transpose()
+}
+
+/// The same; it is not retired by anybody else until the transaction ends.
+pub async fn held(tx: &mut Tx, name: &ListName) -> Result<Option<List>> {
+    db::row(tx, HELD, binds![name]).await?.as_ref().map(read).transpose()
 }
 
 /// Names of unretired lists with `expires_by` at or before `before`.

@@ -20,37 +20,45 @@ macro_rules! columns {
 
 /// Entries written by one statement, if there are so many.
 const BATCH: usize = 32;
+/// Fewer are written one by one.
+const FEW: usize = 4;
 const COLUMNS: usize = 9;
 
+/// Rows without a number are none: a smaller batch is filled up with them.
 static INSERT_BATCH_TEXT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = concat!("INSERT INTO log (", columns!(), ") VALUES ").to_owned();
-    for row in 0..BATCH {
-        for column in 0..COLUMNS {
-            let before = if column > 0 {
-                ", "
-            } else if row > 0 {
-                ", ("
-            } else {
-                "("
-            };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{before}${}", row * COLUMNS + column + 1);
-        }
-        text.push(')');
-    }
-    text
+    let row = |row: usize| {
+        let values: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+        format!("({})", values.join(", "))
+    };
+    let rows = (0..BATCH).map(row).collect::<Vec<_>>().join(", ");
+    format!(
+        "INSERT INTO log ({}) SELECT CAST(column1 AS BIGINT), column2, column3, column4, column5, \
+         CAST(column6 AS BIGINT), column7, column8, CAST(column9 AS BIGINT) \
+         FROM (VALUES {rows}) AS entry WHERE column1 IS NOT NULL",
+        columns!()
+    )
 });
 
 statements! {
     TAKE_HEAD(0) = "UPDATE log_head SET number = number WHERE one = 1 RETURNING number, mark";
-    MOVE_HEAD(2) = "UPDATE log_head SET number = $1, mark = $2 WHERE one = 1";
+    // Whoever listens is told with the commit, at the cost of no further round trip.
+    MOVE_HEAD(2) = "UPDATE log_head SET number = $1, mark = $2 WHERE one = 1",
+        postgres = "UPDATE log_head SET number = $1, mark = $2 WHERE one = 1 \
+         RETURNING pg_notify('cerrojo.' || current_schema(), '')";
     HEAD(0) = "SELECT number, mark FROM log_head WHERE one = 1";
     INCARNATION(0) = "SELECT incarnation FROM log_head WHERE one = 1";
     SET_INCARNATION(1) = "UPDATE log_head SET incarnation = $1 WHERE one = 1";
     BEGIN(2) = "INSERT INTO log_head (one, number, mark, incarnation) VALUES (1, 0, $1, $2) ON CONFLICT (one) DO NOTHING";
     INSERT(9) = concat!("INSERT INTO log (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    // One round trip for what a single logout writes (PostgreSQL).
+    APPEND_ONE(9) = concat!("INSERT INTO log (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
+        postgres = concat!(
+        "WITH moved AS (UPDATE log_head SET number = $1, mark = $2 WHERE one = 1 \
+         RETURNING pg_notify('cerrojo.' || current_schema(), '')) \
+         INSERT INTO log (", columns!(), ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM moved");
     INSERT_BATCH(288) = INSERT_BATCH_TEXT.as_str();
     AFTER(2) = concat!("SELECT ", columns!(), " FROM log WHERE number > $1 ORDER BY number LIMIT $2");
+    OLDEST(0) = "SELECT COALESCE(min(number), 0) FROM log";
     AT(1) = concat!("SELECT ", columns!(), " FROM log WHERE number = $1");
 }
 
@@ -89,6 +97,11 @@ pub async fn after(run: &mut impl Run, after: i64, limit: i64) -> Result<Vec<Ent
     run.rows(AFTER, binds![after, limit]).await?.iter().map(entry).collect()
 }
 
+/// The number of the oldest entry that was not deleted; 0 while the log is empty.
+pub async fn oldest(run: &mut impl Run) -> Result<i64> {
+    db::number(run, OLDEST, binds![]).await
+}
+
 /// The entry of this number.
 pub async fn at(run: &mut impl Run, number: i64) -> Result<Option<Entry>> {
     db::row(run, AT, binds![number]).await?.as_ref().map(entry).transpose()
@@ -116,16 +129,25 @@ pub(crate) async fn set_incarnation(tx: &mut Tx, incarnation: &str) -> Result<()
 
 /// Writes entries and moves the head to `head`, the last of them.
 pub(crate) async fn write(tx: &mut Tx, entries: &[(Entry, UnixMillis)], head: &Position) -> Result<()> {
-    let (batches, rest) = entries.as_chunks::<BATCH>();
-    for batch in batches {
+    if let ([(entry, at)], false) = (entries, tx.is_sqlite()) {
+        // Number and mark of the only entry are the head's.
+        return written(tx, APPEND_ONE, values(entry, *at).into()).await;
+    }
+    for some in entries.chunks(BATCH) {
+        if some.len() < FEW {
+            for (entry, at) in some {
+                written(tx, INSERT, values(entry, *at).into()).await?;
+            }
+            continue;
+        }
         let mut binds = Vec::with_capacity(BATCH * COLUMNS);
-        for (entry, at) in batch {
+        for (entry, at) in some {
             binds.extend(values(entry, *at));
         }
+        for _ in some.len()..BATCH {
+            binds.extend(no_values());
+        }
         written(tx, INSERT_BATCH, binds).await?;
-    }
-    for (entry, at) in rest {
-        written(tx, INSERT, values(entry, *at).into()).await?;
     }
     tx.execute(MOVE_HEAD, binds![head.number, head.mark.as_str()]).await.map(drop)
 }
@@ -137,6 +159,11 @@ async fn written(tx: &mut Tx, statement: Statement, binds: Vec<Bind>) -> Result<
         Err(StoreError::Taken) => Err(StoreError::Broken("the log reaches beyond its head row".to_owned())),
         Err(error) => Err(error),
     }
+}
+
+fn no_values() -> [Bind; COLUMNS] {
+    let (number, text) = (|| Bind::Int(None), || Bind::Text(None));
+    [number(), text(), text(), text(), text(), number(), text(), text(), number()]
 }
 
 fn values(entry: &Entry, at: UnixMillis) -> [Bind; COLUMNS] {
@@ -199,6 +226,10 @@ fn entry(row: &Row) -> Result<Entry> {
 fn position(row: Option<Row>) -> Result<Position> {
     let row = row.ok_or_else(no_head)?;
     Ok(Position { number: row.int(0)?, mark: row.text(1)? })
+}
+
+pub(crate) fn index(text: &str) -> Result<ListIndex> {
+    text.parse().map(ListIndex).map_err(|_| StoreError::odd("log.idx"))
 }
 
 fn no_head() -> StoreError {

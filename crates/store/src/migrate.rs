@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, raw_sql};
 use crate::bind::binds;
 use crate::db::{Db, Open};
 use crate::errors::{Result, StoreError};
+use crate::postgres::Lane;
 use crate::statement::statements;
 use crate::tx::Tx;
 use crate::{Store, log, postgres, sqlite};
@@ -17,14 +18,24 @@ struct Migration {
 }
 
 /// In order. One that was released is never edited; its checksum would no longer match.
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "0001_start", text: include_str!("../migrations/0001_start.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "0001_start", text: include_str!("../migrations/0001_start.sql") },
+    Migration { number: 2, name: "0002_cluster", text: include_str!("../migrations/0002_cluster.sql") },
+    Migration { number: 3, name: "0003_services", text: include_str!("../migrations/0003_services.sql") },
+];
+
+/// Their names.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    MIGRATIONS.iter().map(|migration| migration.name).collect()
+}
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
      number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) /*strict*/";
 
 statements! {
     RECORDED(0) = "SELECT number, name, checksum FROM schema_version ORDER BY number";
+    OLDEST(0) = "SELECT value FROM meta WHERE name = 'oldest_schema'";
     RECORD(3) = "INSERT INTO schema_version (number, name, checksum) VALUES ($1, $2, $3)";
 }
 
@@ -39,13 +50,14 @@ pub(crate) async fn run(store: &Store) -> Result<Vec<String>> {
 }
 
 async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {
-    let mut open = store.db.begin().await?;
-    if let Open::Postgres(_) = open {
+    let mut open = store.db.begin(Lane::Requests).await?;
+    if let Open::Postgres(..) = open {
         run_text(&mut open, postgres::LOCK_MIGRATIONS).await?;
     }
     run_text(&mut open, TABLE).await?;
     let recorded = recorded(&mut open).await?;
-    let Some(next) = missing(&recorded, MIGRATIONS)? else { return Ok(None) };
+    let oldest = oldest_schema(&mut open, &recorded).await?;
+    let Some(next) = missing((&recorded, oldest), MIGRATIONS)? else { return Ok(None) };
     run_text(&mut open, next.text).await?;
     open.execute(RECORD, binds![next.number, next.name, checksum(next.text)]).await?;
     let mut tx = Tx::new(open, store.random());
@@ -59,7 +71,9 @@ async fn run_text(open: &mut Open, text: &'static str) -> Result<()> {
         Open::Sqlite(transaction) => {
             raw_sql(AssertSqlSafe(for_sqlite(text))).execute(&mut **transaction).await.map(drop)
         }
-        Open::Postgres(transaction) => raw_sql(text).execute(&mut **transaction).await.map(drop),
+        Open::Postgres(transaction, link) => {
+            return link.during(raw_sql(text).execute(&mut **transaction)).await.map(drop);
+        }
     }
     .map_err(|error| StoreError::before_commit(&error))
 }
@@ -73,13 +87,26 @@ fn for_sqlite(text: &str) -> String {
 pub(crate) async fn is_current(store: &Store) -> Result<bool> {
     let begun = match &store.db {
         Db::Sqlite(pools) => sqlite::has_migrations(pools).await?,
-        Db::Postgres(pool) => postgres::has_migrations(pool).await?,
+        Db::Postgres(pools) => postgres::has_migrations(pools).await?,
     };
     if !begun {
         return Ok(false);
     }
     let mut open = store.db.begin_reading().await?;
-    Ok(missing(&recorded(&mut open).await?, MIGRATIONS)?.is_none())
+    let recorded = recorded(&mut open).await?;
+    let oldest = oldest_schema(&mut open, &recorded).await?;
+    Ok(missing((&recorded, oldest), MIGRATIONS)?.is_none())
+}
+
+/// The oldest schema that a program must know to work on this one, as the newest migration says: so a node of an earlier
+/// release goes on, and starts again, while others are brought up to date.
+async fn oldest_schema(open: &mut Open, recorded: &[Recorded]) -> Result<i64> {
+    if recorded.len() <= MIGRATIONS.len() {
+        return Ok(0);
+    }
+    let rows = open.rows(OLDEST, binds![]).await?;
+    let Some(row) = rows.first() else { return Ok(i64::MAX) };
+    row.text(0)?.parse().map_err(|_| StoreError::odd("meta.oldest_schema"))
 }
 
 struct Recorded {
@@ -93,10 +120,15 @@ async fn recorded(open: &mut Open) -> Result<Vec<Recorded>> {
     rows.iter().map(|row| Ok(Recorded { number: row.int(0)?, name: row.text(1)?, checksum: row.text(2)? })).collect()
 }
 
-/// The first migration that was not run yet.
-fn missing<'a>(recorded: &[Recorded], known: &'a [Migration]) -> Result<Option<&'a Migration>> {
+/// The first migration that was not run yet. Newer ones are let be if they say that a program which knows `oldest` may work
+/// beside them.
+fn missing<'a>((recorded, oldest): (&[Recorded], i64), known: &'a [Migration]) -> Result<Option<&'a Migration>> {
+    let newest = known.last().map_or(0, |migration| migration.number);
     for done in recorded {
         let Some(same) = known.iter().find(|migration| migration.number == done.number) else {
+            if done.number > newest && oldest <= newest {
+                continue;
+            }
             let newer = "the database's schema is newer than this program: it has the migration";
             return Err(StoreError::Broken(format!(
                 "{newer} {}; use the version that wrote it, or a later one",
@@ -137,17 +169,29 @@ mod tests {
 
     #[test]
     fn the_first_one_not_run_is_next() {
-        assert_eq!(missing(&[], MIGRATIONS).unwrap().map(|next| next.number), Some(1));
+        assert_eq!(missing((&[], 0), MIGRATIONS).unwrap().map(|next| next.number), Some(1));
         let all: Vec<Recorded> = MIGRATIONS.iter().map(done).collect();
-        assert!(missing(&all, MIGRATIONS).unwrap().is_none());
+        assert!(missing((&all, 0), MIGRATIONS).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_newer_schema_that_an_older_program_may_work_beside_is_let_be() {
+        let newer = || Recorded { number: 3, name: "0003_later".to_owned(), checksum: String::new() };
+        let with_newer = || MIGRATIONS.iter().map(done).chain([newer()]).collect::<Vec<Recorded>>();
+        assert!(missing((&with_newer(), 2), &MIGRATIONS[..2]).unwrap().is_none());
+        assert!(matches!(missing((&with_newer(), 3), &MIGRATIONS[..2]), Err(StoreError::Broken(_))));
     }
 
     #[test]
     fn a_newer_schema_and_an_edited_migration_are_refused() {
         let newer = Recorded { number: 9999, name: "9999_later".to_owned(), checksum: String::new() };
-        assert!(matches!(missing(&[newer], MIGRATIONS), Err(StoreError::Broken(why)) if why.contains("9999_later")));
+        assert!(
+            matches!(missing((&[newer], i64::MAX), MIGRATIONS), Err(StoreError::Broken(why)) if why.contains("9999_later"))
+        );
         let mut edited = done(&MIGRATIONS[0]);
         edited.checksum = checksum("something else");
-        assert!(matches!(missing(&[edited], MIGRATIONS), Err(StoreError::Broken(why)) if why.contains("0001_start")));
+        assert!(
+            matches!(missing((&[edited], 0), MIGRATIONS), Err(StoreError::Broken(why)) if why.contains("0001_start"))
+        );
     }
 }

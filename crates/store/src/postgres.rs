@@ -1,11 +1,15 @@
-//! What only PostgreSQL has.
+//! What only PostgreSQL has: connections over a network, notifications, which server it is.
 
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool, Postgres, Row, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, PgPool, Postgres, Row, Transaction};
+use tokio::sync::watch;
 
+use crate::Store;
+use crate::db::Db;
 use crate::errors::{Result, StoreError};
 use crate::row;
 
@@ -18,48 +22,170 @@ pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED REA
 /// All reads see the state of the first one.
 pub(crate) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// For an `applied` alone: it may be lost in a crash, which only makes somebody wait.
-pub(crate) const BEGIN_LAZY: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = off";
-
 /// Held until the migration's transaction ends, one for each schema. Not a session's lock: poolers hand sessions around.
 pub(crate) const LOCK_MIGRATIONS: &str =
     "SELECT pg_advisory_xact_lock(1667592818, hashtext(coalesce(current_schema(), '')))";
 
-/// Connections beyond the ones for reading.
-const WRITERS: u32 = 8;
+/// Where nodes tell each other that the log has grown or was applied: one name a schema.
+const CHANNEL: &str = "SELECT 'cerrojo.' || current_schema()";
+
+/// The oldest server that is known to do what is needed.
+const OLDEST: i64 = 150_000;
+
+/// Connections that carry leases, the log and acknowledgements, so that no flood of requests keeps a node from showing that
+/// it is current.
+const CONTROL: u32 = 4;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// What requests and background work need.
+    Requests,
+    /// Leases, the log, acknowledgements.
+    Control,
+}
+
+/// The connections to one server.
+#[derive(Clone)]
+pub(crate) struct Pools(Arc<Shared>);
+
+struct Shared {
+    options: PgConnectOptions,
+    connections: u32,
+    now: RwLock<Lanes>,
+}
+
+struct Lanes {
+    requests: PgPool,
+    control: PgPool,
+    /// True once these connections are given up.
+    cut: watch::Sender<bool>,
+}
+
+/// A pool, and word of when its connections are given up.
+pub(crate) struct Link {
+    pub(crate) pool: PgPool,
+    cut: watch::Receiver<bool>,
+}
+
+impl Link {
+    /// What comes of `work`, unless the connections are given up first.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            done = work => done.map_err(|error| StoreError::before_commit(&error)),
+            _ = self.cut.wait_for(|cut| *cut) => Err(given_up()),
+        }
+    }
+
+    /// The same for a COMMIT that may have been sent.
+    pub(crate) async fn during_commit(&mut self, commit: impl Future<Output = sqlx::Result<()>>) -> Result<()> {
+        tokio::select! {
+            biased;
+            done = commit => done.map_err(|error| StoreError::at_commit(&error)),
+            _ = self.cut.wait_for(|cut| *cut) => Err(StoreError::OutcomeUnknown(given_up().to_string())),
+        }
+    }
+}
+
+fn given_up() -> StoreError {
+    StoreError::Unavailable("the server was not heard of and its connections were given up".to_owned())
+}
+
+impl Pools {
+    fn lanes(options: &PgConnectOptions, connections: u32) -> Lanes {
+        // A test before each use would cost a round trip; a connection that broke says so at its first statement.
+        let pool = |most| {
+            let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(10));
+            pool.test_before_acquire(false).connect_lazy_with(options.clone())
+        };
+        Lanes { requests: pool(connections), control: pool(CONTROL), cut: watch::Sender::new(false) }
+    }
+
+    pub(crate) fn link(&self, lane: Lane) -> Link {
+        let now = self.0.now.read().unwrap_or_else(PoisonError::into_inner);
+        let pool = match lane {
+            Lane::Requests => &now.requests,
+            Lane::Control => &now.control,
+        };
+        Link { pool: pool.clone(), cut: now.cut.subscribe() }
+    }
+
+    /// Gives every connection up, whatever runs on it, and begins anew: a server that is cut off answers nothing, not even
+    /// that it is gone.
+    fn begin_anew(&self) {
+        let fresh = Self::lanes(&self.0.options, self.0.connections);
+        let old = std::mem::replace(&mut *self.0.now.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        old.cut.send_replace(true);
+        // Closing says goodbye to the server, which may hang as long as the server does.
+        tokio::spawn(async move { tokio::join!(old.requests.close(), old.control.close()) });
+    }
+
+    pub(crate) async fn close(&self) {
+        let (requests, control) = (self.link(Lane::Requests).pool, self.link(Lane::Control).pool);
+        tokio::join!(requests.close(), control.close());
+    }
+}
 
 /// Connects and refuses a server that cannot keep what the design promises.
-pub(crate) async fn open(url: &str, readers: u32) -> Result<PgPool> {
+pub(crate) async fn open(url: &str, connections: u32) -> Result<Pools> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| StoreError::Broken(format!("the address of the PostgreSQL server is not one: {error}")))?
+        .application_name("cerrojo")
         .disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(readers.saturating_add(WRITERS))
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await
-        .map_err(|error| StoreError::before_commit(&error))?;
-    let settings = sqlx::query("SELECT current_setting('fsync'), current_setting('server_encoding')")
-        .fetch_one(&pool)
-        .await
-        .map_err(|error| StoreError::before_commit(&error))?;
-    let setting = |column: usize| settings.try_get::<String, _>(column).map_err(|e| StoreError::Broken(e.to_string()));
-    check_settings(&setting(0)?, &setting(1)?)?;
-    Ok(pool)
+    let options = with_tls(options, url);
+    check_server(&options).await?;
+    let lanes = RwLock::new(Pools::lanes(&options, connections.max(1)));
+    Ok(Pools(Arc::new(Shared { options, connections: connections.max(1), now: lanes })))
+}
+
+/// By a connection of its own: a pool would try again and again, and not say why it cannot.
+async fn check_server(options: &PgConnectOptions) -> Result<()> {
+    let asking = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        let asked = "SELECT current_setting('fsync'), current_setting('server_encoding'), \
+             CAST(current_setting('server_version_num') AS BIGINT)";
+        let settings = sqlx::query(asked).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok((settings.try_get(0)?, settings.try_get(1)?, settings.try_get(2)?))
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(10), asking).await;
+    let asked = asked.map_err(|_| StoreError::Unavailable("no answer within 10 s".to_owned()))?;
+    let (fsync, encoding, version): (String, String, i64) = asked.map_err(|error| StoreError::before_commit(&error))?;
+    check_settings(&fsync, &encoding, version)
+}
+
+/// What goes over a network is encrypted and the server is who it says, unless the address (or `PGSSLMODE`) says otherwise.
+fn with_tls(options: PgConnectOptions, url: &str) -> PgConnectOptions {
+    let said =
+        ["sslmode=", "ssl-mode="].iter().any(|name| url.contains(name)) || std::env::var_os("PGSSLMODE").is_some();
+    let host = options.get_host();
+    let is_here = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    if said || is_here { options } else { options.ssl_mode(PgSslMode::VerifyFull) }
 }
 
 /// Begins a transaction, to the end though the caller goes away: a BEGIN given up half-way leaves its connection in a
 /// transaction that the driver does not know of, and whoever gets it next may read one old state for ever.
-pub(crate) async fn begin(pool: &PgPool, how: &'static str) -> Result<Transaction<'static, Postgres>> {
-    let pool = pool.clone();
-    match tokio::spawn(async move { pool.begin_with(how).await }).await {
-        Ok(begun) => begun.map_err(|error| StoreError::before_commit(&error)),
-        Err(error) => Err(StoreError::Unavailable(format!("BEGIN was interrupted: {error}"))),
-    }
+pub(crate) async fn begin(link: &mut Link, how: &'static str) -> Result<Transaction<'static, Postgres>> {
+    let pool = link.pool.clone();
+    let mut begun = tokio::spawn(async move { pool.begin_with(how).await });
+    link.during(async {
+        match (&mut begun).await {
+            Ok(begun) => begun,
+            Err(error) => Err(sqlx::Error::Io(std::io::Error::other(format!("BEGIN was interrupted: {error}")))),
+        }
+    })
+    .await
 }
 
-fn check_settings(fsync: &str, encoding: &str) -> Result<()> {
+fn check_settings(fsync: &str, encoding: &str, version: i64) -> Result<()> {
+    if version < OLDEST {
+        let refused = format!("the PostgreSQL server is of version {}: 15 or later is needed", version / 10_000);
+        return Err(StoreError::Broken(refused));
+    }
     if fsync == "off" {
         let refused = "the PostgreSQL server runs with fsync = off and may forget logouts in a crash: turn it on";
         return Err(StoreError::Broken(refused.to_owned()));
@@ -72,23 +198,89 @@ fn check_settings(fsync: &str, encoding: &str) -> Result<()> {
 }
 
 /// Whether this schema holds a table of migrations.
-pub(crate) async fn has_migrations(pool: &PgPool) -> Result<bool> {
-    let found = sqlx::query("SELECT count(*) FROM pg_class WHERE oid = to_regclass('schema_version')")
-        .fetch_one(pool)
-        .await
-        .map_err(|error| StoreError::before_commit(&error))?;
+pub(crate) async fn has_migrations(pools: &Pools) -> Result<bool> {
+    let mut link = pools.link(Lane::Control);
+    let pool = link.pool.clone();
+    let asked = sqlx::query("SELECT count(*) FROM pg_class WHERE oid = to_regclass('schema_version')");
+    let found = link.during(asked.fetch_one(&pool)).await?;
     Ok(row::Row::Postgres(found).int(0)? > 0)
+}
+
+/// Whoever found that the server does not answer says so here: everything that waits for it on a connection of now fails,
+/// and new connections are made. On SQLite nothing happens.
+pub fn give_up_connections(store: &Store) {
+    if let Db::Postgres(pools) = &store.db {
+        pools.begin_anew();
+    }
+}
+
+/// Word from other nodes that the log has grown or was applied. May be lost: whoever listens also looks now and then.
+pub struct Listener {
+    inner: PgListener,
+    /// Given up together with all other connections.
+    link: Link,
+}
+
+/// Begins to listen.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if there is no connection to be had; [`StoreError::Broken`] on SQLite.
+pub async fn listen(store: &Store) -> Result<Listener> {
+    let Db::Postgres(pools) = &store.db else {
+        return Err(StoreError::Broken("notifications exist on PostgreSQL only".to_owned()));
+    };
+    let mut link = pools.link(Lane::Control);
+    // A pool of its own: the connection is kept for as long as there is anybody to listen.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(2));
+    let pool = pool.connect_lazy_with(pools.0.options.clone());
+    let listening = async {
+        let channel: String = sqlx::query(CHANNEL).fetch_one(&pool).await?.try_get(0)?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen(&channel).await?;
+        Ok(listener)
+    };
+    let inner = link.during(listening).await?;
+    Ok(Listener { inner, link })
+}
+
+impl Listener {
+    /// Returns when there was word, or when some may have been lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the connection cannot be had back.
+    pub async fn heard(&mut self) -> Result<()> {
+        self.link.during(self.inner.try_recv()).await.map(drop)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check_settings;
+    use std::str::FromStr as _;
+
+    use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+    use super::{check_settings, with_tls};
     use crate::StoreError;
 
     #[test]
     fn a_server_that_may_forget_commits_is_refused() {
-        assert_eq!(check_settings("on", "UTF8"), Ok(()));
-        assert!(matches!(check_settings("off", "UTF8"), Err(StoreError::Broken(why)) if why.contains("fsync")));
-        assert!(matches!(check_settings("on", "LATIN1"), Err(StoreError::Broken(why)) if why.contains("UTF8")));
+        let refused = |fsync, encoding, version| match check_settings(fsync, encoding, version) {
+            Err(StoreError::Broken(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(check_settings("on", "UTF8", 150_000), Ok(()));
+        assert!(refused("off", "UTF8", 150_000).contains("fsync"));
+        assert!(refused("on", "LATIN1", 150_000).contains("UTF8"));
+        assert!(refused("on", "UTF8", 140_012).contains("15 or later"));
+    }
+
+    #[test]
+    fn a_server_elsewhere_is_asked_who_it_is() {
+        let mode = |url: &str| with_tls(PgConnectOptions::from_str(url).unwrap(), url).get_ssl_mode();
+        for here in ["postgres://u@127.0.0.1/d", "postgres://u@localhost/d", "postgres://u@[::1]/d"] {
+            assert!(matches!(mode(here), PgSslMode::Prefer), "{here}");
+        }
+        assert!(matches!(mode("postgres://u@db.example.com/d"), PgSslMode::VerifyFull));
+        assert!(matches!(mode("postgres://u@db.example.com/d?sslmode=require"), PgSslMode::Require));
     }
 }

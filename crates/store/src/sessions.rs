@@ -7,10 +7,11 @@ use cerrojo_domain::{KeyId, ListIndex, ListName, SessionId, UnixMillis, UserId};
 use crate::bind::binds;
 use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
-use crate::lists;
+use crate::postgres::Lane;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::Tx;
+use crate::{Store, lists, log};
 
 macro_rules! columns {
     () => {
@@ -35,6 +36,9 @@ statements! {
     OF_USER(2) = concat!(
         "SELECT ", columns!(), " FROM sessions WHERE user_id = $1 AND (ended_at IS NULL OR ended_at >= $2)");
     SAW(3) = "UPDATE sessions SET last_seen_at = $3 \
+         WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3",
+        postgres = "WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)) \
+         UPDATE sessions SET last_seen_at = $3 FROM lazily \
          WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3";
     EXPIRED(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
     IDLE(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2";
@@ -44,9 +48,6 @@ statements! {
          UNION ALL SELECT id FROM sessions WHERE ended_at IS NULL AND list IN (SELECT name FROM lists WHERE retired = 0) \
          AND key_id IN (SELECT id FROM keys WHERE retired_at IS NOT NULL) LIMIT $1";
     NEWEST(0) = newest!();
-    // A row a session would take seconds for some hundred thousand; one text a list takes a tenth of one.
-    ENDED_BITS(0) = "SELECT list, string_agg(CAST(idx AS TEXT), ',') FROM sessions \
-         WHERE ended_at IS NOT NULL AND list IN (SELECT name FROM lists WHERE retired = 0) GROUP BY list";
     LIVE_ACTIVITY(1) = "SELECT string_agg(CAST(idx AS TEXT) || ' ' || CAST(last_seen_at AS TEXT), ',') \
          FROM sessions WHERE list = $1 AND ended_at IS NULL AND key_id >= ''";
     LAST_SEEN(1) = "SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL";
@@ -158,10 +159,22 @@ pub async fn of_user(run: &mut impl Run, user: UserId, ended_since: Option<UnixM
     Ok(sessions)
 }
 
-/// Moves `last_seen_at` forward to `at`, never back; ended sessions are left alone. Who writes several in one transaction
-/// takes them in the order of (list, index).
-pub async fn saw(tx: &mut Tx, list: &ListName, index: ListIndex, at: UnixMillis) -> Result<()> {
-    tx.execute(SAW, binds![list, index, at]).await.map(drop)
+/// Moves `last_seen_at` forward, never back; ended sessions are left alone.
+///
+/// On SQLite all in one transaction. On PostgreSQL each by itself, without waiting for the disk: a transaction that held
+/// several rows could meet one that ends the same sessions in another order, and one of the two would be given up.
+pub async fn saw(store: &Store, uses: &[(ListName, ListIndex, UnixMillis)]) -> Result<()> {
+    if store.is_sqlite() {
+        let mut tx = store.begin().await?;
+        for (list, index, at) in uses {
+            tx.execute(SAW, binds![list, *index, *at]).await?;
+        }
+        return tx.commit().await;
+    }
+    for (list, index, at) in uses {
+        store.db.execute_lazily(Lane::Requests, SAW, binds![list, *index, *at]).await?;
+    }
+    Ok(())
 }
 
 /// Ids of live sessions whose `expires_at` is at or before `now`, earliest first.
@@ -184,16 +197,6 @@ pub async fn newest(run: &mut impl Run) -> Result<Option<SessionId>> {
     Ok(ids(run.rows(NEWEST, binds![]).await?)?.pop())
 }
 
-/// (list, indexes) of all ended sessions of lists that are not retired, in no order.
-pub async fn ended_bits(run: &mut impl Run) -> Result<Vec<(ListName, Vec<ListIndex>)>> {
-    let mut lists = Vec::new();
-    for row in run.rows(ENDED_BITS, binds![]).await? {
-        let indexes = row.text(1)?.split(',').map(index).collect::<Result<Vec<ListIndex>>>()?;
-        lists.push((ListName::from_text(row.text(0)?), indexes));
-    }
-    Ok(lists)
-}
-
 /// (list, index, `last_seen_at`) of all live ones of lists that are not retired, for the idle timeout. In a snapshot they
 /// are all of one state.
 pub async fn live_activity(run: &mut impl Run) -> Result<Vec<(ListName, ListIndex, UnixMillis)>> {
@@ -205,7 +208,7 @@ pub async fn live_activity(run: &mut impl Run) -> Result<Vec<(ListName, ListInde
         for item in text.split(',').filter(|item| !item.is_empty()) {
             let (place, seen) = item.split_once(' ').ok_or_else(|| StoreError::odd("sessions"))?;
             let seen = seen.parse().map_err(|_| StoreError::odd("sessions.last_seen_at"))?;
-            live.push((list.name.clone(), index(place)?, UnixMillis(seen)));
+            live.push((list.name.clone(), log::index(place)?, UnixMillis(seen)));
         }
     }
     Ok(live)
@@ -224,10 +227,6 @@ pub async fn sweep(tx: &mut Tx, before: UnixMillis, limit: i64) -> Result<u64> {
 
 fn ids(rows: Vec<Row>) -> Result<Vec<SessionId>> {
     rows.into_iter().map(|row| row.text(0).map(SessionId::from_text)).collect()
-}
-
-fn index(text: &str) -> Result<ListIndex> {
-    text.parse().map(ListIndex).map_err(|_| StoreError::odd("sessions.idx"))
 }
 
 fn read(row: &Row) -> Result<Session> {

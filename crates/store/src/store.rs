@@ -7,6 +7,7 @@ use cerrojo_domain::{Random, SystemRandom};
 use crate::commits::{Witness, WitnessBox};
 use crate::db::{Db, Reader};
 use crate::errors::{Result, StoreError};
+use crate::postgres::Lane;
 use crate::tx::{EndingTx, Tx};
 use crate::{migrate, postgres, sqlite};
 
@@ -20,16 +21,18 @@ pub struct Store {
 
 /// How a database is opened.
 pub struct OpenOptions {
-    /// Connections that read (SQLite, beside the one that writes); PostgreSQL gets eight more for writing.
+    /// Connections that read (SQLite, beside the one that writes).
     pub readers: u32,
+    /// Connections for requests (PostgreSQL). A handful more carry leases and the log.
+    pub connections: u32,
     /// Where the log's marks and other random values come from.
     pub random: Arc<dyn Random>,
 }
 
 impl Default for OpenOptions {
-    /// Two readers and the operating system's randomness.
+    /// Two readers, or ten connections, and the operating system's randomness.
     fn default() -> Self {
-        Self { readers: 2, random: Arc::new(SystemRandom) }
+        Self { readers: 2, connections: 10, random: Arc::new(SystemRandom) }
     }
 }
 
@@ -41,7 +44,7 @@ impl Store {
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self> {
         let db = match url.split_once(':') {
             Some(("sqlite", _)) => Db::Sqlite(sqlite::open(url, options.readers).await?),
-            Some(("postgres" | "postgresql", _)) => Db::Postgres(postgres::open(url, options.readers).await?),
+            Some(("postgres" | "postgresql", _)) => Db::Postgres(postgres::open(url, options.connections).await?),
             // The address is not repeated: it may hold a password.
             _ => {
                 let forms = "a database address begins with \"sqlite:\" (then a file's path) or \"postgres://\"";
@@ -69,7 +72,12 @@ impl Store {
 
     /// Begins a transaction that writes but ends nothing. SQLite has one writer at a time.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx::new(self.db.begin().await?, Arc::clone(&self.random)).counted(&self.witness))
+        Ok(Tx::new(self.db.begin(Lane::Requests).await?, Arc::clone(&self.random)).counted(&self.witness))
+    }
+
+    /// The same for leases, on connections of their own (PostgreSQL).
+    pub(crate) async fn begin_control(&self) -> Result<Tx> {
+        Ok(Tx::new(self.db.begin(Lane::Control).await?, Arc::clone(&self.random)).counted(&self.witness))
     }
 
     /// Begins a transaction that may end sessions: it takes the log's head row first.
@@ -80,7 +88,13 @@ impl Store {
     /// Reads each by itself, from the pool.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::of_pool(self.db.clone())
+        Reader::of_pool(self.db.clone(), Lane::Requests)
+    }
+
+    /// The same for leases and the log, on connections of their own (PostgreSQL): no flood of requests is in their way.
+    #[must_use]
+    pub fn control(&self) -> Reader {
+        Reader::of_pool(self.db.clone(), Lane::Control)
     }
 
     /// All reads see one state, that of the first of them.
@@ -108,7 +122,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.db {
             Db::Sqlite(pools) => pools.close().await,
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pools) => pools.close().await,
         }
     }
 }

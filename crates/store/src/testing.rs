@@ -42,12 +42,50 @@ impl Fresh {
         Self { url: format!("{server}{separator}options[search_path]={schema}"), directory: None }
     }
 
+    /// Does to the tables what restoring a dump into the same server does: the head's table is another one, with the same
+    /// in it (PostgreSQL).
+    pub async fn restore_a_dump(&self) {
+        let head = "CREATE TABLE head_of_dump (LIKE log_head INCLUDING ALL); INSERT INTO head_of_dump SELECT * FROM log_head; \
+             DROP TABLE log_head; ALTER TABLE head_of_dump RENAME TO log_head";
+        self.run(head.to_owned()).await;
+    }
+
+    /// Keeps a copy of every table as it is now (PostgreSQL).
+    pub async fn copy(&self) {
+        let each = "CREATE TABLE %I AS SELECT * FROM %I', 'copy_of_' || t, t";
+        self.run(for_each_table(each)).await;
+    }
+
+    /// Puts the copy in place of what is there, in one transaction (PostgreSQL).
+    pub async fn put_back(&self) {
+        let empty = for_each_table("TRUNCATE %I CASCADE', t");
+        let fill = for_each_table("INSERT INTO %I SELECT * FROM %I', t, 'copy_of_' || t");
+        self.run(format!("BEGIN; SET LOCAL session_replication_role = replica; {empty}; {fill}; COMMIT")).await;
+    }
+
+    /// Runs statements of the test's own (PostgreSQL).
+    pub async fn run(&self, text: String) {
+        let mut connection =
+            PgConnection::connect(&self.url).await.expect("the PostgreSQL server of the tests answers");
+        raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("the test's own statements");
+        connection.close().await.expect("closing the connection");
+    }
+
     /// The database, opened and migrated.
     pub async fn store(&self) -> Store {
         let store = Store::open(&self.url, OpenOptions::default()).await.expect("the fresh database opens");
         store.migrate().await.expect("the fresh database migrates");
         store
     }
+}
+
+/// A statement for each table of the schema, but for copies; `format` is the rest of a call of that name.
+fn for_each_table(format: &str) -> String {
+    format!(
+        "DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class WHERE relkind = 'r' \
+         AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'copy_of_%' \
+         LOOP EXECUTE format('{format}); END LOOP; END $$"
+    )
 }
 
 /// Says on which engine a test failed.

@@ -67,6 +67,10 @@ impl Tx {
         Ok(self.execute(statement, binds).await? > 0)
     }
 
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.open.is_sqlite()
+    }
+
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.random
     }

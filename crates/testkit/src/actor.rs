@@ -48,6 +48,12 @@ impl Actor {
         Self { address: address.parse().expect("an address"), ..self.clone() }
     }
 
+    /// This actor calling another node.
+    #[must_use]
+    pub fn through(&self, node: &TestApp) -> Self {
+        Self { app: node.clone(), ..self.clone() }
+    }
+
     /// This actor with another device (`User-Agent`).
     #[must_use]
     pub fn on(&self, device: &str) -> Self {

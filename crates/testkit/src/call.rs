@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use crate::TestApp;
+use crate::{Events, TestApp};
 
 /// A request that is sent when awaited.
 #[derive(Clone)]
@@ -71,6 +71,19 @@ impl Call {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// Shows a service's credentials (RFC 7617).
+    pub fn basic(self, name: &str, secret: &str) -> Self {
+        use base64::Engine as _;
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{secret}"));
+        self.header("authorization", format!("Basic {pair}"))
+    }
+
+    /// Sends the request and reads its answer as a stream of events.
+    pub async fn events(self) -> Events {
+        let app = self.app.clone();
+        Events::of(app.answer(self.request()).await)
+    }
+
     /// Comes from this network address.
     ///
     /// # Panics
@@ -83,6 +96,17 @@ impl Call {
     pub(crate) fn at_address(mut self, address: IpAddr) -> Self {
         self.address = address;
         self
+    }
+}
+
+impl Call {
+    fn request(self) -> Request<Body> {
+        let mut request = Request::new(Body::from(self.body));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.path.parse().expect("a path");
+        *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.address, 50_000)));
+        request
     }
 }
 
@@ -101,12 +125,8 @@ impl IntoFuture for Call {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let what = format!("{} {}", self.method, self.path);
-            let mut request = Request::new(Body::from(self.body));
-            *request.method_mut() = self.method;
-            *request.uri_mut() = self.path.parse().expect("a path");
-            *request.headers_mut() = self.headers;
-            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(self.address, 50_000)));
-            let response = self.app.answer(request).await;
+            let app = self.app.clone();
+            let response = app.answer(self.request()).await;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
             Reply { what, status: parts.status.as_u16(), headers: parts.headers, body }

@@ -33,12 +33,18 @@ impl Database {
         &self.fresh.url
     }
 
+    pub(crate) fn fresh_one(&self) -> &Fresh {
+        &self.fresh
+    }
+
     pub(crate) fn side_file(&self) -> PathBuf {
         self.folder.path().join("cerrojo.db.position")
     }
 
     pub(crate) async fn open(&self, random: Arc<dyn Random>) -> Store {
-        let store = Store::open(&self.fresh.url, OpenOptions { readers: 4, random }).await.expect("the database opens");
+        let store = Store::open(&self.fresh.url, OpenOptions { readers: 4, random, ..OpenOptions::default() })
+            .await
+            .expect("the database opens");
         store.migrate().await.expect("the database migrates");
         store
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -12,6 +12,7 @@ use cerrojo_app::administer::{AddedUser, add_user};
 use cerrojo_app::keys::MasterKey;
 use cerrojo_app::{App, Argon2Settings, Lease, Parts, Settings, StartError};
 use cerrojo_domain::ADMIN_ROLE;
+use cerrojo_store::testing::Fresh;
 use cerrojo_web::HttpSettings;
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -56,8 +57,10 @@ struct House {
     master_key: Mutex<String>,
     actors: AtomicU32,
     running: Mutex<Option<Running>>,
+    is_beating: AtomicBool,
+    side_file: PathBuf,
     // Last: what runs on it goes before it.
-    database: Database,
+    database: Arc<Database>,
 }
 
 #[derive(Clone)]
@@ -70,6 +73,7 @@ impl TestApp {
     /// A server on a fresh database.
     pub async fn start(engine: Engine, options: Options) -> Self {
         let random = Arc::new(SeededRandom::new(27));
+        let database = Arc::new(Database::fresh(engine).await);
         let app = Self {
             clock: Arc::new(ManualClock::default()),
             mailbox: Arc::new(Mailbox::default()),
@@ -78,12 +82,51 @@ impl TestApp {
                 master_key: Mutex::new(MasterKey::generate(random.as_ref()).to_hex()),
                 actors: AtomicU32::new(0),
                 running: Mutex::new(None),
-                database: Database::fresh(engine).await,
+                is_beating: AtomicBool::new(true),
+                side_file: database.side_file(),
+                database,
             }),
             random,
         };
         app.run().await;
         app
+    }
+
+    /// Another node on the same database (PostgreSQL), with a clock of its own and settings as this one's. Its actors
+    /// have addresses of their own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn another_node(&self) -> Self {
+        static NODES: AtomicU32 = AtomicU32::new(1);
+        let number = NODES.fetch_add(1, Ordering::SeqCst);
+        let house = &self.house;
+        let options = {
+            let options = house.options.lock().unwrap_or_else(PoisonError::into_inner);
+            Options { settings: options.settings.clone(), http: options.http.clone() }
+        };
+        let master_key = house.master_key.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let node = Self {
+            clock: Arc::new(ManualClock::default()),
+            mailbox: self.mailbox.clone(),
+            random: Arc::new(SeededRandom::new(1_000 + u64::from(number))),
+            house: Arc::new(House {
+                options: Mutex::new(options),
+                master_key: Mutex::new(master_key),
+                actors: AtomicU32::new(number << 12),
+                running: Mutex::new(None),
+                is_beating: AtomicBool::new(true),
+                side_file: house.side_file.with_extension(format!("node-{number}")),
+                database: house.database.clone(),
+            }),
+        };
+        node.run().await;
+        node
+    }
+
+    /// From now on the lease is not renewed by itself any more (PostgreSQL).
+    pub fn stop_beating(&self) {
+        self.house.is_beating.store(false, Ordering::SeqCst);
     }
 
     /// Drops the server as a crash does, nothing finished and nothing written down, and starts it again on the same
@@ -94,11 +137,18 @@ impl TestApp {
     }
 
     /// Drops the server as a crash does; its files are not in use any more.
+    ///
+    /// # Panics
+    /// If its lease cannot be taken away.
     pub async fn crash(&self) {
         let running = self.house.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(running) = running {
             let store_of = running.app.clone();
             drop(running);
+            // Whoever starts next need not wait until the row of the dead one was seen to stand still: that takes time,
+            // and here time only passes when told.
+            let gone = cerrojo_app::lease::give_back(&store_of).await;
+            gone.expect("to take the lease away");
             store_of.store.close().await;
         }
         self.clock.begin_process();
@@ -136,8 +186,9 @@ impl TestApp {
             random: self.random.clone(),
             mailer: self.mailbox.clone(),
             master_key: master_key.expect("what to_hex wrote"),
-            lease: Lease::Holder,
+            lease: if self.engine() == Engine::Sqlite { Lease::Holder } else { Lease::Member },
             side_file: Some(self.side_file()),
+            about: "test".to_owned(),
         };
         let app = App::start(parts).await?;
         let router = cerrojo_web::router(app.clone(), http);
@@ -160,7 +211,25 @@ impl TestApp {
     /// The file beside the database that holds its last known position.
     #[must_use]
     pub fn side_file(&self) -> PathBuf {
-        self.house.database.side_file()
+        self.house.side_file.clone()
+    }
+
+    /// The database itself, for what operators do to it.
+    #[must_use]
+    pub fn database(&self) -> &Fresh {
+        self.house.database.fresh_one()
+    }
+
+    /// Does to a database whose server was dropped what restoring it from elsewhere does: the position file is not there
+    /// (SQLite), the tables are others (PostgreSQL).
+    ///
+    /// # Panics
+    /// If it cannot be done.
+    pub async fn look_restored(&self) {
+        match self.engine() {
+            Engine::Sqlite => std::fs::remove_file(self.side_file()).expect("a position file"),
+            Engine::Postgres => self.database().restore_a_dump().await,
+        }
     }
 
     fn running(&self) -> Running {
@@ -186,7 +255,32 @@ impl TestApp {
         self.house.database.url()
     }
 
+    /// Renews the lease if it is due by this node's clock, as a running server does by itself.
+    ///
+    /// # Panics
+    /// If the database does not let it.
+    pub async fn beat(&self) {
+        if self.house.is_beating.load(Ordering::SeqCst) {
+            cerrojo_app::lease::keep(&self.inside()).await.expect("to renew the lease");
+        }
+    }
+
+    /// The server's router, for a test that needs real connections.
+    pub fn router(&self) -> Router {
+        self.running().router
+    }
+
+    /// Adds a service and gives its secret.
+    ///
+    /// # Panics
+    /// If it cannot be added.
+    pub async fn service(&self, name: &str) -> String {
+        let secret = cerrojo_app::services::add(&self.inside(), name).await;
+        secret.unwrap_or_else(|error| panic!("no service {name}: {error:?}")).to_string()
+    }
+
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        self.beat().await;
         match self.running().router.oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -199,7 +293,8 @@ impl TestApp {
     /// If any of it fails.
     pub async fn tick(&self) {
         let app = self.inside();
-        cerrojo_app::follow::catch_up(&app).await.expect("to catch up with the log");
+        self.beat().await;
+        cerrojo_app::follow::look(&app).await.expect("to look at the log");
         cerrojo_app::activity::write_down(&app).await.expect("to write down activity");
         app.limits.save(&app.store).await.expect("to save the limits");
         cerrojo_app::sweep::sweep(&app).await.expect("to sweep");

@@ -145,6 +145,7 @@ async fn a_server_that_cannot_show_that_it_is_current_says_503_and_never_yes() {
         let ana = app.user("ana").await;
         let phone = ana.another_session().await;
         phone.logout().await;
+        app.stop_beating();
         app.inside().guard.hold_lease_until(std::time::Duration::ZERO);
         for path in ["/api/auth/verify", "/api/auth/profile", "/api/auth/sessions"] {
             let reply = ana.get(path).await;
@@ -188,7 +189,14 @@ async fn the_description_names_every_endpoint() {
             ("get", "/api/admin/users/{id}/sessions"),
             ("delete", "/api/admin/users/{id}/sessions"),
             ("get", "/.well-known/jwks.json"),
+            ("get", "/.well-known/oauth-authorization-server"),
+            ("get", "/status-lists"),
             ("get", "/status-lists/{name}"),
+            ("post", "/api/auth/introspect"),
+            ("get", "/api/guards/events"),
+            ("get", "/api/guards/entries"),
+            ("get", "/api/guards/lists/{name}"),
+            ("post", "/api/guards/activity"),
             ("get", "/health/live"),
             ("get", "/health/ready"),
         ];

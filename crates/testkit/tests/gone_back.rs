@@ -141,31 +141,44 @@ type Corruption = fn(Vec<u8>) -> Option<Vec<u8>>;
 
 #[tokio::test]
 async fn a_position_file_that_is_missing_or_corrupt() {
-    on_both_engines(async |app| {
-        let corrupt: [(&str, Corruption); 6] = [
-            ("missing", |_| None),
-            ("empty", |_| Some(Vec::new())),
-            ("zeros", |bytes| Some(vec![0; bytes.len()])),
-            ("other text", |bytes| Some(b"cerrojo-position-1 ".repeat(bytes.len() / 19))),
-            ("cut off", |bytes| Some(bytes[..40].to_vec())),
-            ("a digit changed in both slots", |bytes| {
-                Some(bytes.iter().map(|byte| if *byte == b'1' { b'2' } else { *byte }).collect())
-            }),
-        ];
-        for (number, (how, corrupted)) in corrupt.into_iter().enumerate() {
-            let ana = app.user(&format!("ana{number}")).await;
-            app.crash().await;
-            let bytes = std::fs::read(app.side_file()).unwrap();
-            std::fs::remove_file(app.side_file()).unwrap();
-            if let Some(bytes) = corrupted(bytes) {
-                std::fs::write(app.side_file(), bytes).unwrap();
-            }
-            app.run().await;
-            assert!(!ana.is_in().await, "{how}");
-            assert_everything_is_over(&app, &[&ana]).await;
+    let app = sqlite().await;
+    let corrupt: [(&str, Corruption); 6] = [
+        ("missing", |_| None),
+        ("empty", |_| Some(Vec::new())),
+        ("zeros", |bytes| Some(vec![0; bytes.len()])),
+        ("other text", |bytes| Some(b"cerrojo-position-1 ".repeat(bytes.len() / 19))),
+        ("cut off", |bytes| Some(bytes[..40].to_vec())),
+        ("a digit changed in both slots", |bytes| {
+            Some(bytes.iter().map(|byte| if *byte == b'1' { b'2' } else { *byte }).collect())
+        }),
+    ];
+    for (number, (how, corrupted)) in corrupt.into_iter().enumerate() {
+        let ana = app.user(&format!("ana{number}")).await;
+        app.crash().await;
+        let bytes = std::fs::read(app.side_file()).unwrap();
+        std::fs::remove_file(app.side_file()).unwrap();
+        if let Some(bytes) = corrupted(bytes) {
+            std::fs::write(app.side_file(), bytes).unwrap();
         }
-    })
-    .await;
+        app.run().await;
+        assert!(!ana.is_in().await, "{how}");
+        assert_everything_is_over(&app, &[&ana]).await;
+    }
+}
+
+/// A node of several keeps one for itself and may come without: the database itself says where it is.
+#[tokio::test]
+async fn a_nodes_position_file_may_be_missing() {
+    let app = TestApp::start(Engine::Postgres, Options::default()).await;
+    let ana = app.user("ana").await;
+    app.crash().await;
+    std::fs::remove_file(app.side_file()).unwrap();
+    app.run().await;
+    assert!(ana.is_in().await);
+    app.crash().await;
+    app.look_restored().await;
+    app.run().await;
+    assert_everything_is_over(&app, &[&ana]).await;
 }
 
 #[tokio::test]

@@ -70,6 +70,9 @@ async fn a_new_key_signs_and_the_old_one_goes_on_verifying() {
         let before = published_ids(&app).await;
         assert!(before.contains(&kid(&ana)) && before.len() == 2);
         let new = keys::rotate(&app.inside()).await.unwrap();
+        let early = ana.another_session().await;
+        assert_eq!(kid(&early), kid(&ana), "nobody may be met by a key that others do not know yet");
+        app.clock.advance(keys::RIPENS);
         let later = ana.another_session().await;
         assert_eq!(kid(&later), new.as_str());
         for restarted in [false, true] {
@@ -93,6 +96,7 @@ async fn a_retired_key_ends_what_it_signed_at_once_and_for_ever() {
         let (ana, diana) = (app.user("ana").await, app.user("diana").await);
         let old = kid(&ana);
         keys::rotate(&app.inside()).await.unwrap();
+        app.clock.advance(keys::RIPENS);
         let later = ana.another_session().await;
         assert_eq!(retire(&app, &old).await, 2);
         for restarted in [false, true] {

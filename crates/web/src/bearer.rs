@@ -2,7 +2,8 @@
 
 use axum::extract::FromRequestParts;
 use cerrojo_app::administer::By;
-use cerrojo_app::{Caller, authenticate};
+use cerrojo_app::authenticate::AuthError;
+use cerrojo_app::{Caller, authenticate, end};
 use cerrojo_domain::{ADMIN_ROLE, Origin};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -21,6 +22,24 @@ impl FromRequestParts<Web> for Bearer {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let token = token(&parts.headers).map_err(Problem::from)?;
         Ok(Self(authenticate::authenticate(web, token).await?))
+    }
+}
+
+/// The same, for the endpoint that ends the session: one that has ended is told only when every node knows of it.
+pub(crate) struct ToBeEnded(pub(crate) Caller);
+
+impl FromRequestParts<Web> for ToBeEnded {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let token = token(&parts.headers).map_err(Problem::from)?;
+        match authenticate::authenticate(web, token).await {
+            Err(AuthError::Invalid) => {
+                end::known_to_be_over(web, token).await?;
+                Err(AuthError::Invalid.into())
+            }
+            checked => Ok(Self(checked?)),
+        }
     }
 }
 

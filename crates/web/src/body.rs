@@ -158,6 +158,20 @@ impl Fields {
         integer
     }
 
+    /// An object, where anything else has a problem of its own.
+    pub(crate) fn object_or(
+        &mut self,
+        name: &'static str,
+        problem: &'static problem::Row,
+    ) -> Option<Map<String, Value>> {
+        if let Value::Object(object) = self.take(name)? {
+            Some(object)
+        } else {
+            self.problem = Some(problem);
+            None
+        }
+    }
+
     /// A member under either of its spellings, camelCase or `snake_case`; not null.
     fn take(&mut self, name: &'static str) -> Option<Value> {
         let mut named = |name: &str| self.members.remove(name).filter(|value| !value.is_null());

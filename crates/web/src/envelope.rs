@@ -9,6 +9,7 @@ use cerrojo_app::Locale;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::counted::put_quota;
@@ -160,6 +161,8 @@ pub(crate) struct AnswerPage<T> {
 pub(crate) enum Unwritten {
     Success(Arc<dyn Fn(Voice) -> serde_json::Result<Vec<u8>> + Send + Sync>),
     Problem(Arc<Problem>),
+    /// A problem told as RFC 6749, section 5.2, tells it.
+    OAuth(Arc<Problem>, &'static str),
 }
 
 impl<T: Serialize + Send + Sync + 'static> IntoResponse for Answer<T> {
@@ -205,6 +208,9 @@ impl IntoResponse for Problem {
             Challenge::Bearer => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
+            Challenge::Basic => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"cerrojo\""));
+            }
             Challenge::InvalidToken => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
             }
@@ -224,6 +230,7 @@ pub(crate) fn write(response: &mut Response, voice: Voice) -> Option<Arc<Problem
     let (written, problem) = match unwritten {
         Unwritten::Success(write) => (write(voice), None),
         Unwritten::Problem(problem) => (serde_json::to_vec(&failure(&problem, voice)), Some(problem)),
+        Unwritten::OAuth(problem, error) => (serde_json::to_vec(&json!({ "error": error })), Some(problem)),
     };
     match written {
         Ok(json) => *response.body_mut() = Body::from(json),

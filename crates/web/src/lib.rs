@@ -4,23 +4,30 @@
 //! `api/`, and a verb of `cerrojo-app`. What comes back is put into the contract's envelope on the way out.
 
 mod api;
+mod basic;
 mod bearer;
 mod body;
 mod client;
 mod connection;
 mod cors;
 mod counted;
+mod doors;
 mod edge;
 mod envelope;
+mod form;
 mod lingering;
 mod messages;
 mod percent;
+mod places;
 mod problem;
 mod proxies;
 mod query;
 mod request_id;
 mod settings;
+mod stream;
+mod unfold;
 mod view;
+mod wire;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -29,9 +36,12 @@ use axum::Router;
 use axum::body::Bytes;
 use cerrojo_app::App;
 
-pub use connection::serve;
+use crate::places::Places;
+
+pub use connection::{serve, serve_behind};
+pub use doors::Doors;
 pub use proxies::{Network, NetworkError};
-pub use settings::{Cors, HttpSettings};
+pub use settings::{Cors, GuardPlaces, HttpSettings};
 
 /// What handlers and extractors share.
 #[derive(Clone)]
@@ -42,6 +52,7 @@ pub(crate) struct Shared {
     settings: HttpSettings,
     /// `/openapi.json`, written once.
     openapi: Bytes,
+    places: Arc<Places>,
 }
 
 impl Web {
@@ -51,6 +62,10 @@ impl Web {
 
     pub(crate) fn openapi(&self) -> Bytes {
         self.0.openapi.clone()
+    }
+
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.0.places
     }
 }
 
@@ -66,11 +81,13 @@ impl Deref for Web {
 /// gives them, come from there; others count as coming from `0.0.0.0`.
 pub fn router(app: Arc<App>, settings: HttpSettings) -> Router {
     let edge = edge::EdgeLayer::new(&app, &settings);
+    let places = Places::new(settings.guards);
+    let openapi = api::openapi::written();
     let (routes, _) = api::routes().split_for_parts();
     routes
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::other_method)
-        .with_state(Web(Arc::new(Shared { app, settings, openapi: api::openapi::written() })))
+        .with_state(Web(Arc::new(Shared { app, settings, openapi, places })))
         .layer(edge)
 }
 

@@ -25,6 +25,7 @@ messages! {
     USER: "Usuario obtenido exitosamente", "User retrieved successfully";
     USER_UPDATED: "Usuario actualizado exitosamente", "User updated successfully";
     USER_DELETED: "Usuario eliminado exitosamente", "User deleted successfully";
+    ACTIVITY: "Actividad registrada exitosamente", "Activity recorded successfully";
     LIVE: "El servidor está en marcha", "The server is running";
     READY: "El servidor está listo", "The server is ready";
 }

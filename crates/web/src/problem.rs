@@ -16,7 +16,7 @@ use http::StatusCode;
 
 use crate::envelope::{Detail, Text};
 
-/// What `WWW-Authenticate` says (RFC 6750, section 3).
+/// What `WWW-Authenticate` says (RFC 6750, section 3, where tokens are meant).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     /// Nothing: the endpoint takes no bearer token.
@@ -25,6 +25,8 @@ pub(crate) enum Challenge {
     Bearer,
     /// `Bearer error="invalid_token"`: one was sent and is not accepted.
     InvalidToken,
+    /// `Basic`: a service's credentials are asked for (RFC 7617, section 2).
+    Basic,
 }
 
 /// One row of the table.
@@ -71,12 +73,15 @@ table! {
     USER_ID: BAD_REQUEST "VALIDATION_ERROR" None, "ID de usuario inválido", "Invalid user ID";
     ROLE: BAD_REQUEST "VALIDATION_ERROR" None, "Rol inválido", "Invalid role";
     STATUS: BAD_REQUEST "VALIDATION_ERROR" None, "Estado inválido", "Invalid status";
+    ACTIVITY: BAD_REQUEST "VALIDATION_ERROR" None, "Actividad inválida", "Invalid activity";
+    NO_ACCESS_TOKEN: BAD_REQUEST "VALIDATION_ERROR" None, "Token es requerido una vez", "Token is required once";
     USER_UNCHANGED: BAD_REQUEST "VALIDATION_ERROR" None, "No hay datos para actualizar", "There is nothing to update";
 
     NO_TOKEN: UNAUTHORIZED "UNAUTHORIZED" Bearer, "Token no proporcionado o inválido", "Token missing or invalid";
     BAD_TOKEN: UNAUTHORIZED "UNAUTHORIZED" InvalidToken, "Token no proporcionado o inválido", "Token missing or invalid";
     CREDENTIALS: UNAUTHORIZED "INVALID_CREDENTIALS" None, "Credenciales inválidas", "Invalid credentials";
     INACTIVE: UNAUTHORIZED "UNAUTHORIZED" None, "Usuario inactivo o suspendido", "The user is inactive or suspended";
+    SERVICE: UNAUTHORIZED "UNAUTHORIZED" Basic, "Credenciales de servicio no proporcionadas o inválidas", "Service credentials missing or invalid";
     CURRENT_PASSWORD: UNAUTHORIZED "INVALID_CREDENTIALS" Bearer, "La contraseña actual es incorrecta", "The current password is wrong";
     RESET_TOKEN: UNAUTHORIZED "INVALID_RESET_TOKEN" None, "Token inválido o expirado. Solicita uno nuevo.", "Invalid or expired token. Ask for a new one.";
 
@@ -94,11 +99,14 @@ table! {
     EMAIL_REGISTERED: CONFLICT "USER_ALREADY_EXISTS" None, "El email ya está registrado", "The email is already registered";
     EMAIL_TAKEN: CONFLICT "CONFLICT" None, "El email ya está en uso por otro usuario", "The email is already in use by another user";
     TOO_LARGE: PAYLOAD_TOO_LARGE "PAYLOAD_TOO_LARGE" None, "El cuerpo de la petición es demasiado grande", "The request body is too large";
+    NOT_FORM: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/x-www-form-urlencoded", "The body must be application/x-www-form-urlencoded";
     NOT_JSON: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/json", "The body must be application/json";
 
     TOO_MANY_LOGINS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiados intentos de inicio de sesión. Por favor, intente de nuevo en {minutes} minutos.", "Too many sign-in attempts. Please try again in {minutes} minutes.";
     TOO_MANY_PASSWORDS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiados intentos. Por favor, intente de nuevo en {minutes} minutos.", "Too many attempts. Please try again in {minutes} minutes.";
     TOO_MANY_REQUESTS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas peticiones desde esta IP, por favor intente más tarde.", "Too many requests from this IP, please try again later.";
+    TOO_MANY_GUARDS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas conexiones sin credenciales, por favor intente más tarde.", "Too many connections without credentials, please try again later.";
+    NO_HISTORY: NOT_IMPLEMENTED "NOT_IMPLEMENTED" None, "El estado de otro momento no está disponible", "The status at another time is not available";
     INTERNAL: INTERNAL_SERVER_ERROR "INTERNAL_ERROR" None, "Error interno del servidor", "Internal server error";
     UNAVAILABLE: SERVICE_UNAVAILABLE "UNAVAILABLE" None, "Servicio no disponible temporalmente. Por favor, intente de nuevo.", "Service temporarily unavailable. Please try again.";
 }

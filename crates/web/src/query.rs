@@ -61,6 +61,17 @@ impl Pairs {
         })
     }
 
+    /// A text, given once; `None` if it is not given.
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
+        let text = Text { es: " debe darse una vez", en: " must be given once" };
+        self.once(name, text, |value| Some(value.to_owned()))
+    }
+
+    /// Whether it is given at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     fn once<T>(&self, name: &'static str, rule: Text, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
@@ -74,7 +85,8 @@ impl Pairs {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Base64url, as names of lists and sessions are.
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 

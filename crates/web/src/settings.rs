@@ -13,6 +13,25 @@ pub enum Cors {
     Origins(Vec<String>),
 }
 
+/// How many may follow at a time: streams, and other requests of guards that are being answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardPlaces {
+    /// Without credentials, from one address (IPv6 by /64); 0: none without.
+    pub anonymous_per_address: u32,
+    /// Without credentials, in all; 0: none without.
+    pub anonymous: u32,
+    /// With a service's credentials, in all. Those without cannot take these.
+    pub services: u32,
+    /// With the credentials of one service.
+    pub per_service: u32,
+}
+
+impl Default for GuardPlaces {
+    fn default() -> Self {
+        Self { anonymous_per_address: 8, anonymous: 256, services: 1024, per_service: 64 }
+    }
+}
+
 /// How requests are taken. Where clients reach the server is `public_url` of [`cerrojo_app::Settings`].
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
@@ -24,6 +43,8 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// How long the whole body of a request may take to arrive; then it is 408.
     pub body_timeout: Duration,
+    /// How many guards may follow.
+    pub guards: GuardPlaces,
 }
 
 impl Default for HttpSettings {
@@ -33,6 +54,7 @@ impl Default for HttpSettings {
             cors: Cors::Unset,
             request_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
+            guards: GuardPlaces::default(),
         }
     }
 }

@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
+use hyper::body::Frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -165,4 +169,43 @@ async fn after_sending(beginning: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(beginning).await.unwrap();
     tokio::time::timeout(Duration::from_secs(45), rest(&mut stream)).await.unwrap()
+}
+
+/// A body without end that tells when it is dropped.
+struct Endless(Option<oneshot::Sender<()>>);
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 4096])))))
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = self.0.take().unwrap().send(());
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_let_go_and_who_takes_it_is_not() {
+    let (tell, gone) = oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    let endless = get(|| async move { Body::new(Endless(tell.lock().unwrap().take())) });
+    let server = serve(Router::new().route("/", endless)).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    tokio::pin!(gone);
+    let mut some = vec![0; 1024 * 1024];
+    // Longer than a connection may stand still.
+    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    for _ in 0..16 {
+        tokio::select! {
+            _ = beat.tick() => stream.read_exact(&mut some).await.map(drop).unwrap(),
+            _ = &mut gone => panic!("it was being read"),
+        }
+    }
+    tokio::time::timeout(Duration::from_secs(45), gone).await.unwrap().unwrap();
 }

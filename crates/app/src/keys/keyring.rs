@@ -1,7 +1,8 @@
 //! The keys of this process, equal to the database's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use cerrojo_domain::{Clock, KeyId, Random};
 use cerrojo_guard::status_list::StatusListClaims;
@@ -13,6 +14,10 @@ use serde_json::{Value, json};
 use super::signer::Signer;
 use super::{ES256, HS256, KeyError, MasterKey, SESSION, STATUS_LIST, SessionSigner};
 use crate::{Algorithm, Lease, Trouble};
+
+/// How long a new key is known before it signs: longer than a node may say yes without having read of it, and than a guard
+/// that follows takes to hear of it.
+pub const RIPENS: Duration = Duration::from_secs(3);
 
 /// What a keyring is opened with.
 pub struct KeyringParts<'a> {
@@ -40,6 +45,8 @@ pub struct Keyring {
     pub(super) algorithm: Algorithm,
     guard: Arc<Guard>,
     keys: RwLock<Arc<Keys>>,
+    /// When this process first knew each key.
+    seen: Mutex<HashMap<KeyId, Duration>>,
     /// Two readings at once could end with the older one.
     reading: tokio::sync::Mutex<()>,
 }
@@ -49,8 +56,11 @@ pub struct Keyring {
 struct Keys {
     signers: HashMap<KeyId, Arc<Signer>>,
     session: Option<Arc<SessionSigner>>,
+    /// What signs session tokens from a time on.
+    next: Option<(Duration, Arc<SessionSigner>)>,
     status_list: Option<Arc<Signer>>,
     public: Vec<Value>,
+    public_session: Vec<Value>,
 }
 
 impl Keyring {
@@ -66,9 +76,13 @@ impl Keyring {
             algorithm: parts.algorithm,
             guard: parts.guard,
             keys: RwLock::default(),
+            seen: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         };
         keyring.make_first(parts.store, parts.lease).await?;
+        keyring.refresh(parts.store).await?;
+        // What is there at the start others have known for as long.
+        keyring.seen().values_mut().for_each(|seen| *seen = Duration::ZERO);
         keyring.refresh(parts.store).await?;
         Ok(keyring)
     }
@@ -87,6 +101,9 @@ impl Keyring {
                 continue;
             }
             if let Some(jwk) = public_jwk(row) {
+                if row.purpose == SESSION {
+                    keys.public_session.push(jwk.clone());
+                }
                 keys.public.push(jwk);
             }
             let signer = match before.signers.get(&row.id) {
@@ -97,7 +114,13 @@ impl Keyring {
                 keys.signers.insert(row.id.clone(), signer);
             }
         }
-        keys.session = self.newest(&rows, SESSION, &keys).map(|signer| Arc::new(SessionSigner(signer)));
+        for id in before.signers.keys().filter(|id| !rows.iter().any(|row| row.id == **id)) {
+            // Of a history that was lost.
+            self.guard.retire_key(id);
+        }
+        if let Some(newest) = self.newest(&rows, SESSION, &keys) {
+            self.choose(&mut keys, newest);
+        }
         keys.status_list = self.newest(&rows, STATUS_LIST, &keys);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
@@ -126,6 +149,27 @@ impl Keyring {
         Ok(Some(Arc::new(signer)))
     }
 
+    /// A new key signs only when every node and every service that follows has had the time to learn of it; until then the
+    /// one that did goes on, unless it was retired.
+    fn choose(&self, keys: &mut Keys, newest: Arc<Signer>) {
+        let now = self.clock.elapsed();
+        let seen = *self.seen().entry(newest.key().clone()).or_insert(now);
+        let ripe = seen.saturating_add(RIPENS);
+        let until_then = self.session_signer().ok().and_then(|signer| keys.signers.get(signer.key()).cloned());
+        let newest = Arc::new(SessionSigner(newest));
+        match until_then {
+            Some(old) if seen > Duration::ZERO && now < ripe && old.key() != newest.key() => {
+                keys.session = Some(Arc::new(SessionSigner(old)));
+                keys.next = Some((ripe, newest));
+            }
+            _ => keys.session = Some(newest),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<KeyId, Duration>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn newest(&self, rows: &[Key], purpose: &str, keys: &Keys) -> Option<Arc<Signer>> {
         let row = rows.iter().filter(|row| self.may_sign(row, purpose)).max_by_key(|row| row.created_at)?;
         keys.signers.get(&row.id).cloned()
@@ -145,7 +189,13 @@ impl Keyring {
     /// # Errors
     /// [`Trouble::Unavailable`] if nothing may: the configured HS256 secret was retired while the server ran.
     pub fn session_signer(&self) -> Result<Arc<SessionSigner>, Trouble> {
-        self.now().session.clone().ok_or_else(|| {
+        let keys = self.now();
+        if let Some((from, next)) = &keys.next
+            && self.clock.elapsed() >= *from
+        {
+            return Ok(Arc::clone(next));
+        }
+        keys.session.clone().ok_or_else(|| {
             Trouble::Unavailable("no key may sign session tokens: its secret was retired, set another one".to_owned())
         })
     }
@@ -163,9 +213,15 @@ impl Keyring {
         json!({ "keys": self.now().public })
     }
 
+    /// Of these, the keys that session tokens may be signed with.
+    #[must_use]
+    pub fn session_jwks(&self) -> Value {
+        json!({ "keys": self.now().public_session })
+    }
+
     pub(super) fn signs_with(&self, id: &KeyId) -> bool {
         let keys = self.now();
-        keys.session.as_ref().is_some_and(|signer| signer.key() == id)
+        self.session_signer().is_ok_and(|signer| signer.key() == id)
             || keys.status_list.as_ref().is_some_and(|signer| signer.key() == id)
     }
 

@@ -11,7 +11,7 @@ mod tests;
 use cerrojo_domain::{KeyId, UnixMillis};
 use cerrojo_store::StoreError;
 
-pub use self::keyring::{Keyring, KeyringParts};
+pub use self::keyring::{Keyring, KeyringParts, RIPENS};
 pub use self::master::MasterKey;
 pub use self::rotate::{RotateError, retire, rotate};
 pub use self::signer::SessionSigner;

@@ -30,7 +30,8 @@ impl From<StoreError> for RotateError {
     }
 }
 
-/// A new session key and a new list key, which sign from now on; old ones go on verifying. The session key's name.
+/// A new session key, which signs in a few seconds, when every node and service knows it, and a new list key; old ones go on
+/// verifying. The session key's name.
 ///
 /// With HS256 nothing is rotated, the list key neither: [`RotateError::GivenSecret`].
 pub async fn rotate(app: &App) -> Result<KeyId, RotateError> {

@@ -20,7 +20,7 @@ impl Place {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("cerrojo.db").display());
-        let store = Store::open(&url, OpenOptions { readers: 2, random: Arc::new(SystemRandom) }).await.unwrap();
+        let store = Store::open(&url, OpenOptions::default()).await.unwrap();
         store.migrate().await.unwrap();
         Self { store, _folder: folder }
     }

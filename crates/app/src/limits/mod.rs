@@ -39,6 +39,19 @@ pub enum Public {
     Register,
     /// Asking for a reset link, and using it.
     Recover,
+    /// Wrong credentials of a service.
+    Service,
+}
+
+impl Public {
+    fn key(self, block: AddressBlock) -> Key {
+        let figure = match self {
+            Self::Register => Figure::Register,
+            Self::Recover => Figure::Recover,
+            Self::Service => Figure::Service,
+        };
+        Key::new(figure, "", Some(block))
+    }
 }
 
 /// The counters.
@@ -133,11 +146,7 @@ impl Limits {
     /// The exhausted figure; then nothing was counted.
     pub fn request(&self, endpoint: Public, block: AddressBlock) -> Result<Option<Quota>, Quota> {
         let Some(table) = &self.public else { return Ok(None) };
-        let figure = match endpoint {
-            Public::Register => Figure::Register,
-            Public::Recover => Figure::Recover,
-        };
-        let key = Key::new(figure, "", Some(block));
+        let key = endpoint.key(block);
         let mut table = lock(table);
         let now = self.clock.elapsed();
         if let Some(quota) = table.tightest([key].into_iter(), now).filter(|quota| quota.remaining == 0) {
@@ -145,6 +154,13 @@ impl Limits {
         }
         table.add(key, now);
         Ok(table.tightest([key].into_iter(), now))
+    }
+
+    /// The figure of an endpoint if it is exhausted. Nothing is counted.
+    #[must_use]
+    pub fn exhausted(&self, endpoint: Public, block: AddressBlock) -> Option<Quota> {
+        let table = lock(self.public.as_ref()?);
+        table.tightest([endpoint.key(block)].into_iter(), self.clock.elapsed()).filter(|quota| quota.remaining == 0)
     }
 
     /// Writes changed counters of accounts down; returns when every change made before the call is durable. Whoever

@@ -27,13 +27,15 @@ pub(super) enum Figure {
     Register,
     /// Requests for and with reset links from an address.
     Recover,
+    /// Wrong credentials of services from an address.
+    Service,
 }
 
 impl Figure {
     /// How many are allowed where `count` is the setting's figure.
     fn limit(self, count: u32) -> u32 {
         match self {
-            Self::Pair | Self::Register | Self::Recover => count,
+            Self::Pair | Self::Register | Self::Recover | Self::Service => count,
             Self::Address => count.saturating_mul(10),
             Self::Account => count.saturating_mul(20),
         }
@@ -45,7 +47,7 @@ impl Figure {
             Self::Pair => Some('p'),
             Self::Address => Some('b'),
             Self::Account => Some('a'),
-            Self::Register | Self::Recover => None,
+            Self::Register | Self::Recover | Self::Service => None,
         }
     }
 }

@@ -292,7 +292,7 @@ fn what_could_not_be_written_is_written_next_time() {
 async fn saved_counters_are_loaded_again_whoever_wrote_them() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("cerrojo.db").display());
-    let options = cerrojo_store::OpenOptions { readers: 2, random: Arc::new(cerrojo_domain::SystemRandom) };
+    let options = cerrojo_store::OpenOptions::default();
     let store = Store::open(&url, options).await.unwrap();
     store.migrate().await.unwrap();
 

@@ -62,7 +62,7 @@ pub(crate) struct Place {
 pub(crate) async fn place(algorithm: Algorithm) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("cerrojo.db").display());
-    let store = Store::open(&url, OpenOptions { readers: 2, random: Arc::new(SystemRandom) }).await.unwrap();
+    let store = Store::open(&url, OpenOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
     let clock = Arc::new(ToldClock::default());
     let letterbox = Arc::new(Letterbox::default());
@@ -77,6 +77,7 @@ pub(crate) async fn place(algorithm: Algorithm) -> Place {
         master_key: MasterKey::generate(&SystemRandom),
         lease: Lease::Holder,
         side_file: None,
+        about: String::new(),
     })
     .await
     .unwrap();

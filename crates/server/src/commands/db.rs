@@ -8,7 +8,7 @@ use cerrojo_store::{Store, log, sqlite};
 
 use super::restore;
 use crate::cli::Db;
-use crate::config::Configuration;
+use crate::config::{Configuration, Database};
 use crate::failure::Failure;
 use crate::lock::{Holder, Kind, Lock, Taken};
 use crate::place::Place;
@@ -27,6 +27,14 @@ pub(crate) async fn run(command: Db, configuration: &Configuration) -> Result<()
 }
 
 async fn migrate(configuration: &Configuration) -> Result<(), Failure> {
+    if let Database::Postgres(url) = &configuration.database {
+        // Nodes of the release before go on working beside the new schema.
+        let store = open::remote(url, 1).await?;
+        let done = store.migrate().await?;
+        store.close().await;
+        say(&done);
+        return Ok(());
+    }
     let place = Place::of(configuration)?;
     place.check()?;
     let taken = Lock::take(&place.database, &Holder::this(Kind::Command, "cerrojo db migrate")).await?;
@@ -40,18 +48,22 @@ async fn migrate(configuration: &Configuration) -> Result<(), Failure> {
         }
     };
     store.close().await;
-    for name in &done {
+    say(&done);
+    Ok(())
+}
+
+fn say(done: &[String]) {
+    for name in done {
         out::line(&format!("ran {name}"));
     }
     if done.is_empty() {
         out::line("the database is up to date");
     }
-    Ok(())
 }
 
 async fn check(configuration: &Configuration) -> Result<(), Failure> {
     let read = open::to_read(configuration, "cerrojo db check").await?;
-    let mut problems = sqlite::check(&read.store).await?;
+    let mut problems = if read.store.is_sqlite() { sqlite::check(&read.store).await? } else { Vec::new() };
     problems.extend(check_log(&read.store).await?);
     read.close().await;
     if problems.is_empty() {

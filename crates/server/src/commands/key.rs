@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::{Key, Shape};
 use crate::config::Configuration;
 use crate::failure::Failure;
-use crate::place::Place;
+use crate::open::Node;
 use crate::{ask, open, out};
 
 pub(crate) async fn run(command: Key, configuration: &Configuration) -> Result<(), Failure> {
@@ -17,6 +17,8 @@ pub(crate) async fn run(command: Key, configuration: &Configuration) -> Result<(
         Key::Rotate => {
             let opened = open::to_change(configuration, "cerrojo key rotate").await?;
             let id = keys::rotate(&opened.app).await?;
+            out::note("waiting until every node and every service that follows knows the new key …");
+            tokio::time::sleep(keys::RIPENS).await;
             out::line(&format!("key {id} signs from now on; tokens of older keys go on"));
             opened.close().await;
             Ok(())
@@ -37,7 +39,8 @@ async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure
     if !Keyring::is_sealed(&read.store).await? {
         return Err(Failure::new("there are no keys yet: the server makes them when it first starts"));
     }
-    let app = open::app(configuration, (&Place::of(configuration)?, read.store.clone()), Lease::Guest).await?;
+    let about = "cerrojo key list".to_owned();
+    let app = open::app(configuration, Node { store: read.store.clone(), lease: Lease::Guest, about }).await?;
     let rows = keys::list(&app).await?;
     if shape.json {
         let rows = rows.iter().map(|row| {

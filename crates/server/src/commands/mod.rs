@@ -1,13 +1,15 @@
 //! What the command line does beside serving.
 
+mod cluster;
 pub(crate) mod config;
 mod db;
 mod key;
 mod restore;
+mod service;
 mod session;
 mod user;
 
-use crate::cli::Command;
+use crate::cli::{Cluster, Command};
 use crate::config::Configuration;
 use crate::failure::Failure;
 
@@ -16,7 +18,9 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
     match command {
         Command::User(command) => user::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration).await,
+        Command::Service(command) => service::run(command, &configuration).await,
         Command::Key(command) => key::run(command, &configuration).await,
+        Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,
         Command::Serve(_) | Command::Config(_) | Command::Completions { .. } => Ok(()),
     }

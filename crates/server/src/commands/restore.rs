@@ -18,6 +18,7 @@ use crate::cli::Consent;
 use crate::config::Configuration;
 use crate::failure::Failure;
 use crate::lock::{Holder, Kind, Lock, Taken};
+use crate::open::Node;
 use crate::place::{Place, beside};
 use crate::{ask, open, out};
 
@@ -71,7 +72,8 @@ async fn prepare(configuration: &Configuration, backup: &Path, prepared: &Place)
     if !problems.is_empty() {
         return Err(wrong(problems.join("; ")));
     }
-    let app = open::app(configuration, (prepared, store), Lease::Holder).await.map_err(not_ours)?;
+    let node = Node { store, lease: Lease::Holder, about: "cerrojo db restore".to_owned() };
+    let app = open::app_beside(configuration, node, prepared.side_file()).await.map_err(not_ours)?;
     administer::end_everything_restored(&app).await?;
     app.store.close().await;
     Ok(())

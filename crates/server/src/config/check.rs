@@ -3,14 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use cerrojo_app::{Algorithm, Argon2Settings, Composition, Reauthentication, Registration, Secret, Settings};
+use cerrojo_app::{Algorithm, Argon2Settings, Composition, Failover, Reauthentication, Registration, Secret, Settings};
 use cerrojo_domain::Roles;
+use cerrojo_web::GuardPlaces;
 use zeroize::Zeroizing;
 
 use super::given::Origin;
 use super::read::{Effective, Reader};
 use super::values::{Scheme, WebUrl};
-use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, keys, values};
+use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, values};
 
 struct Places {
     listen: SocketAddr,
@@ -29,6 +30,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let tokens = read_tokens(reader, &public_url);
     let mail = read_mail(reader, &public_url);
     let log = read_log(reader);
+    let guards = read_guards(reader);
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
     let (places, (algorithm, ttl, audience)) = (places?, tokens?);
@@ -43,6 +45,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
         app,
         listen: places.listen,
         trusted_proxies: places.trusted_proxies,
+        guards,
         database: places.database,
         mail: route,
         mail_from,
@@ -72,7 +75,11 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let public_url = reader.value_or(&keys::PUBLIC_URL, &own_url, values::web_url);
     let trusted_proxies = reader.list(&keys::TRUSTED_PROXIES, values::network).unwrap_or_default();
     let cors_origins = reader.list(&keys::CORS_ORIGINS, values::origin);
-    let database = reader.value(&keys::DATABASE_URL, database);
+    let mut database = reader.value(&keys::DATABASE_URL, database);
+    let most = reader.value(&keys::DATABASE_CONNECTIONS, |text| values::number(text, 2..=1000));
+    if let Some(Database::Postgres(url)) = &mut database {
+        url.connections = most.unwrap_or_default();
+    }
     let beside = match &database {
         Some(Database::Sqlite(path)) => path.with_file_name("master.key"),
         _ => PathBuf::from("data/master.key"),
@@ -102,7 +109,8 @@ fn url_of(listen: SocketAddr) -> String {
 
 fn database(text: &str) -> Result<Database, values::Wrong> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Ok(Database::Postgres);
+        let text = Zeroizing::new(text.to_owned());
+        return Ok(Database::Postgres(PostgresUrl { text, connections: 0 }));
     }
     let path = text.strip_prefix("sqlite:").ok_or("")?;
     let path = path.strip_prefix("//").unwrap_or(path);
@@ -110,6 +118,14 @@ fn database(text: &str) -> Result<Database, values::Wrong> {
         return Err("a file on disk is needed, and options do not belong behind it".to_owned());
     }
     Ok(Database::Sqlite(PathBuf::from(path)))
+}
+
+fn failover(text: &str) -> Result<Failover, values::Wrong> {
+    match text {
+        "end-all" => Ok(Failover::EndAll),
+        "synchronous" => Ok(Failover::Synchronous),
+        _ => Err(String::new()),
+    }
 }
 
 fn master_key(text: &str) -> Result<Zeroizing<String>, values::Wrong> {
@@ -177,11 +193,25 @@ fn read_log(reader: &mut Reader<'_>) -> Option<(LogFormat, String)> {
     Some((format?, level?))
 }
 
+fn read_guards(reader: &mut Reader<'_>) -> GuardPlaces {
+    let standard = GuardPlaces::default();
+    let per_address = reader.value(&keys::GUARDS_PER_ADDRESS, |text| values::number_or_off(text, 10_000));
+    let anonymous = reader.value(&keys::GUARDS_ANONYMOUS, |text| values::number_or_off(text, 2000));
+    let services = reader.value(&keys::GUARDS_SERVICES, |text| values::number(text, 1..=2000));
+    GuardPlaces {
+        anonymous_per_address: per_address.unwrap_or(standard.anonymous_per_address),
+        anonymous: anonymous.unwrap_or(standard.anonymous),
+        services: services.unwrap_or(standard.services),
+        ..standard
+    }
+}
+
 /// Sessions, limits, passwords, roles: `app` keeps its defaults where something is wrong.
 fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     app.idle_timeout = reader.value(&keys::IDLE_TIMEOUT, values::duration_or_off).flatten();
     app.login_limit = reader.value(&keys::LIMITS_LOGIN, values::rate_or_off).flatten();
     app.public_limit = reader.value(&keys::LIMITS_PUBLIC, values::rate_or_off).flatten();
+    app.failover = reader.value(&keys::DATABASE_FAILOVER, failover).unwrap_or(app.failover);
     app.locale = reader.value(&keys::LOCALE, values::locale).unwrap_or(app.locale);
     if reader.value(&keys::REGISTER_OPEN, values::flag) == Some(false) {
         app.registration = Registration::Closed;

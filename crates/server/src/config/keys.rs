@@ -84,7 +84,13 @@ keys! {
         "Proxies whose forwarding headers are believed. The client's address is taken from nobody else's.";
     DATABASE_URL = "database.url", Standard::Text("sqlite:data/cerrojo.db"), UrlWithPassword, No,
         "sqlite:PATH or a postgres:// URL",
-        "The database. A relative path counts from the working directory. This release serves from SQLite only.";
+        "The database: a file for one server, or PostgreSQL (15 or later) for several nodes. A relative path counts from the working directory. A server elsewhere is asked for a certificate that fits its name (`sslmode=verify-full`) unless the URL has another `sslmode`.";
+    DATABASE_CONNECTIONS = "database.connections", Standard::Text("16"), Open, No,
+        "a number from 2 to 1000",
+        "Connections of this node to PostgreSQL for requests, at most. Six more carry leases and the log.";
+    DATABASE_FAILOVER = "database.failover", Standard::Text("end-all"), Open, No,
+        "end-all or synchronous",
+        "What a promoted PostgreSQL standby means: that it may have lost endings, so that every session ends, or that replication is synchronous and nothing is lost. See `docs/OPERATIONS.md`.";
     TOKEN_ALGORITHM = "token.algorithm", Standard::Text("ES256"), Open, No,
         "ES256 or HS256",
         "How session tokens are signed: with a key of the server's own, or with `token.secret`.";
@@ -106,6 +112,15 @@ keys! {
     LIMITS_PUBLIC = "limits.public", Standard::Text("50/15m"), Open, No,
         "a number and a duration such as 50/15m, or off",
         "Requests of one address to register, and to forgotten passwords.";
+    GUARDS_PER_ADDRESS = "guards.anonymous_per_address", Standard::Text("8"), Open, No,
+        "a number from 1 to 10000, or 0 or off",
+        "Guards of one address (IPv6: of a /64) that may follow at a time without a service's credentials. Off: none.";
+    GUARDS_ANONYMOUS = "guards.anonymous", Standard::Text("256"), Open, No,
+        "a number from 1 to 2000, or 0 or off",
+        "Guards without credentials that may follow at a time, in all. Off: none.";
+    GUARDS_SERVICES = "guards.services", Standard::Text("1024"), Open, No,
+        "a number from 1 to 2000",
+        "Guards with a service's credentials that may follow at a time, in all; 64 for one service. Others cannot take these places.";
     MAIL_URL = "mail.url", Standard::Unset("mails are written to `mail.outbox`"), UrlWithPassword, No,
         "an smtp:// or smtps:// URL such as smtps://user:password@mail.example.com",
         "The mail server. `smtp` uses STARTTLS, `smtps` TLS from the start.";

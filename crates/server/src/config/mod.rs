@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cerrojo_app::Settings;
-use cerrojo_web::Network;
+use cerrojo_web::{GuardPlaces, Network};
 use zeroize::Zeroizing;
 
 pub(crate) use given::Origin;
@@ -43,8 +43,23 @@ pub(crate) struct Sources {
 pub(crate) enum Database {
     /// A file.
     Sqlite(PathBuf),
-    /// A server.
-    Postgres,
+    /// A server, by its address.
+    Postgres(PostgresUrl),
+}
+
+/// The address of a PostgreSQL server, which may hold a password.
+#[derive(Clone)]
+pub(crate) struct PostgresUrl {
+    /// All of it.
+    pub(crate) text: Zeroizing<String>,
+    /// Connections for requests.
+    pub(crate) connections: u32,
+}
+
+impl std::fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PostgresUrl")
+    }
 }
 
 /// How mail leaves.
@@ -88,6 +103,8 @@ pub(crate) struct Configuration {
     pub(crate) listen: SocketAddr,
     /// Networks of trusted proxies.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// How many guards may follow.
+    pub(crate) guards: GuardPlaces,
     /// The database.
     pub(crate) database: Database,
     /// How mail leaves.
@@ -251,10 +268,25 @@ mod tests {
     }
 
     #[test]
+    fn guards_without_credentials_can_be_turned_off() {
+        let guards = |pairs: &[(&str, &str)]| with(pairs).unwrap().guards;
+        assert_eq!(guards(&[]), GuardPlaces::default());
+        assert_eq!(guards(&[("CERROJO_GUARDS__ANONYMOUS", "off")]).anonymous, 0);
+        assert_eq!(guards(&[("CERROJO_GUARDS__ANONYMOUS_PER_ADDRESS", "0")]).anonymous_per_address, 0);
+        assert_eq!(guards(&[("CERROJO_GUARDS__SERVICES", "7")]).services, 7);
+        for (name, value) in [("ANONYMOUS", "2001"), ("ANONYMOUS", "-1"), ("SERVICES", "0"), ("SERVICES", "off")] {
+            assert!(problem(&[(&format!("CERROJO_GUARDS__{name}"), value)]).contains("guards."), "{name} {value}");
+        }
+    }
+
+    #[test]
     fn a_database_in_memory_is_refused() {
         for url in ["sqlite::memory:", "sqlite:", "sqlite:a.db?mode=ro", "mysql://x"] {
             assert!(problem(&[("CERROJO_DATABASE__URL", url)]).contains("database.url"), "{url}");
         }
-        assert!(matches!(with(&[("CERROJO_DATABASE__URL", "postgres://h/d")]).unwrap().database, Database::Postgres));
+        assert!(matches!(
+            with(&[("CERROJO_DATABASE__URL", "postgres://h/d")]).unwrap().database,
+            Database::Postgres(_)
+        ));
     }
 }

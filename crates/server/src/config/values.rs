@@ -68,6 +68,11 @@ pub(crate) fn number(text: &str, between: std::ops::RangeInclusive<u32>) -> Resu
     text.parse().ok().filter(|number| between.contains(number)).ok_or_else(String::new)
 }
 
+/// A number up to another one, which is included; `off` is zero.
+pub(crate) fn number_or_off(text: &str, most: u32) -> Result<u32, Wrong> {
+    if text == "off" { Ok(0) } else { number(text, 0..=most) }
+}
+
 /// Where to listen.
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
     text.parse().map_err(|_| "a host name is not enough: give the address to listen on".to_owned())

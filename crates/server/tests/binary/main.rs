@@ -10,5 +10,7 @@ mod http;
 mod installation;
 mod keys;
 mod killed;
+mod nginx;
 mod one_server;
+mod services;
 mod settings;

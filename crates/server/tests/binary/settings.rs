@@ -66,10 +66,12 @@ fn the_reference_in_docs_is_up_to_date() {
 }
 
 #[test]
-fn postgresql_is_refused_and_its_password_not_told() {
-    let here = Installation::new().with("CERROJO_DATABASE__URL", "postgres://u:geheim@127.0.0.1/d");
-    for arguments in [&["serve"][..], &["user", "list"], &["db", "migrate"]] {
-        let ran = here.run(arguments).refused(1, "SQLite only");
+fn a_server_that_is_not_there_is_told_of_and_its_password_is_not() {
+    // Nobody listens on port 1.
+    let here = Installation::new().with("CERROJO_DATABASE__URL", "postgres://u:geheim@127.0.0.1:1/d");
+    for arguments in [&["serve"][..], &["user", "list"], &["db", "migrate"], &["cluster", "status"]] {
+        let ran = here.run(arguments).refused(1, "database.url");
+        assert!(ran.err.contains("refused"), "{ran:?}");
         assert!(!ran.err.contains("geheim"), "{ran:?}");
     }
 }

@@ -3,6 +3,7 @@
 use cerrojo_domain::{UnixMillis, UserId};
 
 use crate::attempts::Counter;
+use crate::leases::Lease;
 use crate::outbox::Job;
 use crate::testing::on_both_engines;
 use crate::{Store, StoreError, attempts, leases, meta, outbox};
@@ -82,7 +83,8 @@ async fn the_only_lease_replaces_all_others() {
         leases::take_only(&store, "first", 3).await.unwrap();
         leases::take_only(&store, "second", 4).await.unwrap();
         leases::set_applied(&store, "second", 9).await.unwrap();
-        assert_eq!(leases::all(&mut store.reader()).await.unwrap(), [("second".to_owned(), 0, 9)]);
+        let only = Lease { node: "second".to_owned(), turn: 0, applied: 9, about: String::new() };
+        assert_eq!(leases::all(&mut store.reader()).await.unwrap(), [only]);
         let gone = leases::set_applied(&store, "first", 9).await;
         assert!(matches!(gone, Err(StoreError::Unavailable(_))));
         leases::give_back(&store, "second").await.unwrap();

@@ -6,6 +6,7 @@ use cerrojo_domain::{Fact, KeyId, ListIndex, ListName, UnixMillis};
 
 use super::sid;
 use crate::db::Db;
+use crate::postgres::Lane;
 use crate::testing::on_both_engines;
 use crate::{StoreError, log};
 
@@ -59,7 +60,7 @@ async fn a_kind_from_a_later_version_is_told_as_unknown() {
         let later = "INSERT INTO log (number, mark, kind, at) VALUES (1, 'm', 'moon_landed', 5)";
         match &store.db {
             Db::Sqlite(pools) => drop(sqlx::query(later).execute(&pools.writer).await.unwrap()),
-            Db::Postgres(pool) => drop(sqlx::query(later).execute(pool).await.unwrap()),
+            Db::Postgres(pools) => drop(sqlx::query(later).execute(&pools.link(Lane::Control).pool).await.unwrap()),
         }
         let entry = log::at(&mut store.reader(), 1).await.unwrap().unwrap();
         assert_eq!(entry.fact, Fact::Unknown { kind: "moon_landed".to_owned() });

@@ -4,10 +4,12 @@ mod accounts;
 mod endings;
 mod files;
 mod jobs;
+mod leases;
 mod lists;
 mod log;
 mod schema;
 mod sessions;
+mod snapshots;
 mod transactions;
 
 use cerrojo_domain::{

@@ -3,9 +3,10 @@
 use sqlx::{Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _};
 
 use crate::db::Db;
+use crate::postgres::Lane;
 use crate::statement::Statement;
 use crate::testing::{Fresh, on_both_engines};
-use crate::{OpenOptions, Store, StoreError};
+use crate::{OpenOptions, Store, StoreError, meta};
 
 fn every_statement() -> Vec<Statement> {
     [
@@ -21,7 +22,9 @@ fn every_statement() -> Vec<Statement> {
         crate::migrate::ALL,
         crate::outbox::ALL,
         crate::reset_links::ALL,
+        crate::services::ALL,
         crate::sessions::ALL,
+        crate::snapshots::ALL,
         crate::users::ALL,
     ]
     .concat()
@@ -40,7 +43,8 @@ fn placeholders(text: &str) -> Vec<usize> {
 async fn every_statement_prepares_with_as_many_placeholders_as_declared() {
     on_both_engines(async |store| {
         for statement in every_statement() {
-            let (name, text) = (statement.name, (statement.text)());
+            let text = if store.is_sqlite() { (statement.text)() } else { (statement.postgres)() };
+            let name = statement.name;
             assert_eq!(placeholders(text), (1..=statement.binds).collect::<Vec<usize>>(), "{name}: {text}");
             let counted = match &store.db {
                 Db::Sqlite(pools) => {
@@ -48,8 +52,8 @@ async fn every_statement_prepares_with_as_many_placeholders_as_declared() {
                     let prepared = connection.prepare(text.into_sql_str()).await;
                     prepared.unwrap_or_else(|error| panic!("{name}: {error}: {text}")).parameters().map(count)
                 }
-                Db::Postgres(pool) => {
-                    let mut connection = pool.acquire().await.unwrap();
+                Db::Postgres(pools) => {
+                    let mut connection = pools.link(Lane::Requests).pool.acquire().await.unwrap();
                     let prepared = connection.prepare(text.into_sql_str()).await;
                     prepared.unwrap_or_else(|error| panic!("{name}: {error}: {text}")).parameters().map(count)
                 }
@@ -96,7 +100,7 @@ async fn schema_of(store: &Store) -> (Vec<Column>, Vec<String>) {
     }
     let (mut columns, mut indexes): (Vec<Column>, Vec<String>) = match &store.db {
         Db::Sqlite(pools) => read!(&pools.readers, SQLITE_COLUMNS, SQLITE_INDEXES),
-        Db::Postgres(pool) => read!(pool, POSTGRES_COLUMNS, POSTGRES_INDEXES),
+        Db::Postgres(pools) => read!(&pools.link(Lane::Requests).pool, POSTGRES_COLUMNS, POSTGRES_INDEXES),
     };
     for (_, _, kind, _) in &mut columns {
         *kind = match kind.as_str() {
@@ -126,6 +130,7 @@ async fn both_schemas_are_the_same() {
         "keys",
         "known_addresses",
         "leases",
+        "list_bits",
         "lists",
         "log",
         "log_head",
@@ -133,7 +138,9 @@ async fn both_schemas_are_the_same() {
         "outbox",
         "reset_links",
         "schema_version",
+        "services",
         "sessions",
+        "snapshot",
         "users",
     ];
     assert_eq!(tables, expected);
@@ -144,7 +151,7 @@ async fn migrating_again_changes_nothing() {
     for fresh in [Fresh::sqlite(), Fresh::postgres().await] {
         let store = Store::open(&fresh.url, OpenOptions::default()).await.unwrap();
         assert!(!store.schema_is_current().await.unwrap());
-        assert_eq!(store.migrate().await.unwrap(), ["0001_start"]);
+        assert_eq!(store.migrate().await.unwrap(), crate::migrate::names());
         assert!(store.schema_is_current().await.unwrap());
         assert!(store.migrate().await.unwrap().is_empty());
         store.close().await;
@@ -159,7 +166,7 @@ async fn of_nodes_that_migrate_at_once_one_does_it() {
             Store::open(&fresh.url, OpenOptions::default()).await.unwrap(),
         ];
         let (one, other) = tokio::join!(stores[0].migrate(), stores[1].migrate());
-        assert_eq!(one.unwrap().len() + other.unwrap().len(), 1);
+        assert_eq!(one.unwrap().len() + other.unwrap().len(), crate::migrate::names().len());
     }
 }
 
@@ -167,9 +174,16 @@ async fn of_nodes_that_migrate_at_once_one_does_it() {
 async fn a_newer_schema_is_left_alone() {
     on_both_engines(async |store| {
         let record = "INSERT INTO schema_version (number, name, checksum) VALUES (77, '0077_later', 'x')";
+        let mut tx = store.begin().await.unwrap();
+        meta::set(&mut tx, "oldest_schema", "77").await.unwrap();
+        tx.commit().await.unwrap();
         match &store.db {
-            Db::Sqlite(pools) => drop(sqlx::query(record).execute(&pools.writer).await.unwrap()),
-            Db::Postgres(pool) => drop(sqlx::query(record).execute(pool).await.unwrap()),
+            Db::Sqlite(pools) => {
+                sqlx::query(record).execute(&pools.writer).await.unwrap();
+            }
+            Db::Postgres(pools) => {
+                sqlx::query(record).execute(&pools.link(Lane::Requests).pool).await.unwrap();
+            }
         }
         for refused in [store.migrate().await.map(drop), store.schema_is_current().await.map(drop)] {
             assert!(matches!(refused, Err(StoreError::Broken(why)) if why.contains("0077_later")));

@@ -7,7 +7,7 @@ use crate::endings::Which;
 use crate::keys::Key;
 use crate::sessions::NewSession;
 use crate::testing::on_both_engines;
-use crate::{StoreError, endings, keys, lists, sessions};
+use crate::{StoreError, endings, keys, lists, sessions, snapshots};
 
 #[tokio::test]
 async fn a_place_in_a_list_is_given_once() {
@@ -74,15 +74,18 @@ async fn activity_moves_forward_only_and_not_after_the_end() {
         let ana = add_user(&store, "ana@example.com").await.id;
         add_sessions(&store, [session("one", ana, 0)]).await;
         let main = ListName::from_text("main");
-        let mut tx = store.begin_ending().await.unwrap();
+        let saw = async |at| sessions::saw(&store, &[(main.clone(), ListIndex(0), UnixMillis(at))]).await.unwrap();
         for (at, stored) in [(5_000, 5_000), (4_000, 5_000), (6_000, 6_000)] {
-            sessions::saw(&mut tx, &main, ListIndex(0), UnixMillis(at)).await.unwrap();
-            assert_eq!(sessions::last_seen(&mut tx, &sid("one")).await.unwrap(), Some(UnixMillis(stored)));
+            saw(at).await;
+            let seen = sessions::last_seen(&mut store.reader(), &sid("one")).await.unwrap();
+            assert_eq!(seen, Some(UnixMillis(stored)));
         }
+        let mut tx = store.begin_ending().await.unwrap();
         endings::end(&mut tx, Which::One(&sid("one")), &logout(6_500)).await.unwrap();
-        sessions::saw(&mut tx, &main, ListIndex(0), UnixMillis(7_000)).await.unwrap();
-        assert_eq!(sessions::last_seen(&mut tx, &sid("one")).await.unwrap(), None);
-        let kept = sessions::by_id(&mut tx, &sid("one")).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        saw(7_000).await;
+        assert_eq!(sessions::last_seen(&mut store.reader(), &sid("one")).await.unwrap(), None);
+        let kept = sessions::by_id(&mut store.reader(), &sid("one")).await.unwrap().unwrap();
         assert_eq!(kept.last_seen_at, UnixMillis(6_000));
     })
     .await;
@@ -183,10 +186,11 @@ async fn bits_and_activity_are_those_of_lists_in_use() {
             tx.commit().await.unwrap();
         }
         let main = ListName::from_text("main");
-        let mut bits = sessions::ended_bits(&mut store.reader()).await.unwrap();
-        assert_eq!(bits.len(), 1, "only lists that exist count");
-        bits[0].1.sort_unstable();
-        assert_eq!(bits, [(main.clone(), vec![ListIndex(1), ListIndex(4)])]);
+        let mut ended = snapshots::endings(&mut store.reader()).await.unwrap();
+        assert_eq!(ended.len(), 1, "only lists that exist count");
+        let mut since = ended.remove(&main).unwrap().since;
+        since.sort_unstable();
+        assert_eq!(since, [ListIndex(1), ListIndex(4)]);
         let mut live = sessions::live_activity(&mut store.snapshot().await.unwrap()).await.unwrap();
         live.sort();
         let expected = [0, 2, 3, 5].map(|index| (main.clone(), ListIndex(index), UnixMillis(1_000 + i64::from(index))));
@@ -194,7 +198,7 @@ async fn bits_and_activity_are_those_of_lists_in_use() {
         let mut tx = store.begin_ending().await.unwrap();
         assert!(lists::retire(&mut tx, &main).await.unwrap());
         assert!(!lists::retire(&mut tx, &main).await.unwrap());
-        assert!(sessions::ended_bits(&mut tx).await.unwrap().is_empty());
+        assert!(snapshots::endings(&mut tx).await.unwrap().is_empty());
         assert!(sessions::live_activity(&mut tx).await.unwrap().is_empty());
     })
     .await;

@@ -7,12 +7,16 @@ use crate::bind::binds;
 use crate::db::Db;
 use crate::db::sealed::Run as _;
 use crate::endings::Which;
-use crate::statement::Statement;
+use crate::postgres::Lane;
+use crate::statement::statements;
 use crate::testing::{Fresh, on_both_engines};
 use crate::{StoreError, endings, meta, sessions, users};
 
-const WRITE: Statement = Statement { name: "WRITE", binds: 0, text: || "DELETE FROM sessions" };
-const ECHO: Statement = Statement { name: "ECHO", binds: 2, text: || "SELECT CAST($1 AS TEXT), CAST($2 AS TEXT)" };
+statements! {
+    WRITE(0) = "DELETE FROM sessions";
+    ECHO(2) = "SELECT CAST($1 AS TEXT), CAST($2 AS TEXT)";
+    PROCESS_ID(0) = "", postgres = "SELECT pg_backend_pid()::bigint";
+}
 
 #[tokio::test]
 async fn a_missing_value_is_an_error_and_not_null() {
@@ -146,27 +150,23 @@ async fn endings_wait_for_each_other_and_sign_ins_do_not_see_the_epoch_too_late(
 }
 
 #[tokio::test]
-async fn activity_of_many_is_written_in_one_transaction() {
+async fn activity_of_many_is_written() {
     on_both_engines(async |store| {
         let ana = add_user(&store, "ana@example.com").await.id;
         add_sessions(&store, (0..300).map(|index| session(&format!("s{index}"), ana, index))).await;
         let main = ListName::from_text("main");
-        let mut tx = store.begin().await.unwrap();
-        for index in 0..300 {
-            sessions::saw(&mut tx, &main, ListIndex(index), UnixMillis(7_000)).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        let uses: Vec<_> = (0..300).map(|index| (main.clone(), ListIndex(index), UnixMillis(7_000))).collect();
+        sessions::saw(&store, &uses).await.unwrap();
         assert_eq!(sessions::idle(&mut store.reader(), UnixMillis(6_999), 9).await.unwrap(), []);
     })
     .await;
 }
 
-const PROCESS_ID: Statement = Statement { name: "PROCESS_ID", binds: 0, text: || "SELECT pg_backend_pid()::bigint" };
-
 #[tokio::test]
 async fn a_lost_connection_is_told_apart_before_and_at_commit() {
     let store = Fresh::postgres().await.store().await;
-    let Db::Postgres(pool) = &store.db else { panic!("not PostgreSQL") };
+    let Db::Postgres(pools) = &store.db else { panic!("not PostgreSQL") };
+    let pool = &pools.link(Lane::Control).pool;
     let mut outcomes = Vec::new();
     for at_commit in [false, true] {
         let mut tx = store.begin().await.unwrap();

@@ -69,6 +69,7 @@ impl Scene {
         self.app.clock.advance(cause.age());
         if cause == Cause::KeyRetired {
             cerrojo_app::keys::rotate(&self.app.inside()).await.unwrap();
+            self.app.clock.advance(cerrojo_app::keys::RIPENS);
         }
         self.diana = self.diana.another_session().await;
         self.other = self.ana.another_session().await;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use cerrojo_app::end;
 
 use crate::Web;
-use crate::bearer::Bearer;
+use crate::bearer::ToBeEnded;
 use crate::client::Client;
 use crate::envelope::{Answer, Nothing, Success};
 use crate::messages;
@@ -23,7 +23,7 @@ use crate::problem::Problem;
 )]
 pub(crate) async fn logout(
     State(app): State<Web>,
-    Bearer(caller): Bearer,
+    ToBeEnded(caller): ToBeEnded,
     Client(origin): Client,
 ) -> Result<Answer, Problem> {
     end::logout(&app, &caller, &origin).await?;

@@ -1,7 +1,9 @@
 //! The endpoints, one file an area. Each handler names what it takes, calls one verb and says what it did.
 
 mod admin;
+mod guards;
 mod health;
+mod introspect;
 mod login;
 mod logout;
 pub(crate) mod openapi;
@@ -43,6 +45,13 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(admin::user_sessions, admin::end_user_sessions))
         .routes(routes!(well_known::jwks))
         .routes(routes!(well_known::status_list))
+        .routes(routes!(well_known::status_lists))
+        .routes(routes!(well_known::metadata))
+        .routes(routes!(introspect::introspect))
+        .routes(routes!(guards::events))
+        .routes(routes!(guards::entries))
+        .routes(routes!(guards::list))
+        .routes(routes!(guards::activity))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::openapi_json))

@@ -33,6 +33,8 @@ pub(crate) fn head() -> OpenApi {
     let mut components = Components::new();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+    let service = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+    components.security_schemes.insert("service".to_owned(), SecurityScheme::Http(service).into());
     let mut schemas = Vec::new();
     Failure::schemas(&mut schemas);
     schemas.push((Failure::name().into_owned(), <Failure as utoipa::PartialSchema>::schema()));

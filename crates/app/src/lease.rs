@@ -1,0 +1,285 @@
+//! The lease of a node among several on one database: joined, renewed, given back, and waited for.
+//!
+//! A lease is a row without any time in it. A node counts two seconds by its own clock from before each renewal that hit;
+//! whoever waits for a node that does not answer removes its row once it has itself seen the row unchanged for longer than
+//! that. `docs/decisions/0006` tells of the model that these rules were checked with.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cerrojo_domain::SessionId;
+use cerrojo_store::{leases, postgres};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::{App, Lease, Trouble, follow, went_back};
+
+/// How long a renewal lets a node say yes, counted from before it was sent.
+pub(crate) const TERM: Duration = Duration::from_secs(2);
+/// How often a lease is renewed.
+pub const BEAT: Duration = Duration::from_millis(500);
+/// How long a turn has to be seen unchanged before its lease may be removed: longer than the term by more than clocks' rates
+/// differ (5%).
+const PATIENCE: Duration = Duration::from_millis(2200);
+/// A database that has not answered a renewal for so long is not heard of at all.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// A node's place among the others.
+pub(crate) struct Membership {
+    held: tokio::sync::Mutex<Held>,
+    /// The name under which others wait for this node.
+    name: Mutex<Option<String>>,
+    /// What this process knows may not be so: it has to join anew.
+    broken: AtomicBool,
+    /// When the lease was last renewed, in milliseconds of the clock's elapsed time.
+    renewed: AtomicU64,
+    /// When connections were last given up, in the same; 0: never.
+    gave_up: AtomicU64,
+    /// The turn at which each lease stands, and since when this process has seen it there.
+    watched: Mutex<HashMap<String, (i64, Duration)>>,
+    /// Where this node listens and which version it is, for people.
+    about: String,
+    /// Somebody says that the log has grown or was applied.
+    pub(crate) heard: Notify,
+    /// The same for whoever follows: not lost if it comes while it is at work.
+    pub(crate) grown: Notify,
+    /// The lease was lost: no need to wait for the next beat.
+    pub(crate) lost: Notify,
+}
+
+#[derive(Default)]
+struct Held {
+    lease: Option<leases::Lease>,
+    /// The last entry of the log when the lease was last renewed: to be applied before it is renewed again.
+    head: i64,
+    /// Every name whose row may be there.
+    names: Vec<String>,
+}
+
+impl Membership {
+    pub(crate) fn new(about: String) -> Self {
+        Self {
+            held: tokio::sync::Mutex::default(),
+            name: Mutex::default(),
+            broken: AtomicBool::new(false),
+            renewed: AtomicU64::new(0),
+            gave_up: AtomicU64::new(0),
+            watched: Mutex::default(),
+            about,
+            heard: Notify::new(),
+            grown: Notify::new(),
+            lost: Notify::new(),
+        }
+    }
+
+    /// The name under which others wait for this node; none while it holds no lease.
+    pub(crate) fn name(&self) -> Option<String> {
+        lock(&self.name).clone()
+    }
+
+    /// This node is not current any more, whatever its lease says.
+    pub(crate) fn broke(&self) {
+        self.broken.store(true, Ordering::Release);
+        self.lost.notify_one();
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    /// Whether connections may be given up now: not again and again while a server is away.
+    fn may_give_up(&self, now: Duration) -> bool {
+        let now = millis(now);
+        let last = self.gave_up.load(Ordering::Acquire);
+        let may = last == 0 || now.saturating_sub(last) >= millis(TERM);
+        if may {
+            self.gave_up.store(now.max(1), Ordering::Release);
+        }
+        may
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Renews the lease, or joins where there is none. To be done every [`BEAT`].
+///
+/// # Errors
+/// [`Trouble`] if the database did not say so: the lease runs out where it stands.
+pub async fn beat(app: &App) -> Result<(), Trouble> {
+    if app.lease != Lease::Member {
+        return Ok(());
+    }
+    let mut held = app.membership.held.lock().await;
+    if let Err(trouble) = once(app, &mut held).await {
+        if !app.membership.may_give_up(app.clock.elapsed()) {
+            return Err(trouble);
+        }
+        // Connections that a restarted or unreachable server left behind would be in everybody's way.
+        tracing::warn!(%trouble, "the lease could not be renewed: connecting to the database anew");
+        postgres::give_up_connections(&app.store);
+        once(app, &mut held).await?;
+    }
+    let now = app.clock.elapsed();
+    app.membership.renewed.store(millis(now), Ordering::Release);
+    drop(held);
+    clear_away(app).await
+}
+
+fn millis(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same if it is due: for whoever has no clock that ticks.
+pub async fn keep(app: &App) -> Result<(), Trouble> {
+    let renewed = Duration::from_millis(app.membership.renewed.load(Ordering::Acquire));
+    let is_due = app.clock.elapsed().saturating_sub(renewed) >= BEAT;
+    if app.lease == Lease::Member && (is_due || !app.guard.holds_lease()) { beat(app).await } else { Ok(()) }
+}
+
+async fn once(app: &App, held: &mut Held) -> Result<(), Trouble> {
+    if app.membership.is_broken() {
+        held.lease = None;
+    }
+    if let Some(lease) = held.lease.clone()
+        && renew(app, held, lease).await?
+    {
+        return Ok(());
+    }
+    join(app, held).await
+}
+
+/// Whether it hit; if not, the lease is gone.
+async fn renew(app: &App, held: &mut Held, lease: leases::Lease) -> Result<bool, Trouble> {
+    if app.follower.number() < held.head {
+        in_time(follow::catch_up(app)).await?;
+    }
+    let applied = app.follower.number();
+    if applied < held.head {
+        return Err(Trouble::Unavailable("the log is not applied to where it was".to_owned()));
+    }
+    let asked = app.clock.elapsed();
+    let lease = leases::Lease { applied, ..lease };
+    let Some(renewed) = in_time(leases::renew(&app.store, &lease)).await? else {
+        held.lease = None;
+        return Ok(false);
+    };
+    held.head = renewed.head;
+    held.lease = Some(leases::Lease { turn: lease.turn.saturating_add(1), ..lease });
+    if !app.follower.is_on(&renewed.identity) {
+        went_back::look(app).await?;
+        return Ok(false);
+    }
+    follow::if_current(app, applied, || app.guard.hold_lease_until(asked.saturating_add(TERM))).await?;
+    Ok(true)
+}
+
+/// A new name, then the log to its end, and only then the right to say yes: from the insert on everybody waits for this node.
+async fn join(app: &App, held: &mut Held) -> Result<(), Trouble> {
+    app.guard.hold_lease_until(Duration::ZERO);
+    *lock(&app.membership.name) = None;
+    app.membership.broken.store(false, Ordering::Release);
+    // Who cannot apply what is there already would only be waited for in vain.
+    in_time(follow::catch_up(app)).await?;
+    let node = SessionId::new(&*app.random).to_string();
+    let lease = leases::Lease {
+        node: node.clone(),
+        turn: 0,
+        applied: app.follower.number(),
+        about: app.membership.about.clone(),
+    };
+    let before = held.names.clone();
+    held.names.push(node.clone());
+    let asked = app.clock.elapsed();
+    in_time(leases::join(&app.store, &lease, &before)).await?;
+    held.names = vec![node.clone()];
+    *lock(&app.membership.name) = Some(node.clone());
+    let identity = in_time(leases::identity(&mut app.store.control())).await?;
+    if !app.follower.is_on(&identity) {
+        went_back::look(app).await?;
+    }
+    follow::catch_up(app).await?;
+    let applied = app.follower.number();
+    leases::set_applied(&app.store, &node, applied).await?;
+    held.lease = Some(leases::Lease { applied, ..lease });
+    held.head = applied;
+    follow::if_current(app, applied, || app.guard.hold_lease_until(asked.saturating_add(TERM))).await
+}
+
+async fn in_time<T, E: Into<Trouble>>(asked: impl Future<Output = Result<T, E>>) -> Result<T, Trouble> {
+    match timeout(ANSWER, asked).await {
+        Ok(answered) => answered.map_err(Into::into),
+        Err(_) => Err(Trouble::Unavailable("the database did not answer in time".to_owned())),
+    }
+}
+
+/// Gives the lease back: nobody waits for this node any more.
+///
+/// # Errors
+/// [`Trouble`] if the rows could not be removed; they are waited for then, for some seconds.
+pub async fn give_back(app: &App) -> Result<(), Trouble> {
+    app.guard.hold_lease_until(Duration::ZERO);
+    let mut held = app.membership.held.lock().await;
+    held.lease = None;
+    *lock(&app.membership.name) = None;
+    for node in std::mem::take(&mut held.names) {
+        in_time(leases::give_back(&app.store, &node)).await?;
+    }
+    Ok(())
+}
+
+/// Whether somebody else may say yes who has not applied entry `number`. Removes leases that were seen to stand still.
+pub(crate) async fn is_waited_for(app: &App, number: i64) -> Result<bool, Trouble> {
+    let own = app.membership.name();
+    let mut waited_for = false;
+    for (lease, is_still) in looked_at(app).await? {
+        // This process has applied it already: whoever waits has made sure of that.
+        if lease.applied >= number || Some(&lease.node) == own.as_ref() {
+            continue;
+        }
+        if is_still {
+            remove(app, &lease).await?;
+        }
+        waited_for = true;
+    }
+    Ok(waited_for)
+}
+
+/// Leases of nodes that are gone, whether or not anybody waits for them.
+async fn clear_away(app: &App) -> Result<(), Trouble> {
+    let own = app.membership.name();
+    for (lease, is_still) in looked_at(app).await? {
+        if is_still && Some(&lease.node) != own.as_ref() {
+            remove(app, &lease).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove(app: &App, lease: &leases::Lease) -> Result<(), Trouble> {
+    if in_time(leases::remove(&app.store, &lease.node, lease.turn)).await? {
+        tracing::warn!(node = %lease.node, about = %lease.about, "a node has not been heard of: its lease was removed");
+    }
+    Ok(())
+}
+
+/// Every lease, and whether this process has seen it stand still for longer than it can last.
+async fn looked_at(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
+    let found = in_time(leases::all(&mut app.store.control())).await?;
+    // After the answer: a turn that was read may have been renewed until then.
+    let now = app.clock.elapsed();
+    let mut watched = lock(&app.membership.watched);
+    watched.retain(|node, _| found.iter().any(|lease| lease.node == *node));
+    let looked = |lease: leases::Lease| {
+        let seen = watched.entry(lease.node.clone()).or_insert((lease.turn, now));
+        if seen.0 != lease.turn {
+            *seen = (lease.turn, now);
+        }
+        let is_still = now.saturating_sub(seen.1) >= PATIENCE;
+        (lease, is_still)
+    };
+    Ok(found.into_iter().map(looked).collect())
+}

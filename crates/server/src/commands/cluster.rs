@@ -1,0 +1,78 @@
+//! `cerrojo cluster`.
+
+use std::time::Duration;
+
+use cerrojo_store::leases::{self, Lease};
+use cerrojo_store::log;
+use serde_json::json;
+
+use crate::cli::Shape;
+use crate::config::{Configuration, Database};
+use crate::failure::Failure;
+use crate::{open, out};
+
+/// Longer than a node takes from one renewal of its lease to the next.
+const LOOK: Duration = Duration::from_millis(1200);
+
+/// A node as it was seen.
+struct Node {
+    lease: Lease,
+    state: &'static str,
+    lag: i64,
+}
+
+pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
+    if matches!(configuration.database, Database::Sqlite(_)) {
+        return Err(Failure::new(
+            "there is no cluster: SQLite has one server at a time; set database.url to a postgres:// URL for several nodes",
+        ));
+    }
+    let read = open::to_read(configuration, "cerrojo cluster status").await?;
+    let before = leases::all(&mut read.store.reader()).await?;
+    // Where the head is now, every current node has been by the time of the second look.
+    let head = log::head(&mut read.store.reader()).await?.number;
+    if !before.is_empty() {
+        out::note("watching the nodes for a second …");
+    }
+    tokio::time::sleep(LOOK).await;
+    let nodes: Vec<Node> = leases::all(&mut read.store.reader())
+        .await?
+        .into_iter()
+        .map(|lease| {
+            let turned = before.iter().find(|was| was.node == lease.node).is_none_or(|was| was.turn != lease.turn);
+            let lag = head.saturating_sub(lease.applied).max(0);
+            let state = if !turned {
+                "silent"
+            } else if lag > 0 {
+                "behind"
+            } else {
+                "current"
+            };
+            Node { lease, state, lag }
+        })
+        .collect();
+    read.close().await;
+    show(&nodes, shape);
+    match nodes.iter().filter(|node| node.state != "current").count() {
+        _ if nodes.is_empty() => Err(Failure::new("no node holds a lease: no server of this installation is running")),
+        0 => Ok(()),
+        few => Err(Failure::new(format!("{few} of {} nodes are not current", nodes.len()))),
+    }
+}
+
+fn show(nodes: &[Node], shape: Shape) {
+    if shape.json {
+        let rows = nodes.iter().map(|Node { lease, state, lag }| {
+            json!({ "node": lease.node, "about": lease.about, "state": state, "applied": lease.applied, "lag": lag })
+        });
+        return out::line(&super::json(&rows.collect()));
+    }
+    let row = |Node { lease, state, lag }: &Node| {
+        let about = out::tame(&lease.about);
+        vec![lease.node.clone(), about, (*state).to_owned(), lease.applied.to_string(), lag.to_string()]
+    };
+    if !nodes.is_empty() {
+        let head = ["NODE", "MACHINE, ADDRESS, VERSION", "STATE", "APPLIED", "LAG"];
+        out::table(&head, &nodes.iter().map(row).collect::<Vec<_>>());
+    }
+}

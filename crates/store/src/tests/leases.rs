@@ -1,0 +1,63 @@
+//! Leases, as nodes take them from each other.
+
+use crate::leases::{self, Lease};
+use crate::testing::{Fresh, on_both_engines};
+use crate::{Store, StoreError};
+
+fn lease(node: &str, turn: i64, applied: i64) -> Lease {
+    Lease { node: node.to_owned(), turn, applied, about: "here".to_owned() }
+}
+
+async fn all(store: &Store) -> Vec<Lease> {
+    leases::all(&mut store.control()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_turn_by_turn() {
+    on_both_engines(async |store| {
+        leases::join(&store, &lease("a", 0, 0), &[]).await.unwrap();
+        let renewed = leases::renew(&store, &lease("a", 0, 5)).await.unwrap().unwrap();
+        assert_eq!(renewed.head, 0);
+        assert_eq!(renewed.identity, leases::identity(&mut store.reader()).await.unwrap());
+        assert_eq!(all(&store).await, [lease("a", 1, 5)]);
+        assert_eq!(leases::renew(&store, &lease("a", 0, 9)).await, Ok(None), "that turn is over");
+        assert!(leases::renew(&store, &lease("a", 1, 3)).await.unwrap().is_some());
+        assert_eq!(all(&store).await, [lease("a", 2, 5)], "what was applied is never taken back");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_is_removed_only_at_the_turn_that_was_seen() {
+    on_both_engines(async |store| {
+        leases::join(&store, &lease("a", 0, 0), &[]).await.unwrap();
+        leases::renew(&store, &lease("a", 0, 0)).await.unwrap();
+        assert_eq!(leases::remove(&store, "a", 0).await, Ok(false));
+        assert_eq!(leases::remove(&store, "a", 1).await, Ok(true));
+        assert_eq!(leases::renew(&store, &lease("a", 1, 0)).await, Ok(None));
+        assert!(matches!(leases::set_applied(&store, "a", 1).await, Err(StoreError::Unavailable(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_joins_anew_leaves_no_name_behind() {
+    on_both_engines(async |store| {
+        leases::join(&store, &lease("a", 0, 0), &[]).await.unwrap();
+        leases::join(&store, &lease("b", 0, 4), &["a".to_owned(), "never was".to_owned()]).await.unwrap();
+        assert_eq!(all(&store).await, [lease("b", 0, 4)]);
+        assert_eq!(leases::join(&store, &lease("b", 0, 0), &[]).await, Err(StoreError::Taken));
+    })
+    .await;
+}
+
+/// Not the same after a dump was restored: the head's table is another one.
+#[tokio::test]
+async fn a_servers_identity_tells_copies_apart() {
+    let (one, other) = (Fresh::postgres().await, Fresh::postgres().await);
+    let (one, other) = (one.store().await, other.store().await);
+    let identity = leases::identity(&mut one.reader()).await.unwrap();
+    assert_eq!(identity.split('/').count(), 4, "{identity}");
+    assert_eq!(identity, leases::identity(&mut one.reader()).await.unwrap());
+    assert_ne!(identity, leases::identity(&mut other.reader()).await.unwrap());
+}

@@ -1,0 +1,72 @@
+//! Bodies that are made while they are sent.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+
+/// What makes a body, piece by piece.
+pub(crate) trait Pieces: Send + Sized + 'static {
+    /// The next piece; `None`: that was all. Asked for only when what was made before is on its way.
+    fn next(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
+}
+
+type Making<P> = Pin<Box<dyn Future<Output = Option<(P, Bytes)>> + Send>>;
+
+/// The body of what `pieces` makes.
+pub(crate) fn body<P: Pieces>(pieces: P) -> Body {
+    Body::new(Unfolding { making: Some(make(pieces)) })
+}
+
+fn make<P: Pieces>(mut pieces: P) -> Making<P> {
+    Box::pin(async move {
+        let piece = pieces.next().await?;
+        Some((pieces, piece))
+    })
+}
+
+struct Unfolding<P> {
+    making: Option<Making<P>>,
+}
+
+impl<P: Pieces> HttpBody for Unfolding<P> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(making) = self.making.as_mut() else { return Poll::Ready(None) };
+        let made = ready!(making.as_mut().poll(cx));
+        // What held the last piece's maker is gone before the end is told.
+        self.making = None;
+        let Some((pieces, piece)) = made else { return Poll::Ready(None) };
+        self.making = Some(make(pieces));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+/// A body that is there already; `kept` is dropped when it was sent.
+pub(crate) fn holding<T: Send + Unpin + 'static>(bytes: Bytes, kept: T) -> Body {
+    Body::new(Holding(Some((bytes, kept))))
+}
+
+struct Holding<T>(Option<(Bytes, T)>);
+
+impl<T: Unpin> HttpBody for Holding<T> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = self.0.as_mut().map(|(bytes, _)| std::mem::take(bytes)).unwrap_or_default();
+        if bytes.is_empty() {
+            self.0 = None;
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |(bytes, _)| bytes.len() as u64))
+    }
+}

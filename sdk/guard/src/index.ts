@@ -1,0 +1,10 @@
+export type { Clock } from "./clock.js";
+export { ConnectError, GuardUnavailable, TokenRefused } from "./errors.js";
+export { Guard, type GuardOptions } from "./guard.js";
+export type { Credentials } from "./http.js";
+export type { Metrics } from "./metrics.js";
+export { type Admission, admit, bearerToken, type ProtectOptions, type Rejection } from "./protect.js";
+export { type Ending, isEndedBy, type Session } from "./session.js";
+export type { Answer, Fetch, RequestOptions } from "./transport.js";
+export type { Verdict } from "./verifier.js";
+export type { EndReason } from "./watchers.js";

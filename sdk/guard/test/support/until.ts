@@ -1,0 +1,10 @@
+import { setImmediate } from "node:timers/promises";
+
+/** Waits until something holds that real sockets bring about, for ten seconds at the very most. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+    await setImmediate();
+  }
+}
