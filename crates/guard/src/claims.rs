@@ -79,7 +79,7 @@ pub(crate) fn read(payload: &[u8], key: KeyId, policy: &Policy, now: UnixMillis)
     let session = text(&claims, "sid").filter(|sid| !sid.is_empty() && sid.len() <= LONGEST_SESSION_ID)?;
     let place = claims.get("status")?.as_object()?.get("status_list")?.as_object()?;
     let list = text(place, "uri")?.strip_prefix(&policy.issuer)?.strip_prefix("/status-lists/")?;
-    if !is_name(list) {
+    if !is_list_name(list) {
         return None;
     }
     let index = u32::try_from(integer(place, "idx")?).ok()?;
@@ -97,7 +97,7 @@ pub(crate) fn read(payload: &[u8], key: KeyId, policy: &Policy, now: UnixMillis)
 }
 
 /// A list's name may be looked up by whoever does not know it: only what can be one gets so far.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_list_name(text: &str) -> bool {
     let is_of_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=LONGEST_LIST_NAME).contains(&text.len()) && text.bytes().all(is_of_base64url)
 }

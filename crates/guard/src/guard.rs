@@ -129,6 +129,21 @@ impl Guard {
         Ok(Arc::clone(verified))
     }
 
+    /// The check of a token that was accepted earlier, for what goes on for longer than a request: everything that can turn
+    /// against it is looked at again, in the same order. Not a use of the session.
+    pub fn recheck(&self, verified: &Arc<Verified>) -> Result<(), Refusal> {
+        let deadline = self.lease.copy();
+        let now = self.clock.now();
+        let in_use = self.key(&verified.key).is_ok_and(|key| key.in_use.load(Ordering::Acquire));
+        if !in_use || self.is_over(&verified.list, verified.index) {
+            return Err(Refusal::Invalid);
+        }
+        if now >= verified.expires_at {
+            return Err(Refusal::Expired(Arc::clone(verified)));
+        }
+        if deadline.lies_ahead(&*self.clock) { Ok(()) } else { Err(Refusal::Unavailable) }
+    }
+
     /// Verifies the signature and claims of a token that was just given out, so that its first check finds that done.
     /// Nothing is accepted by it: every check still looks at key, expiry, idleness, bit and lease.
     pub fn expect(&self, token: &str) {
@@ -218,6 +233,13 @@ impl Guard {
     /// Makes a list known (all zero but for endings told before), unless it is known or retired. `capacity` in sessions.
     pub fn open_list(&self, name: &ListName, capacity: u32) {
         self.lists.open(name, capacity);
+    }
+
+    /// Opens a list as [`Guard::open_list`] does, with every bit set that is set in `bitmap` (the first of a byte is its
+    /// lowest) before any check can look. If the list is open already the bits are set in it, and those that were not
+    /// before are the answer; what lies beyond the list is passed over.
+    pub fn open_list_with(&self, name: &ListName, capacity: u32, bitmap: &[u8]) -> Vec<ListIndex> {
+        self.lists.open_with(name, capacity, bitmap)
     }
 
     /// Sets a session's bit, for ever. False: the list is not known (its tokens are refused anyhow); the ending is kept

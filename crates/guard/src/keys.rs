@@ -182,6 +182,11 @@ impl KeySet {
         Self(usable.collect())
     }
 
+    /// All keys with their `kid`.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &VerifyingKey)> {
+        self.0.iter().map(|(kid, key)| (kid.as_str(), key))
+    }
+
     /// The key of exactly this `kid`.
     #[must_use]
     pub fn get(&self, kid: &str) -> Option<&VerifyingKey> {

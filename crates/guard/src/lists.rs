@@ -57,12 +57,19 @@ impl List {
         }
     }
 
-    pub(crate) fn end_all(&self, bits: &[u8]) {
-        for (word, eight) in self.bits.iter().zip(bits.chunks(size_of::<u64>())) {
-            let mut bytes = [0; size_of::<u64>()];
-            bytes.iter_mut().zip(eight).for_each(|(to, from)| *to = *from);
-            word.fetch_or(u64::from_le_bytes(bytes), Ordering::AcqRel);
+    /// Sets every bit that is set in `bitmap`; answers those that were not before. What lies beyond the list is passed over.
+    pub(crate) fn end_all(&self, bitmap: &[u8]) -> Vec<ListIndex> {
+        let mut fresh = Vec::new();
+        for ((word, bytes), number) in self.bits.iter().zip(bitmap.chunks(8)).zip(0_u32..) {
+            let wanted = bytes.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+            let mut added = wanted & !word.fetch_or(wanted, Ordering::AcqRel);
+            while added != 0 {
+                fresh.push(ListIndex(number * u64::BITS + added.trailing_zeros()));
+                added &= added - 1;
+            }
         }
+        fresh.retain(|index| index.0 < self.capacity);
+        fresh
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -163,12 +170,18 @@ impl Lists {
     }
 
     pub(crate) fn open(&self, name: &ListName, capacity: u32) {
+        self.open_with(name, capacity, &[]);
+    }
+
+    /// Opens the list with these bits set: no check ever sees it without them. Of one that is open already the bits are
+    /// set too, and those that were not before are the answer.
+    pub(crate) fn open_with(&self, name: &ListName, capacity: u32, bitmap: &[u8]) -> Vec<ListIndex> {
         let mut places = self.write();
         let earlier: &[ListIndex] = match places.get_mut(name) {
-            Some(Place::Open(_)) => return,
+            Some(Place::Open(list)) => return list.end_all(bitmap),
             Some(Place::Retired { capacity: known }) => {
                 *known = (*known).max(capacity);
-                return;
+                return Vec::new();
             }
             Some(Place::Awaited(ended)) => ended,
             None => &[],
@@ -177,7 +190,9 @@ impl Lists {
         for index in earlier {
             list.end(*index);
         }
+        list.end_all(bitmap);
         places.insert(name.clone(), Place::Open(Arc::new(list)));
+        Vec::new()
     }
 
     /// Sets the bit. False: the list is not known yet; the ending is kept and applied when it is opened.

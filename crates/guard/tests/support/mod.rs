@@ -38,6 +38,10 @@ impl Clock for StoppedClock {
 }
 
 impl StoppedClock {
+    pub(crate) fn at(now: i64) -> Self {
+        Self { now: AtomicI64::new(now), elapsed: AtomicU64::new(1_000_000), readings: AtomicU64::new(0) }
+    }
+
     pub(crate) fn pass(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap();
         self.elapsed.fetch_add(millis, Ordering::Relaxed);
@@ -95,11 +99,7 @@ impl World {
     }
 
     pub(crate) fn with(signer: Signer, idle_timeout: Option<Duration>) -> Self {
-        let clock = Arc::new(StoppedClock {
-            now: AtomicI64::new(START * 1000),
-            elapsed: AtomicU64::new(1_000_000),
-            readings: AtomicU64::new(0),
-        });
+        let clock = Arc::new(StoppedClock::at(START * 1000));
         let policy = Policy {
             issuer: ISSUER.to_owned(),
             audience: "https://api.example".to_owned(),

@@ -6,6 +6,7 @@ mod backup;
 mod beside;
 mod gone_back;
 mod gone_clients;
+mod guard;
 mod http;
 mod installation;
 mod keys;

@@ -1,0 +1,353 @@
+//! A connected guard against a server in process that has every fault that servers and networks have.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod fake;
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use cerrojo_guard::{ConnectError, Denied, Guard, Over};
+use fake::{Fake, HEARTBEAT, LIST, until};
+use serde_json::json;
+
+const BOUND: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn an_ended_session_is_refused_at_once_and_whoever_watches_is_told() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let [token, other] = [fake.token(LIST, 7), fake.token(LIST, 8)];
+    let verified = guard.check(&token).await.unwrap();
+    assert_eq!(guard.check(&fake.token(LIST, 0)).await, Err(Denied::Invalid), "ended before");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    guard.on_end(move |what| telling.lock().unwrap().push(format!("{what:?}")));
+    let watched = tokio::spawn(guard.watch(&verified));
+    let still = guard.watch(&guard.check(&other).await.unwrap());
+
+    fake.end(LIST, 7);
+    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(delay < HEARTBEAT, "{delay:?}");
+    assert_eq!(watched.await.unwrap(), Over::Ended);
+    assert_eq!(told.lock().unwrap().len(), 1);
+    assert!(guard.check(&other).await.is_ok());
+    assert!(tokio::time::timeout(Duration::from_millis(300), still).await.is_err());
+    assert_eq!(guard.watch(&verified).await, Over::Ended, "it is over already");
+}
+
+#[tokio::test]
+async fn a_retired_list_and_an_expiry_end_what_is_watched() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let short = guard.check(&fake.token_for(LIST, 9, Duration::from_secs(1))).await.unwrap();
+    assert_eq!(guard.watch(&short).await, Over::Expired);
+    let verified = guard.check(&fake.token(LIST, 7)).await.unwrap();
+    let watched = tokio::spawn(guard.watch(&verified));
+    fake.tell(json!({ "retired_lists": [LIST] }));
+    assert_eq!(watched.await.unwrap(), Over::Ended);
+    assert_eq!(guard.check(&fake.token(LIST, 8)).await, Err(Denied::Invalid));
+}
+
+#[tokio::test]
+async fn an_unknown_list_is_looked_up_once_for_all_who_wait() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    fake.world().hidden.insert("new".to_owned(), BTreeSet::from([3]));
+    fake.world().faults.look_up_time = Duration::from_millis(100);
+    let tokens: Vec<_> = (0..50).map(|index| fake.token("new", index)).collect();
+    assert_eq!(guard.check_now(&tokens[0]), Err(Denied::Unavailable), "it cannot wait");
+    let checks: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let (guard, token) = (guard.clone(), token.clone());
+            tokio::spawn(async move { guard.check(&token).await.is_ok() })
+        })
+        .collect();
+    let mut accepted = Vec::new();
+    for check in checks {
+        accepted.push(check.await.unwrap());
+    }
+    assert_eq!(fake.world().looked_up, 1);
+    assert!(accepted.iter().enumerate().all(|(index, accepted)| *accepted == (index != 3)));
+    assert!(guard.check_now(&tokens[5]).is_ok());
+
+    for _ in 0..3 {
+        assert_eq!(guard.check(&fake.token("none", 1)).await, Err(Denied::Invalid));
+        assert_eq!(guard.check_now(&fake.token("none", 2)), Err(Denied::Invalid));
+    }
+    assert_eq!(fake.world().looked_up, 2, "that there is none is remembered");
+    let forged = format!("{}AAAA", fake.token("forged", 1));
+    assert_eq!(guard.check(&forged).await, Err(Denied::Invalid));
+    assert_eq!(fake.world().looked_up, 2, "nothing is asked for a bad signature");
+    fake.world().faults.look_ups = Some(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(guard.check(&fake.token("unclear", 1)).await, Err(Denied::Unavailable));
+}
+
+#[tokio::test]
+async fn endings_of_a_list_are_not_lost_while_it_is_looked_up() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    fake.world().hidden.insert("new".to_owned(), BTreeSet::new());
+    fake.end("new", 4);
+    fake.end(LIST, 5);
+    until(|| guard.check_now(&fake.token(LIST, 5)) == Err(Denied::Invalid)).await;
+    assert_eq!(guard.check(&fake.token("new", 4)).await, Err(Denied::Invalid));
+    assert!(guard.check(&fake.token("new", 5)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_makes_everything_unavailable_within_the_bound() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let [token, ended] = [fake.token(LIST, 7), fake.token(LIST, 0)];
+    let verified = guard.check(&token).await.unwrap();
+    let watched = tokio::spawn(guard.watch(&verified));
+    fake.world().faults.streams = Some(StatusCode::SERVICE_UNAVAILABLE);
+    fake.world().faults.entries = Some(StatusCode::SERVICE_UNAVAILABLE);
+    fake.say_goodbye();
+    let lasted = until(|| guard.check_now(&token) == Err(Denied::Unavailable)).await;
+    assert!(lasted <= BOUND + Duration::from_millis(50), "{lasted:?}");
+    assert!(lasted + HEARTBEAT * 2 >= BOUND, "{lasted:?}");
+    assert_eq!(watched.await.unwrap(), Over::Unavailable);
+    assert_eq!(guard.check(&ended).await, Err(Denied::Invalid), "over stays over");
+    assert!(!guard.is_current() && guard.staleness() >= BOUND);
+
+    fake.end(LIST, 7);
+    fake.world().faults.streams = None;
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(guard.check(&fake.token(LIST, 8)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_buffer_on_the_way_does_not_make_old_news_fresh() {
+    let fake = Fake::start().await;
+    fake.world().faults.delay = Duration::from_millis(2500);
+    fake.world().faults.heartbeat = BOUND;
+    fake.world().faults.entries = Some(StatusCode::NOT_FOUND);
+    let guard = fake.guard().await;
+    let token = fake.token(LIST, 7);
+    for _ in 0..40 {
+        assert_eq!(guard.check(&token).await, Err(Denied::Unavailable));
+        assert!(guard.staleness() >= Duration::from_millis(2400), "{:?}", guard.staleness());
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    fake.world().faults.entries = None;
+    until(|| guard.check_now(&token).is_ok()).await;
+    fake.end(LIST, 7);
+    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(delay < Duration::from_millis(2400), "polling tells it before the stream does: {delay:?}");
+}
+
+#[tokio::test]
+async fn without_streams_polling_keeps_the_bound() {
+    let fake = Fake::start().await;
+    fake.world().faults.streams = Some(StatusCode::TOO_MANY_REQUESTS);
+    let guard = fake.guard().await;
+    let token = fake.token(LIST, 7);
+    for _ in 0..60 {
+        assert!(guard.check(&token).await.is_ok());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fake.end(LIST, 7);
+    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(delay <= BOUND, "{delay:?}");
+    assert!(fake.world().asked_after.len() <= 8, "it leaves the server alone as long as that wishes");
+    assert!((3..=8).contains(&fake.world().polled));
+}
+
+#[tokio::test]
+async fn what_was_cut_off_in_the_midst_of_an_event_is_asked_for_again() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let token = fake.token(LIST, 7);
+    fake.end(LIST, 6);
+    until(|| guard.check_now(&fake.token(LIST, 6)).is_err()).await;
+    fake.world().faults.cut_at = Some(40);
+    fake.end(LIST, 7);
+    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(delay < BOUND, "{delay:?}");
+    assert_eq!(fake.world().asked_after, [None, Some("1".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_silent_stream_is_given_up_and_goodbye_is_followed() {
+    let fake = Fake::start().await;
+    fake.world().faults.silent = true;
+    let guard = fake.guard().await;
+    assert!(fake.world().polled >= 1, "the first snapshot came by polling");
+    until(|| fake.world().asked_after.len() >= 2).await;
+    fake.world().faults.silent = false;
+    until(|| fake.world().open_streams == 1 && guard.staleness() < HEARTBEAT).await;
+    let asked = fake.world().asked_after.len();
+    fake.say_goodbye();
+    until(|| fake.world().asked_after.len() > asked).await;
+    let token = fake.token(LIST, 7);
+    for _ in 0..20 {
+        assert!(guard.check(&token).await.is_ok());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_right_is_not_applied() {
+    let huge = format!("event: list\ndata: {}", "x".repeat(5 * 1024 * 1024));
+    let bomb = json!({ "name": "a", "capacity": 4_000_000_000_u32, "lst": "" });
+    for wrong in [huge, format!("event: list\ndata: {bomb}\n\n"), "event: entries\ndata: {\n\n".to_owned()] {
+        let fake = Fake::start().await;
+        fake.world().faults.extra = Some(wrong.into_bytes());
+        let guard = fake.guard().await;
+        assert!(guard.check(&fake.token(LIST, 7)).await.is_ok());
+        assert!(fake.world().asked_after.len() == 2);
+        assert!(metrics(&guard).contains("cerrojo_guard_faults_total 1\n"));
+    }
+}
+
+fn metrics(guard: &cerrojo_guard::ConnectedGuard) -> String {
+    let mut text = String::new();
+    guard.write_metrics(&mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_the_start_is_said() {
+    let fake = Fake::start().await;
+    let error = |options: cerrojo_guard::Options| async { options.connect().await.unwrap_err() };
+    let quick = || fake.options().start_within(Duration::from_millis(700));
+
+    for issuer in
+        ["http://auth.example.org", "https://a.example/", "ftp://a.example", "auth.example.org", "", "https://a:b@c"]
+    {
+        assert!(matches!(error(Guard::connect_with(issuer)).await, ConnectError::Issuer(_)), "{issuer}");
+    }
+    for bound in [Duration::from_millis(1999), Duration::from_secs(301)] {
+        assert!(matches!(error(fake.options().max_staleness(bound)).await, ConnectError::Option(_)));
+    }
+    assert!(matches!(error(fake.options().hs256_secret("short")).await, ConnectError::Option(_)));
+    let missing = Guard::connect_with("https://a.example").ca_file("no such file");
+    assert!(matches!(error(missing).await, ConnectError::Roots(_)));
+
+    fake.world().faults.metadata_issuer = Some("https://elsewhere.example".to_owned());
+    assert!(matches!(error(quick()).await, ConnectError::Metadata(_)));
+    fake.world().faults.metadata_issuer = None;
+    fake.world().faults.issuer = Some("https://elsewhere.example".to_owned());
+    assert!(error(quick()).await.to_string().contains("another issuer"));
+    fake.world().faults.issuer = None;
+    fake.world().faults.moved = Some(format!("{}/elsewhere", fake.issuer));
+    assert!(error(quick()).await.to_string().contains("302"), "redirects are not followed");
+    fake.world().faults.moved = None;
+    fake.world().faults.authorization = Some("Basic YTpi");
+    assert!(matches!(error(quick()).await, ConnectError::Credentials));
+    assert!(quick().credentials("a", "b").connect().await.is_ok());
+    fake.world().faults.authorization = None;
+
+    let nobody = Guard::connect_with("http://127.0.0.1:9").start_within(Duration::from_millis(700));
+    assert!(error(nobody).await.to_string().contains("refused"));
+}
+
+#[tokio::test]
+async fn tls_is_trusted_only_as_far_as_its_root() {
+    let fake = Fake::start_tls().await;
+    let guard = fake.options().ca_file(fake::CA_FILE).connect().await.unwrap();
+    let token = fake.token(LIST, 7);
+    assert!(guard.check(&token).await.is_ok());
+    fake.end(LIST, 7);
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    let stranger = fake.options().start_within(Duration::from_millis(700)).connect().await.unwrap_err();
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    let other_name = fake.issuer.replace("localhost", "127.0.0.1");
+    let other = Guard::connect_with(other_name).ca_file(fake::CA_FILE).start_within(Duration::from_millis(700));
+    assert!(other.connect().await.unwrap_err().to_string().contains("certificate"));
+}
+
+#[tokio::test]
+async fn uses_are_reported_and_those_that_could_not_be_are_kept() {
+    let fake = Fake::start().await;
+    fake.world().faults.report = Some(1500);
+    let guard = fake.options().credentials("a", "b").connect().await.unwrap();
+    fake.world().faults.activity = Some(StatusCode::SERVICE_UNAVAILABLE);
+    for index in [3, 4] {
+        guard.check(&fake.token(LIST, index)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(1300)).await;
+    fake.world().faults.activity = None;
+    guard.check(&fake.token(LIST, 5)).await.unwrap();
+    until(|| !fake.world().activity.is_empty()).await;
+    let told = fake.world().activity[0].clone();
+    let mut uses = told["uses"][LIST].as_array().unwrap().clone();
+    uses.sort_by_key(|one| one[0].as_u64());
+    assert_eq!(uses.iter().map(|one| one[0].as_u64().unwrap()).collect::<Vec<_>>(), [3, 4, 5]);
+    assert!(uses.iter().all(|one| one[1].as_u64().unwrap() < 4000));
+    assert!(uses[0][1].as_u64().unwrap() >= 1000, "when it was, not when it was told");
+    let stranger = fake.guard().await;
+    stranger.check(&fake.token(LIST, 6)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1300)).await;
+    assert_eq!(fake.world().activity.len(), 1, "without credentials nothing is told");
+}
+
+#[tokio::test]
+async fn the_last_clone_takes_the_follower_with_it() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let watched = guard.watch(&guard.check(&fake.token(LIST, 7)).await.unwrap());
+    let clone = guard.clone();
+    drop(guard);
+    assert!(clone.check(&fake.token(LIST, 7)).await.is_ok());
+    assert_eq!(fake.world().open_streams, 1);
+    drop(clone);
+    assert_eq!(watched.await, Over::Unavailable);
+    until(|| fake.world().open_streams == 0).await;
+}
+
+#[tokio::test]
+async fn a_stream_stops_with_its_session() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let verified = guard.check(&fake.token(LIST, 7)).await.unwrap();
+    let polled = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&polled);
+    let endless = Endless(counting);
+    let mut stream = Box::pin(cerrojo_guard::UntilEnded::new(endless, guard.watch(&verified)));
+    let mut next =
+        async || std::future::poll_fn(|context| futures_core::Stream::poll_next(stream.as_mut(), context)).await;
+    assert_eq!(next().await, Some(1));
+    fake.end(LIST, 7);
+    until(|| guard.check_now(&fake.token(LIST, 7)).is_err()).await;
+    assert_eq!(next().await, None);
+    assert_eq!(next().await, None);
+    assert_eq!(polled.load(Ordering::Relaxed), 1);
+}
+
+struct Endless(Arc<AtomicUsize>);
+
+impl futures_core::Stream for Endless {
+    type Item = usize;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<usize>> {
+        std::task::Poll::Ready(Some(self.0.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+}
+
+#[tokio::test]
+async fn metrics_say_what_happened() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let _ = guard.check(&fake.token(LIST, 7)).await;
+    let _ = guard.check(&fake.token(LIST, 0)).await;
+    let _ = guard.check("nonsense").await;
+    let text = metrics(&guard);
+    for line in [
+        "cerrojo_guard_checks_total{outcome=\"accepted\"} 1\n",
+        "cerrojo_guard_checks_total{outcome=\"refused\"} 2\n",
+        "cerrojo_guard_checks_total{outcome=\"unavailable\"} 0\n",
+        "cerrojo_guard_streams_total 1\n",
+        "cerrojo_guard_max_staleness_seconds 2\n",
+        "# TYPE cerrojo_guard_staleness_seconds gauge\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
