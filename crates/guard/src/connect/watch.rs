@@ -30,7 +30,11 @@ pub enum Over {
 /// Completes when a session is over, or when the guard can no longer say that it is not. Made by
 /// [`ConnectedGuard::watch`](super::ConnectedGuard::watch); it does not keep the guard going.
 #[must_use = "a future does nothing unless it is polled"]
-pub struct Ended(Pin<Box<dyn Future<Output = Over> + Send>>);
+pub struct Ended {
+    /// Dropped before the place that it waits at.
+    wait: Pin<Box<dyn Future<Output = Over> + Send>>,
+    watching: Arc<Watching>,
+}
 
 impl std::fmt::Debug for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -41,8 +45,12 @@ impl std::fmt::Debug for Ended {
 impl Future for Ended {
     type Output = Over;
 
+    /// Looks each time, so that nothing goes on between the end and being woken.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Over> {
-        self.0.as_mut().poll(context)
+        match self.watching.look() {
+            Some(over) => Poll::Ready(over),
+            None => self.wait.as_mut().poll(context),
+        }
     }
 }
 
@@ -58,8 +66,8 @@ pub(super) struct Watchers {
 /// A place in [`Watchers`], given up when dropped.
 struct Watching {
     shared: Arc<Shared>,
+    guard: Arc<Guard>,
     verified: Arc<Verified>,
-    woken: Option<watch::Receiver<()>>,
 }
 
 impl Watchers {
@@ -90,18 +98,26 @@ impl Watchers {
 }
 
 impl Watching {
-    fn new(shared: Arc<Shared>, verified: Arc<Verified>) -> Self {
-        let mut places = shared.watchers.places();
-        let place = places.entry(verified.list.clone()).or_default().entry(verified.index).or_default();
-        let woken = Some(place.subscribe());
-        drop(places);
-        Self { shared, verified, woken }
+    fn wait(&self) -> watch::Receiver<()> {
+        let mut places = self.shared.watchers.places();
+        places.entry(self.verified.list.clone()).or_default().entry(self.verified.index).or_default().subscribe()
+    }
+
+    fn look(&self) -> Option<Over> {
+        if self.shared.watchers.closed.load(Ordering::Acquire) {
+            return Some(Over::Unavailable);
+        }
+        match self.guard.recheck(&self.verified) {
+            Ok(()) => None,
+            Err(Refusal::Expired(_)) => Some(Over::Expired),
+            Err(Refusal::Unavailable) => Some(Over::Unavailable),
+            Err(_) => Some(Over::Ended),
+        }
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.woken = None;
         let mut places = self.shared.watchers.places();
         let Some(list) = places.get_mut(&self.verified.list) else { return };
         if list.get(&self.verified.index).is_some_and(watch::Sender::is_closed) {
@@ -115,29 +131,24 @@ impl Drop for Watching {
 
 /// Watches a session from now on.
 pub(super) fn ended(shared: Arc<Shared>, guard: Arc<Guard>, verified: Arc<Verified>) -> Ended {
+    let watching = Arc::new(Watching { shared, guard, verified });
     // Before the first look, so that nothing is missed between the two.
-    let mut watching = Watching::new(shared, verified);
-    Ended(Box::pin(async move {
+    let mut woken = watching.wait();
+    let here = Arc::clone(&watching);
+    let wait = Box::pin(async move {
         loop {
-            if watching.shared.watchers.closed.load(Ordering::Acquire) {
-                return Over::Unavailable;
+            if let Some(over) = here.look() {
+                return over;
             }
-            match guard.recheck(&watching.verified) {
-                Ok(()) => {}
-                Err(Refusal::Expired(_)) => return Over::Expired,
-                Err(Refusal::Unavailable) => return Over::Unavailable,
-                Err(_) => return Over::Ended,
-            }
-            let left = watching.verified.expires_at.since(watching.shared.clock.now());
-            if let Some(woken) = &mut watching.woken {
-                tokio::select! {
-                    // Its sender stands in the table as long as this does.
-                    _ = woken.changed() => {}
-                    () = sleep(left.min(LONGEST_SLEEP)) => {}
-                }
+            let left = here.verified.expires_at.since(here.shared.clock.now());
+            tokio::select! {
+                // Its sender stands in the table as long as this does.
+                _ = woken.changed() => {}
+                () = sleep(left.min(LONGEST_SLEEP)) => {}
             }
         }
-    }))
+    });
+    Ended { wait, watching }
 }
 
 /// The time of day may be set meanwhile.
