@@ -166,7 +166,7 @@ pub(crate) async fn app(configuration: &Configuration, node: Node) -> Result<Arc
 pub(crate) async fn app_beside(
     configuration: &Configuration,
     Node { store, lease, about }: Node,
-    side_file: PathBuf,
+    side_file: Option<PathBuf>,
 ) -> Result<Arc<App>, Failure> {
     let master_key = master_key(&configuration.master_key, &store, lease).await?;
     let parts = Parts {
@@ -177,7 +177,7 @@ pub(crate) async fn app_beside(
         random: Arc::new(SystemRandom),
         master_key,
         lease,
-        side_file: Some(side_file),
+        side_file,
         about,
     };
     Ok(App::start(parts).await?)
@@ -185,22 +185,30 @@ pub(crate) async fn app_beside(
 
 /// Where the last known position of the log is kept. A node of several keeps one of its own, beside the master key; its name
 /// is that of the database, so that it is never held against another.
-fn side_file(configuration: &Configuration) -> Result<PathBuf, Failure> {
+fn side_file(configuration: &Configuration) -> Result<Option<PathBuf>, Failure> {
     let url = match &configuration.database {
-        Database::Sqlite(_) => return Ok(Place::of(configuration)?.side_file()),
+        Database::Sqlite(_) => return Ok(Some(Place::of(configuration)?.side_file())),
         Database::Postgres(url) => url,
     };
     let folder = match &configuration.master_key {
         MasterKeySource::File(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
         MasterKeySource::Given(_) => PathBuf::from("data"),
     };
-    let cannot = Failure::because(folder.display().to_string());
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(cannot)?;
     // Where it is, not who asks for it: a changed password is no other database.
     let (_, place) = url.text.rsplit_once('@').unwrap_or(("", &url.text));
     let place = place.split('?').next().unwrap_or_default();
     let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(80).collect();
-    Ok(folder.join(format!("{name}.position")))
+    let file = folder.join(format!("{name}.position"));
+    let may_write = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).and_then(|()| {
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&file).map(drop)
+    });
+    if let Err(error) = may_write {
+        // A container without a place of its own: the database itself says where it is.
+        tracing::warn!(file = %file.display(), %error, "this node keeps no position of its own");
+        return Ok(None);
+    }
+    Ok(Some(file))
 }
 
 /// How mail leaves.

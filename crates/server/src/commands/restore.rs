@@ -73,7 +73,7 @@ async fn prepare(configuration: &Configuration, backup: &Path, prepared: &Place)
         return Err(wrong(problems.join("; ")));
     }
     let node = Node { store, lease: Lease::Holder, about: "cerrojo db restore".to_owned() };
-    let app = open::app_beside(configuration, node, prepared.side_file()).await.map_err(not_ours)?;
+    let app = open::app_beside(configuration, node, Some(prepared.side_file())).await.map_err(not_ours)?;
     administer::end_everything_restored(&app).await?;
     app.store.close().await;
     Ok(())
