@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn places(anonymous: u32, anonymous_per_address: u32) -> Arc<Places> {
-        Places::new(GuardPlaces { anonymous, anonymous_per_address, ..GuardPlaces::default() })
+        Places::new(GuardPlaces { anonymous_per_address, anonymous, ..GuardPlaces::default() })
     }
 
     #[test]
