@@ -55,6 +55,8 @@ pub struct Client {
     is_lost: bool,
     /// Acts beside somebody who changes the password: a refused sign-in is nothing odd.
     is_rival: bool,
+    /// How long everything but checks is waited for.
+    patience: Duration,
 }
 
 impl Client {
@@ -69,6 +71,7 @@ impl Client {
             password: 0,
             is_lost: false,
             is_rival: false,
+            patience: CHANGE,
         }
     }
 
@@ -83,7 +86,14 @@ impl Client {
             password: self.password,
             is_lost: false,
             is_rival: true,
+            patience: self.patience,
         }
+    }
+
+    /// The same person, who waits for as long as a server waits for other nodes, and longer.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: Duration::from_secs(20), ..self }
     }
 
     /// How many nodes there are.
@@ -111,7 +121,8 @@ impl Client {
     }
 
     fn change(&mut self, node: usize, (line, token): (&str, Option<&str>), body: &Value) -> Option<Answer> {
-        self.ask(node, Request { line, token, body: Some(body), patience: CHANGE })
+        let patience = self.patience;
+        self.ask(node, Request { line, token, body: Some(body), patience })
     }
 
     /// Makes the account; whether that is certain.

@@ -15,7 +15,9 @@ pub mod moment;
 pub mod node;
 pub mod postgres;
 pub mod process;
+pub mod psql;
 pub mod record;
+mod roam;
 pub mod verdict;
 pub mod world;
 

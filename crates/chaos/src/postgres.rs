@@ -1,8 +1,7 @@
 //! PostgreSQL servers of a test's own, from the programs of Debian's package.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,7 +10,7 @@ use crate::process::{Process, within};
 use crate::world;
 
 /// Longer than this nothing here takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
@@ -206,8 +205,7 @@ impl Postgres {
     pub fn lose_primary(&self) {
         self.execute("ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1'");
         self.execute("SELECT pg_reload_conf()");
-        let alone = within(PATIENCE, || (self.query("SELECT count(*) FROM pg_stat_wal_receiver") == "0").then_some(()));
-        assert!(alone.is_some(), "{}", self.said());
+        self.wait_for("SELECT count(*) = 0 FROM pg_stat_wal_receiver");
     }
 
     /// Commits from now on only what its standby has, too; returns when that is so.
@@ -217,9 +215,7 @@ impl Postgres {
     pub fn wait_for_standby(&self) {
         self.set("synchronous_standby_names = '*'");
         self.execute("SELECT pg_reload_conf()");
-        let asked = "SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')";
-        let follows = within(PATIENCE, || (self.query(asked) == "1").then_some(()));
-        assert!(follows.is_some(), "{}", self.said());
+        self.wait_for("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')");
     }
 
     /// Waits until it answers, starting it where it has ended.
@@ -233,76 +229,6 @@ impl Postgres {
             self.process = None;
             self.start();
         }
-    }
-
-    /// What one statement answers, as text.
-    ///
-    /// # Panics
-    /// If it fails.
-    #[must_use]
-    pub fn query(&self, statement: &str) -> String {
-        world::finished(&mut self.psql(statement))
-    }
-
-    /// Does something.
-    ///
-    /// # Panics
-    /// If it fails.
-    pub fn execute(&self, statement: &str) {
-        world::finished(&mut self.psql(statement));
-    }
-
-    /// Does something in a transaction that stays open; returns when it is done.
-    ///
-    /// # Panics
-    /// If it fails.
-    #[must_use]
-    pub fn hold(&self, statement: &str) -> Held {
-        let mut command = self.interactive();
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
-        let mut input = process.stdin.take().expect("psql reads");
-        writeln!(input, "BEGIN;\n{statement};\n\\echo held").expect("psql reads");
-        let mut lines = BufReader::new(process.stdout.take().expect("psql writes")).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line == "held"), "{statement}");
-        Held { process, input: Some(input) }
-    }
-
-    /// Waits until so many of its connections are as an SQL condition on `pg_stat_activity` says.
-    ///
-    /// # Panics
-    /// If they do not become so.
-    pub fn wait_until(&self, many: u32, are: &str) {
-        let asked = format!("SELECT count(*) >= {many} FROM pg_stat_activity WHERE {are}");
-        assert!(within(PATIENCE, || (self.query(&asked) == "t").then_some(())).is_some(), "not {many} with {are}");
-    }
-
-    fn interactive(&self) -> Command {
-        let mut command = Command::new(program("psql"));
-        let port = self.port.to_string();
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &port]);
-        command.args(["-U", "postgres", "-d", "postgres"]).env("PGCONNECT_TIMEOUT", "5");
-        command
-    }
-
-    fn psql(&self, statement: &str) -> Command {
-        let mut command = self.interactive();
-        command.args(["-c", statement]);
-        command
-    }
-}
-
-/// A transaction that is open, and rolled back when dropped.
-#[derive(Debug)]
-pub struct Held {
-    process: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // It ends at the end of its input, and what it did with it.
-        self.input = None;
-        let _ = self.process.wait();
     }
 }
 
@@ -319,7 +245,7 @@ fn is_gone(pid: Pid) -> bool {
 }
 
 /// The newest that is installed.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("Debian's package postgresql is installed");
     let newest = versions.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).max();
     let newest = newest.expect("a version of PostgreSQL under /usr/lib/postgresql");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cerrojo_chaos::faults::{Disturbance, Fault, strike};
 use cerrojo_chaos::load::Load;
 use cerrojo_chaos::node::Cut;
-use cerrojo_chaos::verdict::Verdict;
+use cerrojo_chaos::verdict::{Limits, Verdict};
 
 use crate::{cluster, load};
 
@@ -48,8 +48,8 @@ fn one_after_the_other(faults: &[Fault]) {
     judge(load, &disturbances);
 }
 
-/// Nothing that the guarantee forbids was seen, and every node served again in time.
+/// Nothing that the guarantee forbids was seen, and every node served again. How soon is measured by `bench/chaos`.
 pub(crate) fn judge(load: Load, disturbances: &[Disturbance]) {
     let verdict = Verdict::of(&load.stop(), disturbances);
-    assert!(verdict.holds(), "{verdict}");
+    assert!(verdict.holds(Limits::BUSY), "{verdict}");
 }
