@@ -44,7 +44,7 @@ statements! {
     // Whoever listens is told with the commit, at the cost of no further round trip.
     MOVE_HEAD(2) = "UPDATE log_head SET number = $1, mark = $2 WHERE one = 1",
         postgres = "UPDATE log_head SET number = $1, mark = $2 WHERE one = 1 \
-         RETURNING pg_notify('cerrojo.' || current_schema(), '')";
+         RETURNING pg_notify('cerrojo.' || current_schema(), CAST(number AS TEXT))";
     HEAD(0) = "SELECT number, mark FROM log_head WHERE one = 1";
     INCARNATION(0) = "SELECT incarnation FROM log_head WHERE one = 1";
     SET_INCARNATION(1) = "UPDATE log_head SET incarnation = $1 WHERE one = 1";
@@ -54,7 +54,7 @@ statements! {
     APPEND_ONE(9) = concat!("INSERT INTO log (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
         postgres = concat!(
         "WITH moved AS (UPDATE log_head SET number = $1, mark = $2 WHERE one = 1 \
-         RETURNING pg_notify('cerrojo.' || current_schema(), '')) \
+         RETURNING pg_notify('cerrojo.' || current_schema(), CAST(number AS TEXT))) \
          INSERT INTO log (", columns!(), ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM moved");
     INSERT_BATCH(288) = INSERT_BATCH_TEXT.as_str();
     AFTER(2) = concat!("SELECT ", columns!(), " FROM log WHERE number > $1 ORDER BY number LIMIT $2");
