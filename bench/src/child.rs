@@ -7,11 +7,15 @@ use std::path::Path;
 use std::process::{Child as Process, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::answer::Answer;
 use crate::failure::{Failure, Outcome, fail};
 use crate::load::{Client, elapsed};
+use crate::nodes::Settings;
 use crate::place::Build;
 use crate::requests::{PUBLIC_URL, plain};
+use crate::seed::MASTER_KEY;
 
 /// Longer than this no server starts.
 const START: Duration = Duration::from_mins(1);
@@ -26,6 +30,23 @@ pub(crate) struct Child {
     pub(crate) ready_after: Duration,
 }
 
+/// The server on that database, its limits off, and where it will listen.
+fn serve(build: &Build, folder: &Path, database: &str) -> Outcome<(SocketAddr, Command)> {
+    let address = free_address()?;
+    let mut command = Command::new(&build.program);
+    command
+        .arg("serve")
+        .current_dir(folder)
+        .env_clear()
+        .env("CERROJO_SERVER__LISTEN", address.to_string())
+        .env("CERROJO_SERVER__PUBLIC_URL", PUBLIC_URL)
+        .env("CERROJO_DATABASE__URL", database)
+        .env("CERROJO_MAIL__OUTBOX", folder.join("outbox"))
+        .env("CERROJO_LIMITS__LOGIN", "off")
+        .env("CERROJO_LIMITS__PUBLIC", "off");
+    Ok((address, command))
+}
+
 /// Processor time of each thread, in nanoseconds.
 pub(crate) struct CpuTimes(HashMap<String, u64>);
 
@@ -37,18 +58,19 @@ impl Child {
 
     /// The same, but returns when all of `asked` are answered with 200 as well.
     pub(crate) async fn server_answering(build: &Build, folder: &Path, asked: &[Vec<u8>]) -> Outcome<Self> {
-        let address = free_address()?;
-        let mut command = Command::new(&build.program);
-        command
-            .arg("serve")
-            .current_dir(folder)
-            .env_clear()
-            .env("CERROJO_SERVER__LISTEN", address.to_string())
-            .env("CERROJO_SERVER__PUBLIC_URL", PUBLIC_URL)
-            .env("CERROJO_DATABASE__URL", format!("sqlite:{}", folder.join("cerrojo.db").display()))
-            .env("CERROJO_MAIL__OUTBOX", folder.join("outbox"))
-            .env("CERROJO_LIMITS__LOGIN", "off")
-            .env("CERROJO_LIMITS__PUBLIC", "off");
+        let url = format!("sqlite:{}", folder.join("cerrojo.db").display());
+        let (address, command) = serve(build, folder, &url)?;
+        Self::start(command, address, (folder, Some(asked))).await
+    }
+
+    /// Starts one of several nodes on a PostgreSQL database; `folder` is its own and holds the master key.
+    pub(crate) async fn node(
+        build: &Build,
+        (folder, url, settings): (&Path, &str, Settings),
+        asked: &[Vec<u8>],
+    ) -> Outcome<Self> {
+        let (address, mut command) = serve(build, folder, url)?;
+        command.env("CERROJO_KEYS__MASTER_KEY_FILE", folder.join(MASTER_KEY)).envs(settings.iter().copied());
         Self::start(command, address, (folder, Some(asked))).await
     }
 
@@ -116,12 +138,15 @@ impl Child {
         Ok(f64::from(kib) / 1024.0)
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Outcome<()> {
+        let id = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw);
+        id.map_or(Ok(()), |id| Ok(rustix::process::kill_process(id, signal)?))
+    }
+
     /// Ends it as an operator would and waits for that.
     pub(crate) async fn stop(mut self) -> Outcome<()> {
-        let id = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(id) = id {
-            rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
-        }
+        self.signal(Signal::TERM)?;
         let start = elapsed();
         while self.process.try_wait()?.is_none() {
             if elapsed().saturating_sub(start) > START {

@@ -15,7 +15,8 @@ use crate::seed::{self, Plan, USERS};
 use crate::table::{Report, Target};
 use crate::threads;
 
-const LINE: &str = "POST /api/auth/logout";
+/// What is asked.
+pub(crate) const LINE: &str = "POST /api/auth/logout";
 /// Clients that log out at the same time.
 const CLIENTS: usize = 64;
 /// Sessions that are ended before anything counts.

@@ -4,17 +4,23 @@ mod against;
 mod answer;
 mod bare;
 mod child;
+mod cluster;
 mod failure;
 mod figures;
 mod floor;
+mod guards;
 mod load;
 mod login;
 mod logout;
 mod million;
+mod nodes;
+mod open_loop;
 mod options;
 mod place;
+mod postgres;
 mod profile;
 mod requests;
+mod scale;
 mod seed;
 mod startup;
 mod table;
@@ -81,6 +87,9 @@ async fn measure_all(options: &Options) -> Outcome<()> {
             Section::Logout => logout::measure(&place, &mut report).await?,
             Section::Login => login::measure(&place, &mut report).await?,
             Section::Startup => startup::measure(&place, &mut report).await?,
+            Section::Cluster => cluster::measure(&place, &mut report).await?,
+            Section::Guards => guards::measure(&place, &mut report).await?,
+            Section::Scale => scale::measure(&place, &mut report).await?,
         }
     }
     write!(std::io::stdout(), "{}", report.markdown())?;

@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Builds this commit as well and measures its server in the same turns.
     #[arg(long, value_name = "GITREV")]
     pub(crate) against: Option<String>,
+    /// Live sessions of the section `scale`: 10,000,000 unless given, 200,000 with `--quick`.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) sessions: Option<usize>,
     /// What this process is for, when the harness starts itself.
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
@@ -35,6 +38,12 @@ pub(crate) enum Section {
     Login,
     /// Start-up and memory.
     Startup,
+    /// Nodes on PostgreSQL: logouts, a steady load, faults.
+    Cluster,
+    /// Guards that follow.
+    Guards,
+    /// Ten million live sessions on PostgreSQL.
+    Scale,
 }
 
 /// Processes that the harness starts.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::against;
+use crate::cluster;
 use crate::failure::{Failure, Outcome};
 use crate::options::Options;
 
@@ -20,6 +21,12 @@ pub(crate) struct Amounts {
     pub(crate) seconds: u64,
     /// Sign-ins before memory is looked at.
     pub(crate) sign_ins: usize,
+    /// What is done to nodes on PostgreSQL.
+    pub(crate) cluster: cluster::Amounts,
+    /// Seconds of endings that guards follow.
+    pub(crate) guards: u64,
+    /// Live sessions of the largest database.
+    pub(crate) sessions: usize,
 }
 
 /// A server to be measured.
@@ -57,10 +64,32 @@ impl Place {
         }
         let work = target.join(format!("bench/run-{}", std::process::id()));
         std::fs::create_dir_all(&work)?;
+        let guards = if options.quick { 3 } else { 10 };
+        let sessions = options.sessions.unwrap_or(if options.quick { 200_000 } else { 10_000_000 });
         let amounts = if options.quick {
-            Amounts { rounds: 3, requests: 60_000, logouts: 640, seconds: 3, sign_ins: 1_000 }
+            let cluster = cluster::Amounts { alone: 200, floor: 2, steady: 10, fault: 10 };
+            Amounts {
+                rounds: 3,
+                requests: 60_000,
+                logouts: 640,
+                seconds: 3,
+                sign_ins: 1_000,
+                cluster,
+                guards,
+                sessions,
+            }
         } else {
-            Amounts { rounds: 5, requests: 100_000, logouts: 1_920, seconds: 10, sign_ins: 1_000 }
+            let cluster = cluster::Amounts { alone: 500, floor: 5, steady: 60, fault: 15 };
+            Amounts {
+                rounds: 5,
+                requests: 100_000,
+                logouts: 1_920,
+                seconds: 10,
+                sign_ins: 1_000,
+                cluster,
+                guards,
+                sessions,
+            }
         };
         Ok(Self { target, work, folders: AtomicUsize::new(0), builds, amounts })
     }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use cerrojo_app::hashing::Hasher;
 use cerrojo_app::keys::{MasterKey, SessionSigner};
 use cerrojo_app::mail::OutboxFolder;
-use cerrojo_app::{App, Lease, Parts, Settings};
+use cerrojo_app::{App, Lease, Parts, Settings, lease};
 use cerrojo_domain::{
-    Actor, Email, EndReason, Ending, ListIndex, ListName, SessionId, Status, SystemClock, SystemRandom, USER_ROLE,
-    UnixMillis, User,
+    Actor, Email, EndReason, Ending, KeyId, ListIndex, ListName, SessionId, Status, SystemClock, SystemRandom,
+    USER_ROLE, UnixMillis, User,
 };
 use cerrojo_guard::Claims;
 use cerrojo_store::endings::{self, Which};
@@ -34,8 +34,11 @@ pub(crate) const LIFE: Duration = Duration::from_hours(360 * 24);
 /// Rows in one transaction.
 const CHUNK: usize = 20_000;
 /// As the app makes them.
-const LIST: u32 = 1 << 17;
-const DEVICE: &str =
+pub(crate) const LIST: u32 = 1 << 17;
+/// The file that holds the master key.
+pub(crate) const MASTER_KEY: &str = "master.key";
+/// What every session calls itself.
+pub(crate) const DEVICE: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 /// How much is seeded.
@@ -49,17 +52,26 @@ pub(crate) struct Plan {
     pub(crate) tokens: usize,
 }
 
-struct Seeding {
-    app: Arc<App>,
+/// A database that is being filled.
+pub(crate) struct Seeding {
+    /// What works on it.
+    pub(crate) app: Arc<App>,
     signer: Arc<SessionSigner>,
     users: Vec<User>,
-    started_at: UnixMillis,
-    expires_at: UnixMillis,
+    /// When every session starts.
+    pub(crate) started_at: UnixMillis,
+    /// When every session expires.
+    pub(crate) expires_at: UnixMillis,
 }
 
 /// Fills `folder` with what a server leaves there, and with the files `live` and `ended`: a session and its token a line.
 pub(crate) async fn fill(folder: &Path, plan: Plan) -> Outcome<()> {
-    let seeding = Seeding::begin(folder).await?;
+    fill_at(&format!("sqlite:{}", folder.join("cerrojo.db").display()), folder, plan).await
+}
+
+/// The same with the database at `url`.
+pub(crate) async fn fill_at(url: &str, folder: &Path, plan: Plan) -> Outcome<()> {
+    let seeding = Seeding::begin(url, folder).await?;
     let mut ids: Vec<SessionId> = (0..plan.live + plan.ended).map(|_| SessionId::new(&SystemRandom)).collect();
     // In their order rows are appended: a million of them in random places would take an hour.
     ids.sort_unstable();
@@ -89,37 +101,31 @@ pub(crate) async fn fill(folder: &Path, plan: Plan) -> Outcome<()> {
     shuffle(&mut ended);
     write_lines(&folder.join("live"), &live)?;
     write_lines(&folder.join("ended"), &ended)?;
-    seeding.app.store.close().await;
-    Ok(())
+    seeding.finish().await
 }
 
 impl Seeding {
-    async fn begin(folder: &Path) -> Outcome<Self> {
-        let database = folder.join("cerrojo.db");
-        let store = Store::open(&format!("sqlite:{}", database.display()), OpenOptions::default()).await?;
+    /// A new database at `url`, with keys and users; the master key is put into `folder`.
+    pub(crate) async fn begin(url: &str, folder: &Path) -> Outcome<Self> {
+        let store = Store::open(url, OpenOptions::default()).await?;
         store.migrate().await?;
         let master_key = MasterKey::generate(&SystemRandom);
-        let mut file = FileOptions::new().write(true).create_new(true).mode(0o600).open(folder.join("master.key"))?;
+        let mut file = FileOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(MASTER_KEY))?;
         writeln!(file, "{}", master_key.to_hex())?;
-        let mailer = OutboxFolder::new(folder.join("outbox"), "bench@example.com").map_err(Failure)?;
-        let app = App::start(Parts {
-            settings: Settings::for_url(PUBLIC_URL),
-            store,
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SystemRandom),
-            mailer: Arc::new(mailer),
-            master_key,
-            lease: Lease::Holder,
-            side_file: Some(folder.join("cerrojo.db.position")),
-            about: String::new(),
-        })
-        .await
-        .map_err(|error| Failure(format!("{error:?}")))?;
+        let lease = if store.is_sqlite() { Lease::Holder } else { Lease::Member };
+        let app = start(store, folder, (master_key, lease)).await?;
         let signer = app.keys.session_signer()?;
         let started_at = app.clock.now();
         let expires_at = UnixMillis(started_at.plus(LIFE).seconds() * 1000);
         let users = make_users(&app).await?;
         Ok(Self { app, signer, users, started_at, expires_at })
+    }
+
+    /// Lets go of the database: nobody is to wait for this process.
+    pub(crate) async fn finish(self) -> Outcome<()> {
+        lease::give_back(&self.app).await.map_err(|trouble| Failure(trouble.to_string()))?;
+        self.app.store.close().await;
+        Ok(())
     }
 
     /// The next place; a new list when one is full.
@@ -136,11 +142,18 @@ impl Seeding {
         places.pop().ok_or_else(|| Failure("an empty list was reserved".to_owned()))
     }
 
-    fn user(&self, number: usize) -> Outcome<&User> {
+    /// One of the users, from 0.
+    pub(crate) fn user(&self, number: usize) -> Outcome<&User> {
         self.users.get(number % USERS).ok_or_else(|| Failure("no such user".to_owned()))
     }
 
-    fn row(&self, id: &SessionId, user: &User, (list, index): (ListName, ListIndex)) -> NewSession {
+    /// The key that signs.
+    pub(crate) fn key(&self) -> &KeyId {
+        self.signer.key()
+    }
+
+    /// A session at this place.
+    pub(crate) fn row(&self, id: &SessionId, user: &User, (list, index): (ListName, ListIndex)) -> NewSession {
         NewSession {
             id: id.clone(),
             user: user.id,
@@ -154,7 +167,8 @@ impl Seeding {
         }
     }
 
-    fn token(&self, session: &NewSession, user: &User) -> Outcome<String> {
+    /// A token of it.
+    pub(crate) fn token(&self, session: &NewSession, user: &User) -> Outcome<String> {
         let uri = format!("{PUBLIC_URL}/status-lists/{}", session.list);
         let claims = Claims {
             iss: PUBLIC_URL.to_owned(),
@@ -187,6 +201,29 @@ impl Seeding {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// An app beside the servers of a filled PostgreSQL database.
+pub(crate) async fn guest(url: &str, folder: &Path) -> Outcome<Arc<App>> {
+    let text = std::fs::read_to_string(folder.join(MASTER_KEY))?;
+    let master_key = MasterKey::parse(text.trim()).ok_or_else(|| Failure("no master key".to_owned()))?;
+    start(Store::open(url, OpenOptions::default()).await?, folder, (master_key, Lease::Guest)).await
+}
+
+async fn start(store: Store, folder: &Path, (master_key, lease): (MasterKey, Lease)) -> Outcome<Arc<App>> {
+    let mailer = OutboxFolder::new(folder.join("outbox"), "bench@example.com").map_err(Failure)?;
+    let parts = Parts {
+        settings: Settings::for_url(PUBLIC_URL),
+        store,
+        clock: Arc::new(SystemClock::new()),
+        random: Arc::new(SystemRandom),
+        mailer: Arc::new(mailer),
+        master_key,
+        lease,
+        side_file: Some(folder.join("cerrojo.db.position")),
+        about: String::new(),
+    };
+    App::start(parts).await.map_err(|error| Failure(format!("{error:?}")))
 }
 
 /// All have one password, hashed once.

@@ -161,7 +161,9 @@ impl Report {
              | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
         );
         for Requests { what, build, measured, floor } in &self.requests {
-            let ratio = floor.map_or_else(|| "–".to_owned(), |floor| format!("{:.2}", measured.cpu / floor.cpu));
+            // Of some floors the processor time is not known.
+            let floor_cpu = floor.filter(|floor| floor.cpu > 0.0).map(|floor| measured.cpu / floor.cpu);
+            let ratio = floor_cpu.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
             let floor = floor.map_or_else(|| "– | – | – | –".to_owned(), cells);
             let _ = writeln!(text, "| {what} | {build} | {} | {floor} | {ratio} |", cells(*measured));
         }

@@ -95,8 +95,11 @@ pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<(Applied, Ha
         }
     }
     if parts.idle_timeout.is_some() {
-        for (list, index, at) in sessions::live_activity(&mut run).await? {
-            parts.guard.seen(&list, index, at);
+        // A list at a time: of millions of sessions all together would take a hundred times the room that is kept.
+        for list in &names {
+            for (index, at) in sessions::live_activity(&mut run, list).await? {
+                parts.guard.seen(list, index, at);
+            }
         }
     }
     Ok((Applied { position, incarnation }, names))

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cerrojo_store::{leases, outbox, postgres};
+use cerrojo_store::postgres::{self, Word};
+use cerrojo_store::{leases, outbox};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -149,18 +150,36 @@ async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
     loop {
         if let Ok(mut listener) = postgres::listen(&app.store).await {
+            // Whatever was said before was not heard.
+            let mut word = Word::Any;
             loop {
-                app.membership.grown.notify_one();
-                app.membership.heard.notify_waiters();
-                tokio::select! {
-                    heard = listener.heard() => if heard.is_err() { break },
+                pass_on(&app, word);
+                word = tokio::select! {
+                    heard = listener.heard() => match heard {
+                        Ok(heard) => heard,
+                        Err(_) => break,
+                    },
                     _ = stopped.changed() => return,
-                }
+                };
             }
         }
         tokio::select! {
             () = tokio::time::sleep(LISTEN_AGAIN) => {}
             _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// Wakes whoever it is for: with three nodes a logout gives three words, and reading the log for each would be most of
+/// what it costs the database. What this process wrote itself it has applied; the others learn of that at the next look.
+fn pass_on(app: &App, word: Word) {
+    match word {
+        Word::Grown(number) if number <= app.follower.number() => {}
+        Word::Grown(_) => app.membership.grown.notify_one(),
+        Word::Applied => app.membership.heard.notify_waiters(),
+        Word::Any => {
+            app.membership.grown.notify_one();
+            app.membership.heard.notify_waiters();
         }
     }
 }

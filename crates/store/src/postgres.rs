@@ -217,6 +217,27 @@ pub fn give_up_connections(store: &Store) {
     }
 }
 
+/// What other nodes tell. Only a hint: whoever gets it looks for himself, and whoever gets none looks all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The log has grown up to this entry.
+    Grown(i64),
+    /// A node has applied entries that it had not before.
+    Applied,
+    /// One of them, or several: some may have been lost.
+    Any,
+}
+
+impl Word {
+    fn read(payload: &str) -> Self {
+        match payload {
+            "applied" => Self::Applied,
+            // Of an earlier version.
+            other => other.parse().map_or(Self::Any, Self::Grown),
+        }
+    }
+}
+
 /// Word from other nodes that the log has grown or was applied. May be lost: whoever listens also looks now and then.
 pub struct Listener {
     inner: PgListener,
@@ -251,8 +272,9 @@ impl Listener {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the connection cannot be had back.
-    pub async fn heard(&mut self) -> Result<()> {
-        self.link.during(self.inner.try_recv()).await.map(drop)
+    pub async fn heard(&mut self) -> Result<Word> {
+        let heard = self.link.during(self.inner.try_recv()).await?;
+        Ok(heard.map_or(Word::Any, |told| Word::read(told.payload())))
     }
 }
 
@@ -262,8 +284,15 @@ mod tests {
 
     use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-    use super::{check_settings, with_tls};
+    use super::{Word, check_settings, with_tls};
     use crate::StoreError;
+
+    #[test]
+    fn words_that_are_not_known_may_mean_anything() {
+        assert_eq!(Word::read("17"), Word::Grown(17));
+        assert_eq!(Word::read("applied"), Word::Applied);
+        assert_eq!(Word::read(""), Word::Any);
+    }
 
     #[test]
     fn a_server_that_may_forget_commits_is_refused() {

@@ -11,7 +11,7 @@ use crate::postgres::Lane;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::Tx;
-use crate::{Store, lists, log};
+use crate::{Store, log};
 
 macro_rules! columns {
     () => {
@@ -197,19 +197,15 @@ pub async fn newest(run: &mut impl Run) -> Result<Option<SessionId>> {
     Ok(ids(run.rows(NEWEST, binds![]).await?)?.pop())
 }
 
-/// (list, index, `last_seen_at`) of all live ones of lists that are not retired, for the idle timeout. In a snapshot they
-/// are all of one state.
-pub async fn live_activity(run: &mut impl Run) -> Result<Vec<(ListName, ListIndex, UnixMillis)>> {
+/// (index, `last_seen_at`) of the live ones of a list, for the idle timeout.
+pub async fn live_activity(run: &mut impl Run, list: &ListName) -> Result<Vec<(ListIndex, UnixMillis)>> {
+    let Some(row) = db::row(run, LIVE_ACTIVITY, binds![list]).await? else { return Ok(Vec::new()) };
+    let text = row.text_or_null(0)?.unwrap_or_default();
     let mut live = Vec::new();
-    // A list at a time, so that no text is longer than a list is.
-    for list in lists::in_use(run).await? {
-        let Some(row) = db::row(run, LIVE_ACTIVITY, binds![&list.name]).await? else { continue };
-        let text = row.text_or_null(0)?.unwrap_or_default();
-        for item in text.split(',').filter(|item| !item.is_empty()) {
-            let (place, seen) = item.split_once(' ').ok_or_else(|| StoreError::odd("sessions"))?;
-            let seen = seen.parse().map_err(|_| StoreError::odd("sessions.last_seen_at"))?;
-            live.push((list.name.clone(), log::index(place)?, UnixMillis(seen)));
-        }
+    for item in text.split(',').filter(|item| !item.is_empty()) {
+        let (place, seen) = item.split_once(' ').ok_or_else(|| StoreError::odd("sessions"))?;
+        let seen = seen.parse().map_err(|_| StoreError::odd("sessions.last_seen_at"))?;
+        live.push((log::index(place)?, UnixMillis(seen)));
     }
     Ok(live)
 }
