@@ -95,6 +95,8 @@ pub struct App {
     pub(crate) follower: Follower,
     pub(crate) membership: Membership,
     pub(crate) blocks: Blocks,
+    /// Turns of those who look up lists that are not known.
+    pub(crate) look_ups: tokio::sync::Semaphore,
     pub(crate) writing_down: tokio::sync::Mutex<()>,
     pub(crate) side_file: Option<Arc<SideFile>>,
     me: Weak<App>,
@@ -139,10 +141,11 @@ impl App {
             Some(path) if lease != Lease::Guest => Some(Arc::new(open_side_file(&path)?)),
             _ => None,
         };
-        let mut identity = String::new();
+        let mut server = (String::new(), 0);
         if !store.is_sqlite() {
             let court = Court { store: &store, clock: &*clock, random: &*random, failover: settings.failover };
-            identity = went_back::at_start(court, side_file.as_deref()).await?;
+            let verdict = went_back::at_start(court, side_file.as_deref()).await?;
+            server = (verdict.identity, verdict.flushed);
         } else if let Some(file) = &side_file {
             end_everything_if_it_went_back(&store, file, (&*clock, &*random)).await?;
         }
@@ -191,9 +194,10 @@ impl App {
             lease,
             node,
             ender: Ender::start(Weak::clone(me)),
-            follower: Follower::at(applied.clone(), identity),
+            follower: Follower::at(applied.clone(), server),
             membership: Membership::new(about),
             blocks: Blocks::default(),
+            look_ups: tokio::sync::Semaphore::new(2),
             writing_down: tokio::sync::Mutex::default(),
             side_file,
             me: Weak::clone(me),
@@ -226,7 +230,11 @@ impl App {
 
     async fn remember(&self, Applied { position, incarnation }: Applied) -> Result<(), StartError> {
         let Some(file) = &self.side_file else { return Ok(()) };
-        let commits = commits::count(&mut self.store.reader()).await?;
+        let commits = if self.store.is_sqlite() {
+            commits::count(&mut self.store.reader()).await?
+        } else {
+            self.follower.flushed()
+        };
         file.set(Remembered { incarnation, position, commits, in_file: 0 }).map_err(|error| unusable(&error))?;
         Ok(checkpoint(self).await?)
     }

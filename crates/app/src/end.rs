@@ -51,7 +51,7 @@ pub async fn known_to_be_over(app: &App, token: &str) -> Result<(), Trouble> {
         return Ok(());
     }
     // Whatever refuses it was committed before this process knew of it.
-    let head = log::head(&mut app.store.control()).await?.number;
+    let head = log::head(&mut app.store.reader()).await?.number;
     follow::reach(app, head).await?;
     follow::known_everywhere(app, head).await
 }
@@ -103,9 +103,9 @@ async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), T
 
 /// Commits and applies. The number that everybody has to know then.
 async fn apply_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<i64, Trouble> {
-    let head = tx.head().number;
+    let (head, after) = (tx.head().number, tx.taken().clone());
     tx.commit().await?;
-    follow::apply(app, entries).await?;
+    follow::apply(app, entries, &after).await?;
     follow::reach(app, head).await?;
     Ok(head)
 }

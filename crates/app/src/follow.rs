@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::pin;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use cerrojo_domain::{Entry, Fact, ListName, Position};
 use cerrojo_store::{Reader, commits, leases, lists, log, sessions, snapshots};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{App, Lease, Trouble, lease, went_back};
+use crate::went_back::{self, Verdict};
+use crate::{App, Lease, Trouble, lease};
 
 /// Entries read at once.
 const CHUNK: i64 = 1000;
@@ -27,10 +28,9 @@ pub(crate) struct Follower {
     number: AtomicI64,
     /// What others were told last.
     told: AtomicI64,
-    /// How often everything was over: what was read before may be of lists that are not in use any more.
-    overs: AtomicU64,
     /// The server that the database was on, and which history of it.
     identity: SyncMutex<String>,
+    flushed: AtomicI64,
 }
 
 /// Where in which history.
@@ -41,14 +41,14 @@ pub(crate) struct Applied {
 }
 
 impl Follower {
-    pub(crate) fn at(applied: Applied, identity: String) -> Self {
+    pub(crate) fn at(applied: Applied, (identity, flushed): (String, i64)) -> Self {
         let number = applied.position.number;
         Self {
             told: AtomicI64::new(number),
             number: AtomicI64::new(number),
             applied: Mutex::new(applied),
-            overs: AtomicU64::new(0),
             identity: SyncMutex::new(identity),
+            flushed: AtomicI64::new(flushed),
         }
     }
 
@@ -63,24 +63,30 @@ impl Follower {
     }
 
     /// From now on this one.
-    pub(crate) fn moved_to(&self, identity: &str) {
-        identity.clone_into(&mut self.identity.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn moved_to(&self, verdict: &Verdict) {
+        verdict.identity.clone_into(&mut self.identity.lock().unwrap_or_else(PoisonError::into_inner));
+        self.flushed.store(verdict.flushed, Ordering::Release);
+    }
+
+    /// How far the server's write-ahead log was on the disk, at the least.
+    pub(crate) fn flushed(&self) -> i64 {
+        self.flushed.load(Ordering::Acquire)
+    }
+
+    /// It is so far now.
+    pub(crate) fn has_flushed(&self, flushed: i64) {
+        self.flushed.fetch_max(flushed, Ordering::AcqRel);
     }
 
     /// While this is held nothing is applied.
     pub(crate) async fn hold_still(&self) -> MutexGuard<'_, Applied> {
         self.applied.lock().await
     }
-
-    /// How often everything was over.
-    pub(crate) fn overs(&self) -> u64 {
-        self.overs.load(Ordering::Acquire)
-    }
 }
 
 /// Loads lists, bits and the times of last use, all as of one position of the log, which it returns with the lists in use.
 pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<(Applied, HashSet<ListName>), Trouble> {
-    let mut run: Reader = parts.store.snapshot().await?;
+    let mut run: Reader = parts.store.control_snapshot().await?;
     let position = log::head(&mut run).await?;
     let incarnation = log::incarnation(&mut run).await?;
     let mut names = HashSet::new();
@@ -107,7 +113,9 @@ pub(crate) async fn load(parts: &crate::app::Loading<'_>) -> Result<(Applied, Ha
 
 /// Applies entries that this process committed. What they say holds in memory when this returns, and so does all that
 /// the log held before them.
-pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
+///
+/// `after`: where the log stood before them.
+pub(crate) async fn apply(app: &App, entries: &[Entry], after: &Position) -> Result<(), Trouble> {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
     // At once, whatever becomes of the rest: bits know no order.
     for entry in entries {
@@ -119,7 +127,8 @@ pub(crate) async fn apply(app: &App, entries: &[Entry]) -> Result<(), Trouble> {
     if last.position.number <= applied.position.number {
         return Ok(());
     }
-    if first.position.number > applied.position.number + 1 {
+    if first.position.number > applied.position.number + 1 || applied.position != *after {
+        // Something came between, or they continue another history than this process has read.
         return read_on(app, &mut applied).await;
     }
     apply_facts(app, &mut applied, entries).await?;
@@ -197,6 +206,7 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
         return Ok(());
     }
     let deadline = app.clock.elapsed() + CONFIRMATION;
+    let mut is_told = false;
     loop {
         let mut heard = pin!(app.membership.heard.notified());
         // From here on no word is lost.
@@ -204,7 +214,11 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
         match is_known(app, number).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            Err(trouble) => tracing::warn!(%trouble, number, "waiting for other nodes"),
+            Err(trouble) if !is_told => {
+                is_told = true;
+                tracing::warn!(%trouble, number, "waiting for other nodes");
+            }
+            Err(_) => {}
         }
         if app.clock.elapsed() >= deadline {
             return Err(Trouble::Unconfirmed(number));
@@ -253,7 +267,6 @@ pub(crate) fn lost(app: &App, why: &str) -> Trouble {
 /// refused for ever. Nothing may be accepted meanwhile; the caller sees to that.
 pub(crate) async fn reload(app: &App, applied: &mut Applied) -> Result<(), Trouble> {
     let known = app.guard.lists();
-    app.follower.overs.fetch_add(1, Ordering::AcqRel);
     app.blocks.forget();
     let loading = crate::app::Loading { store: &app.store, guard: &app.guard, idle_timeout: app.settings.idle_timeout };
     let (loaded, in_use) = load(&loading).await?;
@@ -317,7 +330,6 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
 }
 
 async fn everything_over(app: &App) -> Result<(), Trouble> {
-    app.follower.overs.fetch_add(1, Ordering::AcqRel);
     app.blocks.forget();
     // Lists made since are new ones; if they cannot be told apart, nothing is kept. What is opened after the names were
     // asked for is new as well, whether or not it is read below.

@@ -5,12 +5,13 @@
 //! that. `docs/decisions/0006` tells of the model that these rules were checked with.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cerrojo_domain::SessionId;
-use cerrojo_store::{leases, postgres};
+use cerrojo_store::{StoreError, leases, postgres};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -35,8 +36,14 @@ pub(crate) struct Membership {
     broken: AtomicBool,
     /// When the lease was last renewed, in milliseconds of the clock's elapsed time.
     renewed: AtomicU64,
+    /// A statement about the lease was not answered, or its connection was lost.
+    unheard: AtomicBool,
     /// When connections were last given up, in the same; 0: never.
     gave_up: AtomicU64,
+    /// The last look at all leases; one at a time.
+    looking: tokio::sync::Mutex<Look>,
+    /// How many asked for a look so far.
+    asked: AtomicU64,
     /// The turn at which each lease stands, and since when this process has seen it there.
     watched: Mutex<HashMap<String, (i64, Duration)>>,
     /// Where this node listens and which version it is, for people.
@@ -65,7 +72,10 @@ impl Membership {
             name: Mutex::default(),
             broken: AtomicBool::new(false),
             renewed: AtomicU64::new(0),
+            unheard: AtomicBool::new(false),
             gave_up: AtomicU64::new(0),
+            looking: tokio::sync::Mutex::default(),
+            asked: AtomicU64::new(0),
             watched: Mutex::default(),
             about,
             heard: Notify::new(),
@@ -114,8 +124,11 @@ pub async fn beat(app: &App) -> Result<(), Trouble> {
         return Ok(());
     }
     let mut held = app.membership.held.lock().await;
+    app.membership.unheard.store(false, Ordering::Release);
     if let Err(trouble) = once(app, &mut held).await {
-        if !app.membership.may_give_up(app.clock.elapsed()) {
+        // Only if the database was not heard of: what is slow for another reason must not be begun again and again.
+        let unheard = app.membership.unheard.load(Ordering::Acquire);
+        if !unheard || !app.membership.may_give_up(app.clock.elapsed()) {
             return Err(trouble);
         }
         // Connections that a restarted or unreachable server left behind would be in everybody's way.
@@ -155,7 +168,7 @@ async fn once(app: &App, held: &mut Held) -> Result<(), Trouble> {
 /// Whether it hit; if not, the lease is gone.
 async fn renew(app: &App, held: &mut Held, lease: leases::Lease) -> Result<bool, Trouble> {
     if app.follower.number() < held.head {
-        in_time(follow::catch_up(app)).await?;
+        while_heard(app, follow::catch_up(app)).await?;
     }
     let applied = app.follower.number();
     if applied < held.head {
@@ -163,15 +176,19 @@ async fn renew(app: &App, held: &mut Held, lease: leases::Lease) -> Result<bool,
     }
     let asked = app.clock.elapsed();
     let lease = leases::Lease { applied, ..lease };
-    let Some(renewed) = in_time(leases::renew(&app.store, &lease)).await? else {
+    let Some(renewed) = in_time(app, leases::renew(&app.store, &lease)).await? else {
         held.lease = None;
         return Ok(false);
     };
     held.head = renewed.head;
     held.lease = Some(leases::Lease { turn: lease.turn.saturating_add(1), ..lease });
-    if !app.follower.is_on(&renewed.identity) {
-        went_back::look(app).await?;
+    if !app.follower.is_on(&renewed.identity) || renewed.flushed < app.follower.flushed() {
+        while_heard(app, went_back::look(app)).await?;
         return Ok(false);
+    }
+    app.follower.has_flushed(renewed.flushed);
+    if let Some(file) = &app.side_file {
+        follow::report(file.note_commit(renewed.flushed));
     }
     follow::if_current(app, applied, || app.guard.hold_lease_until(asked.saturating_add(TERM))).await?;
     Ok(true)
@@ -181,9 +198,9 @@ async fn renew(app: &App, held: &mut Held, lease: leases::Lease) -> Result<bool,
 async fn join(app: &App, held: &mut Held) -> Result<(), Trouble> {
     app.guard.hold_lease_until(Duration::ZERO);
     *lock(&app.membership.name) = None;
-    app.membership.broken.store(false, Ordering::Release);
     // Who cannot apply what is there already would only be waited for in vain.
-    in_time(follow::catch_up(app)).await?;
+    while_heard(app, follow::catch_up(app)).await?;
+    app.membership.broken.store(false, Ordering::Release);
     let node = SessionId::new(&*app.random).to_string();
     let lease = leases::Lease {
         node: node.clone(),
@@ -194,25 +211,49 @@ async fn join(app: &App, held: &mut Held) -> Result<(), Trouble> {
     let before = held.names.clone();
     held.names.push(node.clone());
     let asked = app.clock.elapsed();
-    in_time(leases::join(&app.store, &lease, &before)).await?;
+    in_time(app, leases::join(&app.store, &lease, &before)).await?;
     held.names = vec![node.clone()];
     *lock(&app.membership.name) = Some(node.clone());
-    let identity = in_time(leases::identity(&mut app.store.control())).await?;
+    let identity = in_time(app, leases::identity(&mut app.store.control())).await?;
     if !app.follower.is_on(&identity) {
-        went_back::look(app).await?;
+        while_heard(app, went_back::look(app)).await?;
     }
-    follow::catch_up(app).await?;
+    while_heard(app, follow::catch_up(app)).await?;
     let applied = app.follower.number();
+    if applied < lease.applied || app.membership.is_broken() {
+        // The log was lost meanwhile: the row says more than this node will have applied of what comes now.
+        return Err(Trouble::Unavailable("the database went back while this node joined".to_owned()));
+    }
     leases::set_applied(&app.store, &node, applied).await?;
     held.lease = Some(leases::Lease { applied, ..lease });
     held.head = applied;
     follow::if_current(app, applied, || app.guard.hold_lease_until(asked.saturating_add(TERM))).await
 }
 
-async fn in_time<T, E: Into<Trouble>>(asked: impl Future<Output = Result<T, E>>) -> Result<T, Trouble> {
+/// A statement that takes no time at a database that is there.
+async fn in_time<T>(app: &App, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, Trouble> {
+    let unheard = || app.membership.unheard.store(true, Ordering::Release);
     match timeout(ANSWER, asked).await {
+        Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)))) => {
+            unheard();
+            Err(error.into())
+        }
         Ok(answered) => answered.map_err(Into::into),
-        Err(_) => Err(Trouble::Unavailable("the database did not answer in time".to_owned())),
+        Err(_) => {
+            unheard();
+            Err(Trouble::Unavailable("the database did not answer in time".to_owned()))
+        }
+    }
+}
+
+/// What may take long, as long as the database is heard of.
+async fn while_heard<T>(app: &App, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let mut work = pin!(work);
+    loop {
+        if let Ok(done) = timeout(ANSWER, work.as_mut()).await {
+            return done;
+        }
+        in_time(app, leases::identity(&mut app.store.control())).await?;
     }
 }
 
@@ -226,7 +267,7 @@ pub async fn give_back(app: &App) -> Result<(), Trouble> {
     held.lease = None;
     *lock(&app.membership.name) = None;
     for node in std::mem::take(&mut held.names) {
-        in_time(leases::give_back(&app.store, &node)).await?;
+        in_time(app, leases::give_back(&app.store, &node)).await?;
     }
     Ok(())
 }
@@ -235,13 +276,13 @@ pub async fn give_back(app: &App) -> Result<(), Trouble> {
 pub(crate) async fn is_waited_for(app: &App, number: i64) -> Result<bool, Trouble> {
     let own = app.membership.name();
     let mut waited_for = false;
-    for (lease, is_still) in looked_at(app).await? {
+    for (lease, is_still) in looked_at(app).await?.iter() {
         // This process has applied it already: whoever waits has made sure of that.
         if lease.applied >= number || Some(&lease.node) == own.as_ref() {
             continue;
         }
-        if is_still {
-            remove(app, &lease).await?;
+        if *is_still {
+            remove(app, lease).await?;
         }
         waited_for = true;
     }
@@ -251,24 +292,44 @@ pub(crate) async fn is_waited_for(app: &App, number: i64) -> Result<bool, Troubl
 /// Leases of nodes that are gone, whether or not anybody waits for them.
 async fn clear_away(app: &App) -> Result<(), Trouble> {
     let own = app.membership.name();
-    for (lease, is_still) in looked_at(app).await? {
-        if is_still && Some(&lease.node) != own.as_ref() {
-            remove(app, &lease).await?;
+    for (lease, is_still) in looked_at(app).await?.iter() {
+        if *is_still && Some(&lease.node) != own.as_ref() {
+            remove(app, lease).await?;
         }
     }
     Ok(())
 }
 
 async fn remove(app: &App, lease: &leases::Lease) -> Result<(), Trouble> {
-    if in_time(leases::remove(&app.store, &lease.node, lease.turn)).await? {
+    if in_time(app, leases::remove(&app.store, &lease.node, lease.turn)).await? {
         tracing::warn!(node = %lease.node, about = %lease.about, "a node has not been heard of: its lease was removed");
     }
     Ok(())
 }
 
-/// Every lease, and whether this process has seen it stand still for longer than it can last.
-async fn looked_at(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
-    let found = in_time(leases::all(&mut app.store.control())).await?;
+/// A look at the leases, and how many had asked for one before it was begun.
+#[derive(Default)]
+struct Look {
+    begun: u64,
+    found: Arc<Vec<(leases::Lease, bool)>>,
+}
+
+/// Every lease, and whether this process has seen it stand still for longer than it can last: as they are after the call
+/// was made. Whoever asks while somebody looks shares the look after that, however many they are.
+async fn looked_at(app: &App) -> Result<Arc<Vec<(leases::Lease, bool)>>, Trouble> {
+    let number = app.membership.asked.fetch_add(1, Ordering::AcqRel);
+    let mut last = app.membership.looking.lock().await;
+    if last.begun > number {
+        return Ok(Arc::clone(&last.found));
+    }
+    let begun = app.membership.asked.load(Ordering::Acquire);
+    let found = Arc::new(look(app).await?);
+    *last = Look { begun, found: Arc::clone(&found) };
+    Ok(found)
+}
+
+async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
+    let found = in_time(app, leases::all(&mut app.store.control())).await?;
     // After the answer: a turn that was read may have been renewed until then.
     let now = app.clock.elapsed();
     let mut watched = lock(&app.membership.watched);

@@ -13,6 +13,9 @@ const CAPACITY: u32 = 1 << 17;
 /// Places reserved at once. What is left of a block at a restart is never used.
 const BLOCK: u32 = 512;
 
+/// How often a block is reserved anew because everything was over meanwhile.
+const TRIES: usize = 3;
+
 /// The block in use.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
@@ -35,24 +38,36 @@ impl Blocks {
     /// A place for a session whose tokens expire at `expires_at`.
     pub(crate) async fn take(&self, app: &App, expires_at: UnixMillis) -> Result<(ListName, ListIndex), Trouble> {
         let mut block = self.block.lock().await;
-        let forgotten = self.forgotten.load(Ordering::Acquire);
         let expires_by = round_up(expires_at, app);
-        if let Some(block) =
-            block.as_mut().filter(|block| block.expires_by == expires_by && block.forgotten == forgotten)
-            && let Some(place) = block.places.pop()
-        {
-            return Ok((block.list.clone(), ListIndex(place)));
+        for _ in 0..TRIES {
+            let forgotten = self.forgotten.load(Ordering::Acquire);
+            if let Some(block) =
+                block.as_mut().filter(|block| block.expires_by == expires_by && block.forgotten == forgotten)
+                && let Some(place) = block.places.pop()
+            {
+                return Ok((block.list.clone(), ListIndex(place)));
+            }
+            *block = self.reserve(app, expires_by, forgotten).await?;
         }
+        Err(Trouble::Unavailable("everything is being ended".to_owned()))
+    }
+
+    /// A block; `None`: everything was over meanwhile, and its list may be retired.
+    async fn reserve(&self, app: &App, expires_by: UnixMillis, forgotten: u64) -> Result<Option<Block>, Trouble> {
         let fresh = ListName::new(&*app.random);
         let wanted = Wanted { expires_by, len: BLOCK, capacity: CAPACITY, fresh: &fresh, now: app.clock.now() };
         let (list, reserved) = reserve(&app.store, &wanted).await?;
-        // Known to the guard before any token points to it.
+        // Known to the guard before any token points to it. If everything was over after the reservation this process may
+        // have applied that already, without knowing the list: it must not be opened then.
+        let still = app.follower.hold_still().await;
+        if self.forgotten.load(Ordering::Acquire) != forgotten {
+            return Ok(None);
+        }
         app.guard.open_list(&list.name, list.capacity);
+        drop(still);
         let mut places: Vec<u32> = (reserved.first..reserved.first.saturating_add(reserved.len)).collect();
         shuffle(&mut places, app);
-        let place = places.pop().ok_or_else(|| Trouble::Internal("an empty block was reserved".to_owned()))?;
-        *block = Some(Block { forgotten, list: list.name.clone(), expires_by, places });
-        Ok((list.name, ListIndex(place)))
+        Ok(Some(Block { forgotten, list: list.name, expires_by, places }))
     }
 
     /// Forgets the block in use: its list is retired. One that is being reserved now is forgotten with it.
@@ -63,18 +78,18 @@ impl Blocks {
 
 /// Looks a list up that this process was not told of, as another node may have made it since, and opens it if it is in use;
 /// whether it is. What has ended in it was in the log after this process began to follow it, so the guard knows of it.
-///
-/// # Errors
-/// [`Trouble::Unavailable`] if everything was over just now: what was read may not be so any more.
 pub async fn look_up(app: &App, name: &ListName) -> Result<bool, Trouble> {
-    let overs = app.follower.overs();
+    // Few at a time, on the connections of requests: anybody can cause it who has a token of a list that is gone.
+    let _turn = app.look_ups.acquire().await;
+    if lists::by_name(&mut app.store.reader(), name).await?.is_none_or(|list| list.retired) {
+        // For ever, so nobody asks again.
+        app.guard.retire_list(name);
+        return Ok(false);
+    }
+    // Read again while nothing is applied: what retires it, or everything, after this is applied to it afterwards.
+    let _still = app.follower.hold_still().await;
     let found = lists::by_name(&mut app.store.control(), name).await?;
     let Some(list) = found.filter(|list| !list.retired) else { return Ok(false) };
-    // While nothing is applied: what ended or retired everything after the list was read is applied to it afterwards.
-    let _applied = app.follower.hold_still().await;
-    if app.follower.overs() != overs {
-        return Err(Trouble::Unavailable("everything was over while a list was looked up".to_owned()));
-    }
     app.guard.open_list(&list.name, list.capacity);
     Ok(true)
 }

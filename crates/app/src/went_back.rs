@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, Entry, Random};
-use cerrojo_store::{EndingTx, Store, StoreError, leases, log, meta};
+use cerrojo_store::{EndingTx, Store, StoreError, leases, log, meta, postgres};
 
 use crate::app::StartError;
 use crate::follow::{self, Applied};
 use crate::put_back::end_everything;
 use crate::settings::Failover;
-use crate::side_file::SideFile;
+use crate::side_file::{Remembered, SideFile};
 use crate::{App, Lease, Trouble, incarnation};
 
 /// Where it is recorded on which server the database is.
@@ -28,15 +28,39 @@ pub(crate) struct Court<'a> {
     pub(crate) failover: Failover,
 }
 
-/// Before anything is loaded. Which server it is.
-pub(crate) async fn at_start(court: Court<'_>, file: Option<&SideFile>) -> Result<String, StartError> {
+/// What a process knows of the database that it followed.
+pub(crate) struct Known {
+    pub(crate) applied: Applied,
+    /// How far the server's write-ahead log was on the disk.
+    pub(crate) flushed: i64,
+}
+
+/// Where the database is found to be.
+pub(crate) struct Verdict {
+    pub(crate) identity: String,
+    pub(crate) flushed: i64,
+    /// What was written because it went back.
+    entries: Vec<Entry>,
+}
+
+/// Before anything is loaded.
+pub(crate) async fn at_start(court: Court<'_>, file: Option<&SideFile>) -> Result<Verdict, StartError> {
     let remembered = file.and_then(SideFile::remembered);
-    let known = remembered.map(|known| Applied { position: known.position, incarnation: known.incarnation });
-    let (identity, entries) = judge(court, known.as_ref()).await?;
-    if !entries.is_empty() {
+    let known = remembered.map(|known| Known {
+        applied: Applied { position: known.position, incarnation: known.incarnation },
+        flushed: known.commits,
+    });
+    if court.failover == Failover::Synchronous && !postgres::waits_for_a_standby(court.store).await? {
+        tracing::warn!(
+            "database.failover is synchronous, and the server waits for no standby (synchronous_standby_names is empty): \
+             a promotion may lose logouts"
+        );
+    }
+    let verdict = judge(court, known.as_ref()).await?;
+    if !verdict.entries.is_empty() {
         tracing::warn!("the database went back: every session was ended");
     }
-    Ok(identity)
+    Ok(verdict)
 }
 
 /// The log does not go on where this process is. Either it was cut, because this node was away for long, or the database
@@ -45,56 +69,88 @@ pub(crate) async fn read_anew(app: &App, applied: &mut Applied) -> Result<(), Tr
     if app.lease == Lease::Holder {
         return Err(follow::lost(app, "the database is not the one that this process has been following"));
     }
-    app.guard.hold_lease_until(Duration::ZERO);
-    app.membership.broke();
-    let (identity, entries) = judge(app.court(), Some(applied)).await?;
-    if entries.is_empty() {
+    say_no_more_yes(app);
+    let known = Known { applied: applied.clone(), flushed: app.follower.flushed() };
+    let verdict = judge(app.court(), Some(&known)).await?;
+    if verdict.entries.is_empty() {
         tracing::warn!("the log was cut or everything was ended meanwhile: reading everything anew");
     } else {
         tracing::error!("the database went back: every session was ended");
     }
     follow::reload(app, applied).await?;
-    app.follower.moved_to(&identity);
+    app.follower.moved_to(&verdict);
+    if let Some(file) = &app.side_file {
+        let Applied { position, incarnation } = applied.clone();
+        follow::report(file.set(Remembered { incarnation, position, commits: verdict.flushed, in_file: 0 }));
+    }
     Ok(())
+}
+
+fn say_no_more_yes(app: &App) {
+    app.guard.hold_lease_until(Duration::ZERO);
+    app.membership.broke();
 }
 
 /// The database is on another server, or in another history of it, than this process was told.
 pub(crate) async fn look(app: &App) -> Result<(), Trouble> {
+    // At once, whatever is being applied.
+    say_no_more_yes(app);
     let mut applied = app.follower.hold_still().await;
     read_anew(app, &mut applied).await
 }
 
-/// Ends everything if the database went back and nobody has seen to it; what was written then. Which server it is.
-async fn judge(court: Court<'_>, known: Option<&Applied>) -> Result<(String, Vec<Entry>), StoreError> {
-    let mut tx = court.store.begin_ending().await?;
+/// Ends everything if the database went back and nobody has seen to it.
+async fn judge(court: Court<'_>, known: Option<&Known>) -> Result<Verdict, StoreError> {
+    let mut tx = court.store.begin_ending_control().await?;
     let identity = leases::identity(&mut *tx).await?;
+    let flushed = leases::flushed(&mut *tx).await?;
     let recorded = meta::get(&mut *tx, IDENTITY).await?;
-    let moved = recorded.as_ref().is_some_and(|recorded| *recorded != identity);
+    let moved = recorded.as_deref().is_some_and(|recorded| recorded != identity);
+    let vouched = court.failover == Failover::Synchronous
+        && recorded.as_deref().is_some_and(|recorded| is_promotion(recorded, &identity));
     let lost = match known {
-        Some(known) => is_lost(&mut tx, known).await?,
+        Some(known) => is_lost(&mut tx, known, if moved { i64::MAX } else { flushed }).await?,
         None => false,
     };
     let mut entries = Vec::new();
-    if lost || (moved && court.failover == Failover::EndAll) {
-        let known = known.map(|known| known.incarnation.as_str());
+    if lost || (moved && !vouched) {
+        let known = known.map(|known| known.applied.incarnation.as_str());
         entries = end_everything(&mut tx, known, (court.clock, court.random)).await?;
     }
     if recorded.as_ref() != Some(&identity) {
         meta::set(&mut tx, IDENTITY, &identity).await?;
     }
     tx.commit().await?;
-    Ok((identity, entries))
+    Ok(Verdict { identity, flushed, entries })
+}
+
+/// Whether only the timeline is another, and a later one: a standby of the same server was promoted. Anything else is a copy
+/// from elsewhere, which no operator's word about replication covers.
+fn is_promotion(recorded: &str, found: &str) -> bool {
+    let parts = |identity: &str| -> Option<(String, u32, String)> {
+        let (system, rest) = identity.split_once('/')?;
+        let (timeline, tables) = rest.split_once('/')?;
+        Some((system.to_owned(), u32::from_str_radix(timeline, 16).ok()?, tables.to_owned()))
+    };
+    match (parts(recorded), parts(found)) {
+        (Some(before), Some(now)) => before.0 == now.0 && before.2 == now.2 && before.1 < now.1,
+        _ => false,
+    }
 }
 
 /// Whether the log that this process has applied is not the database's, and nobody has ended everything because of it.
-async fn is_lost(tx: &mut EndingTx, known: &Applied) -> Result<bool, StoreError> {
+///
+/// `flushed`: how far the server's write-ahead log is on the disk. Sign-ins and changes of password leave no entry, and are
+/// lost with those all the same.
+async fn is_lost(tx: &mut EndingTx, known: &Known, flushed: i64) -> Result<bool, StoreError> {
+    let Known { applied: known, flushed: before } = known;
     let number = known.position.number;
     let stored = log::incarnation(&mut **tx).await?;
     let is_later = incarnation::count(&stored) > incarnation::count(&known.incarnation);
     if is_later {
         return Ok(false);
     }
-    if stored != known.incarnation {
+    if stored != known.incarnation || flushed < *before {
         return Ok(true);
     }
     Ok(match log::at(&mut **tx, number).await? {
@@ -102,4 +158,27 @@ async fn is_lost(tx: &mut EndingTx, known: &Applied) -> Result<bool, StoreError>
         // Not there because it was cut, or because it never was here.
         None => number > 0 && number >= log::oldest(&mut **tx).await?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_promotion;
+
+    #[test]
+    fn only_a_later_timeline_of_the_same_server_is_a_promotion() {
+        let recorded = "7351/00000002/5/16384";
+        assert!(is_promotion(recorded, "7351/00000003/5/16384"));
+        assert!(is_promotion(recorded, "7351/0000000A/5/16384"));
+        for other in [
+            recorded,
+            "7351/00000001/5/16384",
+            "7352/00000003/5/16384",
+            "7351/00000003/6/16384",
+            "7351/00000003/5/16999",
+            "7351",
+            "",
+        ] {
+            assert!(!is_promotion(recorded, other), "{other}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Wiring: from settings to an open store, a master key and an app.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -194,11 +195,14 @@ fn side_file(configuration: &Configuration) -> Result<Option<PathBuf>, Failure> 
         MasterKeySource::File(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
         MasterKeySource::Given(_) => PathBuf::from("data"),
     };
-    // Where it is, not who asks for it: a changed password is no other database.
+    // Where it is, not who asks for it: a changed password is no other database. All of it counts, also what follows a
+    // question mark: held against another database the file would end everything there.
     let (_, place) = url.text.rsplit_once('@').unwrap_or(("", &url.text));
-    let place = place.split('?').next().unwrap_or_default();
-    let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(80).collect();
-    let file = folder.join(format!("{name}.position"));
+    let mut all = DefaultHasher::new();
+    place.hash(&mut all);
+    let shown = place.split('?').next().unwrap_or_default();
+    let name: String = shown.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
+    let file = folder.join(format!("{name}-{:016x}.position", all.finish()));
     let may_write = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).and_then(|()| {
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&file).map(drop)

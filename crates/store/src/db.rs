@@ -40,13 +40,13 @@ impl Db {
     }
 
     /// A transaction that reads, all of it from one state.
-    pub(crate) async fn begin_reading(&self) -> Result<Open> {
+    pub(crate) async fn begin_reading(&self, lane: Lane) -> Result<Open> {
         match self {
             Self::Sqlite(pools) => {
                 let begun = pools.readers.begin_with(sqlite::BEGIN_READING).await;
                 begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
             }
-            Self::Postgres(pools) => begin_on(pools.link(Lane::Requests), postgres::BEGIN_READING).await,
+            Self::Postgres(pools) => begin_on(pools.link(lane), postgres::BEGIN_READING).await,
         }
     }
 

@@ -20,7 +20,15 @@ macro_rules! identity {
     };
 }
 
-/// Where a node stands. It never goes back.
+/// How far the write-ahead log is on the disk: it never goes back unless the database does.
+macro_rules! flushed {
+    () => {
+        "CAST(pg_current_wal_flush_lsn() - '0/0' AS BIGINT)"
+    };
+}
+
+/// Where a node stands. It never goes back, and is never beyond the log: a node that was further is of a history that is
+/// lost, and nobody must take it for one that has applied what comes now.
 macro_rules! applied {
     ($value:literal) => {
         concat!("applied = CASE WHEN applied < ", $value, " THEN ", $value, " ELSE applied END")
@@ -32,20 +40,21 @@ statements! {
     INSERT(3) = "INSERT INTO leases (node, turn, applied, about) VALUES ($1, 0, $2, $3)";
     RENEW(3) = concat!(
         "UPDATE leases SET turn = turn + 1, ", applied!("$3"), " WHERE node = $1 AND turn = $2 \
-         RETURNING (SELECT number FROM log_head), ''"),
+         AND $3 <= (SELECT number FROM log_head) RETURNING (SELECT number FROM log_head), '', 0"),
         postgres = concat!(
         "UPDATE leases SET turn = turn + 1, ", applied!("$3"), " WHERE node = $1 AND turn = $2 \
-         RETURNING (SELECT number FROM log_head), ", identity!());
+         AND $3 <= (SELECT number FROM log_head) RETURNING (SELECT number FROM log_head), ", identity!(), ", ", flushed!());
     // The word to the others goes out with the commit, which need not be durable: losing it only makes somebody wait.
-    SET_APPLIED(2) = concat!("UPDATE leases SET ", applied!("$2"), " WHERE node = $1"),
+    SET_APPLIED(2) = concat!("UPDATE leases SET ", applied!("$2"), " WHERE node = $1 AND $2 <= (SELECT number FROM log_head)"),
         postgres = concat!(
         "WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)) \
          UPDATE leases SET ", applied!("$2"), " FROM lazily WHERE node = $1 \
-         RETURNING pg_notify('cerrojo.' || current_schema(), 'applied')");
+         AND $2 <= (SELECT number FROM log_head) RETURNING pg_notify('cerrojo.' || current_schema(), 'applied')");
     GIVE_BACK(1) = "DELETE FROM leases WHERE node = $1";
     REMOVE(2) = "DELETE FROM leases WHERE node = $1 AND turn = $2";
     EVERY_ROW(0) = "SELECT node, turn, applied, about FROM leases ORDER BY node";
     IDENTITY(0) = "SELECT ''", postgres = concat!("SELECT ", identity!());
+    FLUSHED(0) = "SELECT 0", postgres = concat!("SELECT ", flushed!());
 }
 
 /// A lease as it stands in the database.
@@ -68,6 +77,8 @@ pub struct Renewed {
     pub head: i64,
     /// See [`identity`].
     pub identity: String,
+    /// See [`flushed`].
+    pub flushed: i64,
 }
 
 /// Forgets all rows and inserts this one (SQLite: the holder of the file's lock).
@@ -97,7 +108,7 @@ pub async fn renew(store: &Store, lease: &Lease) -> Result<Option<Renewed>> {
     let mut tx = store.begin_control().await?;
     let renewed = db::row(&mut tx, RENEW, binds![lease.node.as_str(), lease.turn, lease.applied]).await?;
     tx.commit().await?;
-    renewed.map(|row| Ok(Renewed { head: row.int(0)?, identity: row.text(1)? })).transpose()
+    renewed.map(|row| Ok(Renewed { head: row.int(0)?, identity: row.text(1)?, flushed: row.int(2)? })).transpose()
 }
 
 /// Removes the lease of a node whose turn was seen not to move; whether it still stood there. Durable when this returns.
@@ -139,6 +150,12 @@ pub async fn identity(run: &mut impl Run) -> Result<String> {
         Some(row) => row.text(0),
         None => Err(StoreError::odd("the server's identity")),
     }
+}
+
+/// How far the server's write-ahead log is on the disk, in bytes; 0 on SQLite. Less than it was means that the database went
+/// back, also where nothing that the log tells of was lost.
+pub async fn flushed(run: &mut impl Run) -> Result<i64> {
+    db::number(run, FLUSHED, binds![]).await
 }
 
 fn read(row: &Row) -> Result<Lease> {

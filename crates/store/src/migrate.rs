@@ -92,7 +92,7 @@ pub(crate) async fn is_current(store: &Store) -> Result<bool> {
     if !begun {
         return Ok(false);
     }
-    let mut open = store.db.begin_reading().await?;
+    let mut open = store.db.begin_reading(Lane::Requests).await?;
     let recorded = recorded(&mut open).await?;
     let oldest = oldest_schema(&mut open, &recorded).await?;
     Ok(missing((&recorded, oldest), MIGRATIONS)?.is_none())

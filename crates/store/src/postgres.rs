@@ -14,13 +14,13 @@ use crate::errors::{Result, StoreError};
 use crate::row;
 
 /// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
-/// endings: where that is the setting it is overruled for the transaction. Any other setting of the operator's stays
-/// (`remote_apply` waits for more). A transaction whose node says nothing more, because it stands still or is cut off, is
+/// endings, and one that does not wait for a synchronous standby would let a cut-off primary go on: where that is the
+/// setting it is overruled for the transaction. Any other setting of the operator's stays (`remote_apply` waits for more). A transaction whose node says nothing more, because it stands still or is cut off, is
 /// rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
 /// trip.
 pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
-     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
 /// All reads see the state of the first one.
 pub(crate) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -215,6 +215,16 @@ pub fn give_up_connections(store: &Store) {
     if let Db::Postgres(pools) = &store.db {
         pools.begin_anew();
     }
+}
+
+/// Whether commits wait for a standby: without that a promotion may lose some, whatever an operator says.
+pub async fn waits_for_a_standby(store: &Store) -> Result<bool> {
+    let Db::Postgres(pools) = &store.db else { return Ok(false) };
+    let mut link = pools.link(Lane::Control);
+    let pool = link.pool.clone();
+    let asked = sqlx::query("SELECT current_setting('synchronous_standby_names')");
+    let named = link.during(asked.fetch_one(&pool)).await?;
+    Ok(!row::Row::Postgres(named).text(0)?.trim().is_empty())
 }
 
 /// What other nodes tell. Only a hint: whoever gets it looks for himself, and whoever gets none looks all the same.

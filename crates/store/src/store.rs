@@ -85,6 +85,12 @@ impl Store {
         EndingTx::take(self.begin().await?).await
     }
 
+    /// The same on the connections of leases and the log (PostgreSQL): for what has to be done though requests take all
+    /// others.
+    pub async fn begin_ending_control(&self) -> Result<EndingTx> {
+        EndingTx::take(self.begin_control().await?).await
+    }
+
     /// Reads each by itself, from the pool.
     #[must_use]
     pub fn reader(&self) -> Reader {
@@ -99,7 +105,12 @@ impl Store {
 
     /// All reads see one state, that of the first of them.
     pub async fn snapshot(&self) -> Result<Reader> {
-        Ok(Reader::of_snapshot(self.db.begin_reading().await?))
+        Ok(Reader::of_snapshot(self.db.begin_reading(Lane::Requests).await?))
+    }
+
+    /// The same on the connections of leases and the log (PostgreSQL).
+    pub async fn control_snapshot(&self) -> Result<Reader> {
+        Ok(Reader::of_snapshot(self.db.begin_reading(Lane::Control).await?))
     }
 
     /// From now on tells `witness` of every commit. A second one is not taken.

@@ -102,6 +102,7 @@ impl Run for Tx {}
 /// show them.
 pub struct EndingTx {
     tx: Tx,
+    taken: Position,
     head: Position,
     unwritten: Vec<(Entry, UnixMillis)>,
 }
@@ -110,13 +111,19 @@ impl EndingTx {
     /// Takes the head row of the log.
     pub(crate) async fn take(mut tx: Tx) -> Result<Self> {
         let head = log::take_head(&mut tx).await?;
-        Ok(Self { tx, head, unwritten: Vec::new() })
+        Ok(Self { tx, taken: head.clone(), head, unwritten: Vec::new() })
     }
 
     /// The log's last position, counting what this transaction has appended.
     #[must_use]
     pub fn head(&self) -> &Position {
         &self.head
+    }
+
+    /// The log's last position before this transaction.
+    #[must_use]
+    pub fn taken(&self) -> &Position {
+        &self.taken
     }
 
     /// Writes the entries, then makes everything durable.

@@ -210,6 +210,18 @@ async fn a_database_restored_from_elsewhere_under_running_nodes_ends_everything_
     assert_in([&one, &other], &ana.another_session().await).await;
 }
 
+/// What a promoted standby of the same server finds recorded: the timeline before.
+async fn promote(nodes: [&TestApp; 2]) {
+    for node in nodes {
+        node.crash().await;
+    }
+    let earlier = "UPDATE meta SET value = replace(value, '/00000001/', '/00000000/') WHERE name = 'server_identity'";
+    nodes[0].database().run(earlier.to_owned()).await;
+    for node in nodes {
+        node.run().await;
+    }
+}
+
 #[tokio::test]
 async fn a_failover_that_loses_nothing_by_the_operators_word_ends_nothing() {
     let mut options = Options::default();
@@ -217,15 +229,68 @@ async fn a_failover_that_loses_nothing_by_the_operators_word_ends_nothing() {
     let (one, other) = two_nodes_with(options).await;
     let ana = one.user("ana").await;
     assert_in([&one, &other], &ana).await;
+    promote([&one, &other]).await;
+    assert_in([&one, &other], &ana).await;
+    assert_eq!(everything_over_entries(&one).await, 0);
+    // A copy from elsewhere is none, whatever is said of replication.
     one.database().restore_a_dump().await;
     for node in [&one, &other] {
         node.clock.advance(Duration::from_millis(600));
-        node.beat().await;
+        node.tick().await;
     }
+    assert_over([&one, &other], &[&ana]).await;
+    assert_eq!(everything_over_entries(&one).await, 1);
+}
+
+#[tokio::test]
+async fn a_failover_ends_everything_unless_somebody_vouches_for_it() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
     assert_in([&one, &other], &ana).await;
-    one.restart().await;
+    promote([&one, &other]).await;
+    assert_over([&one, &other], &[&ana]).await;
+    assert_eq!(everything_over_entries(&one).await, 1);
+    assert_in([&one, &other], &ana.another_session().await).await;
+}
+
+/// The position file of a node that has seen the server's write-ahead log further than it is now.
+fn further(file: &[u8]) -> Vec<u8> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let lines = file.chunks(512).map(|slot| String::from_utf8_lossy(slot).trim_end().to_owned());
+    let turn = |line: &String| line.split(' ').nth(1).and_then(|turn| turn.parse::<u64>().ok()).unwrap_or(0);
+    let newest = lines.max_by_key(turn).unwrap();
+    let mut fields: Vec<String> = newest.split(' ').map(str::to_owned).collect();
+    fields.pop();
+    fields[5] = (fields[5].parse::<i64>().unwrap() + 100_000_000_000).to_string();
+    let text = fields.join(" ");
+    let sum = URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()));
+    let mut slot = format!("{text} {sum}\n").into_bytes();
+    slot.resize(512, b' ');
+    [slot.clone(), slot].concat()
+}
+
+/// Sign-ins leave no entry in the log: the server's write-ahead log tells that they are lost.
+#[tokio::test]
+async fn a_database_that_lost_what_the_log_does_not_tell_of_ends_everything() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
     assert_in([&one, &other], &ana).await;
-    assert_eq!(everything_over_entries(&one).await, 0);
+    for node in [&one, &other] {
+        node.crash().await;
+    }
+    // As it would be remembered of a server whose disk was put back since.
+    let remembered = std::fs::read(one.side_file()).unwrap();
+    std::fs::write(one.side_file(), further(&remembered)).unwrap();
+    for node in [&one, &other] {
+        node.run().await;
+    }
+    assert_over([&one, &other], &[&ana]).await;
+    assert_eq!(everything_over_entries(&one).await, 1);
+    for node in [&one, &other] {
+        node.restart().await;
+    }
+    assert_eq!(everything_over_entries(&one).await, 1);
 }
 
 /// An hour of entries stays; a node that was away for longer reads everything anew, and nothing is over because of it.

@@ -81,8 +81,13 @@ impl Keyring {
         };
         keyring.make_first(parts.store, parts.lease).await?;
         keyring.refresh(parts.store).await?;
-        // What is there at the start others have known for as long.
-        keyring.seen().values_mut().for_each(|seen| *seen = Duration::ZERO);
+        // What has been there for a while others have known for as long.
+        let now = keyring.clock.now();
+        for row in cerrojo_store::keys::all(&mut parts.store.control()).await? {
+            if row.created_at.plus(RIPENS) <= now {
+                keyring.seen().insert(row.id, Duration::ZERO);
+            }
+        }
         keyring.refresh(parts.store).await?;
         Ok(keyring)
     }
@@ -90,7 +95,7 @@ impl Keyring {
     /// Reads the keys again: after `KeyAdded` or `KeyRetired` in the log. The guard knows a key before it signs.
     pub async fn refresh(&self, store: &Store) -> Result<(), Trouble> {
         let _turn = self.reading.lock().await;
-        let rows = cerrojo_store::keys::all(&mut store.reader()).await?;
+        let rows = cerrojo_store::keys::all(&mut store.control()).await?;
         let before = self.now();
         let mut keys = Keys::default();
         for row in &rows {

@@ -49,6 +49,7 @@ async fn the_writer_waits_for_the_disk_and_readers_cannot_write() {
 async fn a_lazy_write_leaves_the_writer_as_it_was() {
     let fresh = Fresh::sqlite();
     let store = fresh.store().await;
+    super::grow(&store, 5).await;
     leases::take_only(&store, "node", 0).await.unwrap();
     leases::set_applied(&store, "node", 5).await.unwrap();
     let Db::Sqlite(pools) = &store.db else { panic!("not SQLite") };

@@ -80,6 +80,7 @@ async fn facts_are_written_over() {
 #[tokio::test]
 async fn the_only_lease_replaces_all_others() {
     on_both_engines(async |store| {
+        super::grow(&store, 9).await;
         leases::take_only(&store, "first", 3).await.unwrap();
         leases::take_only(&store, "second", 4).await.unwrap();
         leases::set_applied(&store, "second", 9).await.unwrap();

@@ -1,5 +1,6 @@
 //! Leases, as nodes take them from each other.
 
+use super::grow;
 use crate::leases::{self, Lease};
 use crate::testing::{Fresh, on_both_engines};
 use crate::{Store, StoreError};
@@ -15,14 +16,19 @@ async fn all(store: &Store) -> Vec<Lease> {
 #[tokio::test]
 async fn a_lease_is_renewed_turn_by_turn() {
     on_both_engines(async |store| {
+        grow(&store, 9).await;
         leases::join(&store, &lease("a", 0, 0), &[]).await.unwrap();
         let renewed = leases::renew(&store, &lease("a", 0, 5)).await.unwrap().unwrap();
-        assert_eq!(renewed.head, 0);
+        assert_eq!(renewed.head, 9);
         assert_eq!(renewed.identity, leases::identity(&mut store.reader()).await.unwrap());
         assert_eq!(all(&store).await, [lease("a", 1, 5)]);
         assert_eq!(leases::renew(&store, &lease("a", 0, 9)).await, Ok(None), "that turn is over");
         assert!(leases::renew(&store, &lease("a", 1, 3)).await.unwrap().is_some());
         assert_eq!(all(&store).await, [lease("a", 2, 5)], "what was applied is never taken back");
+        assert_eq!(leases::renew(&store, &lease("a", 2, 10)).await, Ok(None), "nobody is further than the log");
+        assert!(leases::set_applied(&store, "a", 10).await.is_err());
+        leases::set_applied(&store, "a", 9).await.unwrap();
+        assert_eq!(all(&store).await, [lease("a", 2, 9)]);
     })
     .await;
 }

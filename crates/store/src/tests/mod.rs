@@ -78,6 +78,16 @@ async fn add_list(store: &Store, name: &str) {
     crate::lists::reserve(store, &wanted).await.unwrap();
 }
 
+/// Appends so many entries to the log.
+async fn grow(store: &Store, entries: usize) {
+    let mut tx = store.begin_ending().await.unwrap();
+    for _ in 0..entries {
+        let fact = cerrojo_domain::Fact::KeyAdded { key: KeyId::from_text("k") };
+        crate::log::append(&mut tx, fact, UnixMillis(1)).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
 fn logout(at: i64) -> Ending {
     Ending {
         reason: EndReason::Logout,
