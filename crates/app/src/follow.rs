@@ -213,12 +213,11 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
         heard.as_mut().enable();
         match is_known(app, number).await {
             Ok(true) => return Ok(()),
-            Ok(false) => {}
             Err(trouble) if !is_told => {
                 is_told = true;
                 tracing::warn!(%trouble, number, "waiting for other nodes");
             }
-            Err(_) => {}
+            Ok(false) | Err(_) => {}
         }
         if app.clock.elapsed() >= deadline {
             return Err(Trouble::Unconfirmed(number));

@@ -39,6 +39,12 @@ const OLDEST: i64 = 150_000;
 /// it is current.
 const CONTROL: u32 = 4;
 
+/// How long a request waits for a connection, made or free; then it is refused.
+const REQUESTS: Duration = Duration::from_secs(3);
+/// The same for leases and the log. A connection that was asked for while the network was away is given up soon: the
+/// system asks for it again after ever longer pauses, and whoever waits for it would miss that the network is back.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -98,11 +104,11 @@ fn given_up() -> StoreError {
 impl Pools {
     fn lanes(options: &PgConnectOptions, connections: u32) -> Lanes {
         // A test before each use would cost a round trip; a connection that broke says so at its first statement.
-        let pool = |most| {
-            let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(10));
+        let pool = |most, patience| {
+            let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(patience);
             pool.test_before_acquire(false).connect_lazy_with(options.clone())
         };
-        Lanes { requests: pool(connections), control: pool(CONTROL), cut: watch::Sender::new(false) }
+        Lanes { requests: pool(connections, REQUESTS), control: pool(CONTROL, AT_ONCE), cut: watch::Sender::new(false) }
     }
 
     pub(crate) fn link(&self, lane: Lane) -> Link {
