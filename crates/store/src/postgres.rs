@@ -13,14 +13,23 @@ use crate::db::Db;
 use crate::errors::{Result, StoreError};
 use crate::row;
 
+macro_rules! begin_writing {
+    () => {
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+         SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
+         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+    };
+}
+
 /// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
 /// endings: where that is the setting it is overruled for the transaction. Any other setting of the operator's stays
 /// (`remote_apply` waits for more). A transaction whose node says nothing more, because it stands still or is cut off, is
 /// rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
 /// trip.
-pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-     SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
-     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+pub(crate) const BEGIN_WRITING: &str = begin_writing!();
+
+/// The same, and the log's head row is held. What comes next sees what was committed by whoever held it before.
+pub(crate) const BEGIN_ENDING: &str = concat!(begin_writing!(), "; UPDATE log_head SET number = number WHERE one = 1");
 
 /// All reads see the state of the first one.
 pub(crate) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

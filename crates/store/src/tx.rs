@@ -113,6 +113,11 @@ impl EndingTx {
         Ok(Self { tx, head, unwritten: Vec::new() })
     }
 
+    /// Of a transaction that holds the head row already, which stands here and needs nothing more written.
+    pub(crate) fn holding(tx: Tx, head: Position) -> Self {
+        Self { tx, head, unwritten: Vec::new() }
+    }
+
     /// The log's last position, counting what this transaction has appended.
     #[must_use]
     pub fn head(&self) -> &Position {
