@@ -272,7 +272,7 @@ pub async fn listen(store: &Store) -> Result<Listener> {
         listener.listen(&channel).await?;
         Ok(listener)
     };
-    let inner = link.during(listening).await?;
+    let inner = Box::pin(link.during(listening)).await?;
     Ok(Listener { inner, link })
 }
 
@@ -282,7 +282,7 @@ impl Listener {
     /// # Errors
     /// [`StoreError::Unavailable`] if the connection cannot be had back.
     pub async fn heard(&mut self) -> Result<Word> {
-        let heard = self.link.during(self.inner.try_recv()).await?;
+        let heard = Box::pin(self.link.during(self.inner.try_recv())).await?;
         Ok(heard.map_or(Word::Any, |told| Word::read(told.payload())))
     }
 }
