@@ -63,7 +63,7 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     let ending = 2 * ENDINGS * usize::try_from(place.amounts.guards)?;
     for (build, number) in place.builds.iter().zip(0..) {
         for rows in &ROWS {
-            say(&format!("guards, {} of {} …", rows.nodes, ROWS.len()));
+            say(&format!("guards, nodes: {} …", rows.nodes));
             let url = postgres.create(&format!("guards_{number}_{}", rows.nodes))?;
             let sessions = Sessions { ending, staying: 10 };
             let mut nodes = Cluster::start(place, build, (&url, rows.nodes, &SETTINGS), sessions).await?;

@@ -74,7 +74,7 @@ pub(crate) enum Outcome {
     WasOver,
 }
 
-/// Ends what is live of `which`. This and [`each_in_tx`] are the only callers of the store's endings.
+/// Ends what is live of `which`. This, [`each_in_tx`] and [`write`] are the only callers of the store's endings.
 pub(crate) async fn in_tx(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result<Vec<Entry>, StoreError> {
     endings::end(tx, which, ending).await
 }
@@ -193,6 +193,13 @@ async fn end_together(app: &Arc<App>, mut batch: Vec<Wanted>) {
 type Written = (EndingTx, Vec<Entry>, Vec<Outcome>);
 
 async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
+    if let [alone] = batch
+        && let Some((id, ending)) = alone.without_condition()
+    {
+        let (tx, entry) = endings::end_alone(&app.store, id, ending).await?;
+        let outcome = if entry.is_some() { Outcome::Ended } else { Outcome::WasOver };
+        return Ok((tx, entry.into_iter().collect(), vec![outcome]));
+    }
     let mut tx = app.store.begin_ending().await?;
     let mut now: Vec<(&SessionId, &Ending)> = batch.iter().filter_map(Wanted::without_condition).collect();
     // Of simultaneous logouts of one session the first is the one.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::feed::{self, Found, KEPT, Tail};
-use crate::{App, Trouble, lists};
+use crate::{App, Trouble, follow, lists};
 
 /// Entries of the database's log that are read at once.
 const CHUNK: i64 = 1000;
@@ -94,6 +94,8 @@ async fn make(app: &App) -> Result<Snapshot, Trouble> {
         }
     }
     app.pictures.packed.lock().await.retain(|name, _| lists.iter().any(|list| list.name == *name));
+    // As of now, like the lists: a guard retires whatever key is not named.
+    app.keys.refresh(&app.store).await?;
     let keys = app.keys.session_jwks();
     if !lease.lies_ahead(&*app.clock) {
         return Err(Trouble::Unavailable("the lists of this node may not be current".to_owned()));
@@ -167,7 +169,14 @@ pub async fn names(app: &App) -> Result<Vec<ListName>, Trouble> {
 /// What has happened since a position that somebody outside came back with; `None`: it does not go on from there, so
 /// that a snapshot is needed. What was acknowledged before the call is in it.
 pub async fn resume(app: &App, position: &str) -> Result<Option<Tail>, Trouble> {
-    match app.feed.find(position) {
+    let mut found = app.feed.find(position);
+    if matches!(found, Found::Nowhere) {
+        // It may be of a node that has read further. A snapshot of what this one knows would take away from the guard what it
+        // has learnt there, for ever.
+        follow::catch_up(app).await?;
+        found = app.feed.find(position);
+    }
+    match found {
         Found::Nowhere => Ok(None),
         Found::Here(place) => Ok(app.feed.since(place)),
         Found::Earlier(position) => from_log(app, position).await,

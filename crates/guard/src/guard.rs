@@ -35,6 +35,8 @@ pub struct Guard {
     policy: Policy,
     clock: Arc<dyn Clock>,
     lease: Lease,
+    /// Until when every key that signs is known.
+    every_key: Lease,
     lists: Lists,
     /// `None`: retired before it was known.
     keys: RwLock<HashMap<KeyId, Option<Arc<Key>>>>,
@@ -83,6 +85,7 @@ impl Guard {
             policy,
             clock,
             lease: Lease::default(),
+            every_key: Lease::default(),
             lists: Lists::default(),
             keys: RwLock::default(),
             unwritten: Mutex::default(),
@@ -93,6 +96,7 @@ impl Guard {
     /// clock that it is measured by is read after everything was.
     pub fn check(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
         let deadline = self.lease.copy();
+        let every_key = self.every_key.copy();
         if token.len() > SESSION_TOKEN.max_bytes {
             return Err(Refusal::Invalid);
         }
@@ -102,7 +106,7 @@ impl Guard {
             Err(Unread::Invalid | Unread::Over(_)) => return Err(Refusal::Invalid),
             Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified)),
             // Whoever is current knows every key.
-            Err(Unread::UnknownKey) if deadline.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
+            Err(Unread::UnknownKey) if every_key.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
             Err(Unread::UnknownKey) => return Err(Refusal::Unavailable),
         };
         let verified = &known.verified;
@@ -151,6 +155,12 @@ impl Guard {
             // What is not good is simply not remembered.
             let _ = self.find(token, self.clock.now());
         }
+    }
+
+    /// Whether the token's time is over by this guard's clock.
+    #[must_use]
+    pub fn has_expired(&self, verified: &Verified) -> bool {
+        self.clock.now() >= verified.expires_at
     }
 
     /// Whose token this is: signature and claims are good. Whether the session is over, and whether anything may be
@@ -325,6 +335,14 @@ impl Guard {
     /// Lease: yes may be said while `clock.elapsed() < deadline`. `Duration::MAX`: does not run out. `ZERO`: given up.
     /// The caller has applied everything that the lease stands for before it calls this.
     pub fn hold_lease_until(&self, deadline: Duration) {
+        self.every_key.hold_until(deadline);
+        self.lease.hold_until(deadline);
+    }
+
+    /// The same for a guard that may say yes for longer than it can be sure to know every key: a new one signs some seconds
+    /// after it was made known, so until `keys` a key that is not known is none, and after that it may be new.
+    pub fn hold_lease_and_keys_until(&self, deadline: Duration, keys: Duration) {
+        self.every_key.hold_until(keys.min(deadline));
         self.lease.hold_until(deadline);
     }
 

@@ -70,6 +70,22 @@ fn an_expected_token_is_checked_like_any_other() {
 }
 
 #[test]
+fn a_key_that_may_be_new_is_not_refused_for_good() {
+    let world = World::new();
+    let mut header = world.header();
+    header.kid = KeyId::from_text("another");
+    let token = world.sign(&header, &world.claims(1));
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "who is current knows every key");
+    let now = world.clock.elapsed();
+    let (later, soon) = (now + Duration::from_secs(5), now + Duration::from_secs(2));
+    world.guard.hold_lease_and_keys_until(later, soon);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Invalid));
+    world.guard.hold_lease_and_keys_until(later, now);
+    assert_eq!(world.guard.check(&token), Err(Refusal::Unavailable));
+    assert!(world.guard.check(&world.token(1)).is_ok(), "known keys go on");
+}
+
+#[test]
 fn a_token_of_a_place_beyond_its_list_is_refused() {
     let world = World::new();
     assert!(world.guard.check(&world.token(CAPACITY - 1)).is_ok());

@@ -39,6 +39,14 @@ impl Db {
         }
     }
 
+    /// A transaction that may write and holds the log's head row, in one round trip; `None` on SQLite.
+    pub(crate) async fn begin_ending(&self) -> Result<Option<Open>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(pools) => Ok(Some(begin_on(pools.link(Lane::Requests), postgres::BEGIN_ENDING).await?)),
+        }
+    }
+
     /// A transaction that reads, all of it from one state.
     pub(crate) async fn begin_reading(&self, lane: Lane) -> Result<Open> {
         match self {

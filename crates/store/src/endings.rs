@@ -8,14 +8,16 @@
 use std::sync::LazyLock;
 
 use cerrojo_domain::KeyId;
-use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListIndex, ListName, SessionId, UnixMillis, UserId};
+use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListIndex, ListName, Position, SessionId, UnixMillis, UserId};
 
 use crate::bind::{Bind, binds};
+use crate::db;
 use crate::db::sealed::Run as _;
 use crate::errors::{Result, StoreError};
+use crate::row::Row;
 use crate::statement::{Statement, statements};
 use crate::tx::EndingTx;
-use crate::{lists, log, users};
+use crate::{Store, lists, log, users};
 
 macro_rules! end {
     ($which:literal) => {
@@ -49,6 +51,16 @@ static END_EACH_TEXT: LazyLock<String> = LazyLock::new(|| {
 statements! {
     END_EACH(160) = END_EACH_TEXT.as_str();
     END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx");
+    // With its entry: the head row is held since an earlier statement (PostgreSQL).
+    END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, ''"),
+        postgres = concat!(
+        "WITH ended AS (", end!(" AND id = $5 RETURNING id, list, idx"), "), \
+         moved AS (UPDATE log_head SET number = number + 1, mark = $6 FROM ended WHERE one = 1 \
+         RETURNING number, pg_notify('cerrojo.' || current_schema(), CAST(number AS TEXT))), \
+         written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
+         SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved) \
+         SELECT ended.id, ended.list, ended.idx, moved.number, \
+         (SELECT mark FROM log_head WHERE one = 1) FROM ended, moved");
     END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx");
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
     END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
@@ -86,6 +98,28 @@ pub async fn end(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result
     Ok(ended.into_iter().map(|place| tx.append(fact(place), ending.at)).collect())
 }
 
+/// Begins a transaction that ends this session if it is live, and its entry. On PostgreSQL in two round trips instead of
+/// four: a logout that comes alone waits for nothing else.
+pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> Result<(EndingTx, Option<Entry>)> {
+    let Some(mut tx) = store.begin_at_head().await? else {
+        let mut tx = store.begin_ending().await?;
+        let entry = end(&mut tx, Which::One(session), ending).await?.pop();
+        return Ok((tx, entry));
+    };
+    let mark = log::mark(tx.random());
+    let mut binds = told(ending);
+    binds.extend(binds![session, mark.as_str()]);
+    let Some(row) = db::row(&mut tx, END_ALONE, binds).await.map_err(log::not_written)? else {
+        let head = log::head(&mut tx).await?;
+        return Ok((EndingTx::holding(tx, (head.clone(), head)), None));
+    };
+    let head = Position { number: row.int(3)?, mark };
+    let entry = Entry { position: head.clone(), fact: fact(place(&row)?) };
+    // As the statement found it: what it writes itself it does not see.
+    let before = Position { number: head.number - 1, mark: row.text(4)? };
+    Ok((EndingTx::holding(tx, (before, head)), Some(entry)))
+}
+
 /// Ends each of these that is live, many by one statement, and appends one entry each. Given in ascending order of ids,
 /// none twice; the entries are in that order.
 pub async fn end_each(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Result<Vec<Entry>> {
@@ -121,10 +155,14 @@ type Place = (SessionId, ListName, ListIndex);
 async fn ended_by(tx: &mut EndingTx, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Place>> {
     let mut ended = Vec::new();
     for row in tx.rows(statement, binds).await? {
-        ended.push((SessionId::from_text(row.text(0)?), ListName::from_text(row.text(1)?), row.index(2)?));
+        ended.push(place(&row)?);
     }
     ended.sort();
     Ok(ended)
+}
+
+fn place(row: &Row) -> Result<Place> {
+    Ok((SessionId::from_text(row.text(0)?), ListName::from_text(row.text(1)?), row.index(2)?))
 }
 
 fn fact((session, list, index): Place) -> Fact {

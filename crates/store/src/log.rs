@@ -167,12 +167,15 @@ pub(crate) async fn write(tx: &mut Tx, entries: &[(Entry, UnixMillis)], head: &P
     tx.execute(MOVE_HEAD, binds![head.number, head.mark.as_str()]).await.map(drop)
 }
 
-/// A number that exists already is no caller's mistake: the head row and the log disagree.
 async fn written(tx: &mut Tx, statement: Statement, binds: Vec<Bind>) -> Result<()> {
-    match tx.execute(statement, binds).await {
-        Ok(_) => Ok(()),
-        Err(StoreError::Taken) => Err(StoreError::Broken("the log reaches beyond its head row".to_owned())),
-        Err(error) => Err(error),
+    tx.execute(statement, binds).await.map(drop).map_err(not_written)
+}
+
+/// A number that exists already is no caller's mistake: the head row and the log disagree.
+pub(crate) fn not_written(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Taken => StoreError::Broken("the log reaches beyond its head row".to_owned()),
+        error => error,
     }
 }
 

@@ -13,14 +13,23 @@ use crate::db::Db;
 use crate::errors::{Result, StoreError};
 use crate::row;
 
+macro_rules! begin_writing {
+    () => {
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+         SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
+         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+    };
+}
+
 /// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
 /// endings, and one that does not wait for a synchronous standby would let a cut-off primary go on: where that is the
-/// setting it is overruled for the transaction. Any other setting of the operator's stays (`remote_apply` waits for more). A transaction whose node says nothing more, because it stands still or is cut off, is
-/// rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
+/// setting it is overruled for the transaction. Any other setting of the operator's stays (`remote_apply` waits for more).
+/// A transaction whose node says nothing more, because it stands still or is cut off, is rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
 /// trip.
-pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-     SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
-     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+pub(crate) const BEGIN_WRITING: &str = begin_writing!();
+
+/// The same, and the log's head row is held. What comes next sees what was committed by whoever held it before.
+pub(crate) const BEGIN_ENDING: &str = concat!(begin_writing!(), "; UPDATE log_head SET number = number WHERE one = 1");
 
 /// All reads see the state of the first one.
 pub(crate) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -279,7 +288,7 @@ pub async fn listen(store: &Store) -> Result<Listener> {
         listener.listen(&channel).await?;
         Ok(listener)
     };
-    let inner = link.during(listening).await?;
+    let inner = Box::pin(link.during(listening)).await?;
     Ok(Listener { inner, link })
 }
 
@@ -289,7 +298,7 @@ impl Listener {
     /// # Errors
     /// [`StoreError::Unavailable`] if the connection cannot be had back.
     pub async fn heard(&mut self) -> Result<Word> {
-        let heard = self.link.during(self.inner.try_recv()).await?;
+        let heard = Box::pin(self.link.during(self.inner.try_recv())).await?;
         Ok(heard.map_or(Word::Any, |told| Word::read(told.payload())))
     }
 }

@@ -91,6 +91,12 @@ impl Store {
         EndingTx::take(self.begin_control().await?).await
     }
 
+    /// The same in one round trip, without learning where the log stands; `None` on SQLite.
+    pub(crate) async fn begin_at_head(&self) -> Result<Option<Tx>> {
+        let open = self.db.begin_ending().await?;
+        Ok(open.map(|open| Tx::new(open, Arc::clone(&self.random)).counted(&self.witness)))
+    }
+
     /// Reads each by itself, from the pool.
     #[must_use]
     pub fn reader(&self) -> Reader {

@@ -56,3 +56,37 @@ async fn what_was_ended_at_one_node_is_told_at_the_other_and_positions_are_good_
         tasks.stop(&node.inside()).await;
     }
 }
+
+/// A snapshot of what the second node knows would take a key away from the guard for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_guard_that_comes_to_a_node_that_is_behind_loses_nothing() {
+    let one = TestApp::start(Engine::Postgres, Options::default()).await;
+    let other = one.another_node().await;
+    one.user("ana").await;
+    other.stop_beating();
+    let inside = one.inside();
+    let before = cerrojo_store::log::head(&mut inside.store.reader()).await.unwrap().number;
+    // Waits for the other node, which does not look at the log.
+    let rotating = tokio::spawn({
+        let inside = inside.clone();
+        async move { cerrojo_app::keys::rotate(&inside).await }
+    });
+    let committed = async {
+        while cerrojo_store::log::head(&mut inside.store.reader()).await.unwrap().number < before + 2 {
+            tokio::task::yield_now().await;
+        }
+        cerrojo_app::follow::catch_up(&inside).await.unwrap();
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), committed).await.unwrap();
+    let position = opened(&mut follow(&one, "").await, &mut Picture::default()).await;
+    let mut resumed = follow(&other, &position).await;
+    loop {
+        let event = resumed.next().await.unwrap();
+        assert_ne!(event.name, "snapshot", "it goes on from there");
+        if event.name == "entries" {
+            break;
+        }
+    }
+    cerrojo_app::follow::look(&other.inside()).await.unwrap();
+    rotating.await.unwrap().unwrap();
+}

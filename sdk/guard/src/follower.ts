@@ -75,6 +75,14 @@ export class Follower {
     return this.#freshAsOf + this.#options.maxStaleness;
   }
 
+  /**
+   * Until when every key that signs is known: a server signs with a new one three seconds after it was made known. After that
+   * a key that is not known may be good.
+   */
+  get everyKeyUntil(): number {
+    return Math.min(this.deadline, this.#freshAsOf + 2500);
+  }
+
   /** How old what is known may be, in milliseconds; infinite before the first snapshot. */
   staleness(): number {
     return Math.max(0, this.clock.elapsed() - this.#freshAsOf);

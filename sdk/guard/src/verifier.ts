@@ -89,7 +89,7 @@ export class Verifier {
     const key = keys.get(jws.header.kid);
     if (key === null) return REFUSED;
     // Whoever is current knows every key.
-    if (key === undefined) return clock.elapsed() < deadline ? REFUSED : UNAVAILABLE;
+    if (key === undefined) return clock.elapsed() < this.#follower.everyKeyUntil ? REFUSED : UNAVAILABLE;
     if (jws.header.alg !== key.algorithm) return REFUSED;
     const payload = await verifySignature(jws.parts, key);
     const claims = payload && strictObject(payload);

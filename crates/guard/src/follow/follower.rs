@@ -61,6 +61,10 @@ impl std::fmt::Debug for Follower {
     }
 }
 
+/// A server signs with a new key three seconds after it was made known. Who has not heard from it for so long (with some room)
+/// may meet a key that he does not know and that is good.
+const KEYS: Duration = Duration::from_millis(2500);
+
 /// Until the server says how often it sends something.
 const USUAL_HEARTBEAT: Duration = Duration::from_secs(1);
 const HEARTBEATS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
@@ -221,7 +225,8 @@ impl Follower {
         }
         self.fresh = Some(look);
         if let Some(guard) = &self.guard {
-            guard.hold_lease_until(look.saturating_add(self.expected.max_staleness));
+            let deadline = look.saturating_add(self.expected.max_staleness);
+            guard.hold_lease_and_keys_until(deadline, look.saturating_add(KEYS));
         }
     }
 

@@ -39,6 +39,47 @@ async fn three_sessions(store: &Store) -> User {
 }
 
 #[tokio::test]
+async fn a_session_that_ends_alone_leaves_what_any_other_leaves() {
+    on_both_engines(async |store| {
+        three_sessions(&store).await;
+        let before = end(&store, Which::One(&sid("b")), 4_000).await;
+        let (tx, entry) = endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap();
+        let entry = entry.unwrap();
+        assert_eq!(tx.head(), &entry.position);
+        tx.commit().await.unwrap();
+        let list = ListName::from_text("main");
+        assert_eq!(entry.fact, Fact::SessionEnded { session: sid("a"), list, index: ListIndex(1) });
+        assert_eq!(
+            log::after(&mut store.reader(), 0, 10).await.unwrap(),
+            [before.as_slice(), &[entry.clone()]].concat()
+        );
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), entry.position);
+        let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
+        assert_eq!((kept.at, kept.reason.as_str(), kept.by.as_str()), (UnixMillis(5_000), "logout", "user:1"));
+        let (tx, again) = endings::end_alone(&store, &sid("a"), &logout(6_000)).await.unwrap();
+        assert_eq!((again, tx.head()), (None, &entry.position));
+        tx.commit().await.unwrap();
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), entry.position);
+        assert!(sessions::is_live(&mut store.reader(), &sid("c")).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_entries_at_once_are_read_back_as_they_were_made() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await;
+        let names: Vec<String> = (0..70).map(|number| format!("s{number:03}")).collect();
+        add_sessions(&store, names.iter().zip(0..).map(|(name, index)| session(name, ana.id, index))).await;
+        let entries = end(&store, Which::OfUser(ana.id), 5_000).await;
+        assert_eq!(entries.len(), 70);
+        assert_eq!(log::after(&mut store.reader(), 0, 100).await.unwrap(), entries);
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), entries[69].position);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_ending_is_kept_with_its_session_and_told_by_the_log() {
     on_both_engines(async |store| {
         three_sessions(&store).await;
