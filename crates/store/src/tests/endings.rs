@@ -51,7 +51,7 @@ async fn a_session_that_ends_alone_leaves_what_any_other_leaves() {
         assert_eq!(entry.fact, Fact::SessionEnded { session: sid("a"), list, index: ListIndex(1) });
         assert_eq!(
             log::after(&mut store.reader(), 0, 10).await.unwrap(),
-            [before.as_slice(), &[entry.clone()]].concat()
+            [before.as_slice(), std::slice::from_ref(&entry)].concat()
         );
         assert_eq!(log::head(&mut store.reader()).await.unwrap(), entry.position);
         let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
