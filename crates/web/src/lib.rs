@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// `/openapi.json`, written once.
     openapi: Bytes,
     places: Arc<Places>,
+    /// As many again for what is answered at once: streams that fill theirs must not keep a guard from asking for a list.
+    questions: Arc<Places>,
 }
 
 impl Web {
@@ -66,6 +68,10 @@ impl Web {
 
     pub(crate) fn places(&self) -> &Arc<Places> {
         &self.0.places
+    }
+
+    pub(crate) fn questions(&self) -> &Arc<Places> {
+        &self.0.questions
     }
 }
 
@@ -81,13 +87,13 @@ impl Deref for Web {
 /// gives them, come from there; others count as coming from `0.0.0.0`.
 pub fn router(app: Arc<App>, settings: HttpSettings) -> Router {
     let edge = edge::EdgeLayer::new(&app, &settings);
-    let places = Places::new(settings.guards);
+    let (places, questions) = (Places::new(settings.guards), Places::new(settings.guards));
     let openapi = api::openapi::written();
     let (routes, _) = api::routes().split_for_parts();
     routes
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::other_method)
-        .with_state(Web(Arc::new(Shared { app, settings, openapi, places })))
+        .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions })))
         .layer(edge)
 }
 

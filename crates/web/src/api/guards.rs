@@ -91,7 +91,7 @@ pub(crate) async fn entries(
     pairs: Pairs,
 ) -> Result<Response, Problem> {
     let after = pairs.text("after")?.filter(|position| wire::is_position(position));
-    let place = web.places().take(&who)?;
+    let place = web.questions().take(&who)?;
     let taken_at = web.clock.elapsed();
     let lease = web.guard.lease();
     let tail = match &after {
@@ -133,7 +133,7 @@ pub(crate) async fn entries(
     )
 )]
 pub(crate) async fn list(State(web): State<Web>, who: Who, Named(name): Named) -> Result<Response, Problem> {
-    let place = web.places().take(&who)?;
+    let place = web.questions().take(&who)?;
     let name = ListName::from_text(name.ok_or(&problem::NO_LIST)?);
     let found = picture::list(&web, &name).await?.ok_or(&problem::NO_LIST)?;
     Ok(plain(&wire::list(&found), place))
