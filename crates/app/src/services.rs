@@ -12,6 +12,7 @@ use cerrojo_store::services::{self, Service};
 use cerrojo_store::{Store, StoreError};
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::limits::Public;
@@ -19,6 +20,8 @@ use crate::{App, Quota, Trouble};
 
 /// How old what was read may be.
 const FRESH: Duration = Duration::from_millis(250);
+/// How long the database is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Pairs of address and service that are remembered as having been right.
 const FAMILIAR: usize = 10_000;
 const LONGEST_NAME: usize = 64;
@@ -44,6 +47,8 @@ pub struct Services {
 #[derive(Default)]
 struct Read {
     at: Option<Duration>,
+    /// When it was last tried in vain.
+    failed: Option<Duration>,
     known: Arc<HashMap<String, Hash>>,
 }
 
@@ -153,8 +158,16 @@ impl Services {
         let mut read = self.read.lock().await;
         let now = app.clock.elapsed();
         if read.at.is_none_or(|at| now.saturating_sub(at) >= FRESH) {
+            let unavailable = || Trouble::Unavailable("services could not be read".to_owned());
+            // Whoever waited meanwhile is told the same, and does not wait in turn for a database that is away.
+            if read.failed.is_some_and(|failed| now.saturating_sub(failed) < FRESH) {
+                return Err(unavailable());
+            }
+            let found = timeout(PATIENCE, all(&app.store)).await;
+            read.failed = Some(app.clock.elapsed());
             let hashed = |service: Service| Some((service.name, Hash::try_from(service.secret_hash).ok()?));
-            read.known = Arc::new(all(&app.store).await?.into_iter().filter_map(hashed).collect());
+            read.known = Arc::new(found.map_err(|_| unavailable())??.into_iter().filter_map(hashed).collect());
+            read.failed = None;
             read.at = Some(now);
         }
         Ok(Arc::clone(&read.known))

@@ -123,7 +123,9 @@ async fn whoever_has_no_credentials_has_few_places_and_none_of_the_services() {
         assert_eq!((first.status, second.status), (200, 200));
         let third = anonymous(&app, "2001:db8::3").await;
         assert_eq!(third.status, 429, "one /64 is one address");
-        assert!(third.headers.contains_key("retry-after"));
+        for header in ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
+            assert!(third.headers.contains_key(header), "{header}");
+        }
         // What is answered at once needs no place of a stream.
         let asked = app.visitor().at("2001:db8::3").get("/api/guards/entries").await;
         assert_eq!(asked.status, 200, "{asked}");

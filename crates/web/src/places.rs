@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use cerrojo_app::Trouble;
+use cerrojo_app::{Quota, Trouble};
 use cerrojo_domain::AddressBlock;
 
 use crate::GuardPlaces;
@@ -64,7 +65,11 @@ impl Places {
             }
             Who::Anonymous(block) => {
                 if !taken.anonymous.take(*block, (most.anonymous, most.anonymous_per_address)) {
-                    return Err(Problem { retry_after: Some(LATER), ..(&problem::TOO_MANY_GUARDS).into() });
+                    let all_taken = taken.anonymous.all >= most.anonymous;
+                    let limit = if all_taken { most.anonymous } else { most.anonymous_per_address };
+                    let quota = Quota { limit, remaining: 0, reset: Duration::from_secs(LATER.into()) };
+                    let problem = Problem::from(&problem::TOO_MANY_GUARDS);
+                    return Err(Problem { retry_after: Some(LATER), quota: Some(quota), ..problem });
                 }
                 Whose::Anonymous(*block)
             }

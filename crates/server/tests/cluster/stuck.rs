@@ -13,6 +13,8 @@ use crate::cluster;
 const HEAD: &str = "UPDATE log_head SET number = number";
 const LEASES: &str = "SELECT * FROM leases FOR UPDATE";
 const WAITS: &str = "wait_event_type = 'Lock'";
+/// A node that holds the head and says nothing more.
+const IDLE: &str = "state = 'idle in transaction' AND application_name = 'cerrojo' AND query LIKE '%UPDATE log_head%'";
 /// Where it stands still.
 const STUCK: usize = 2;
 
@@ -25,10 +27,10 @@ pub(crate) fn with_the_head() {
     std::thread::scope(|scope| {
         let held = cluster.database.hold(HEAD);
         let logging_out = scope.spawn(|| other.log_out(STUCK, first));
-        cluster.database.wait_until(1, &format!("{WAITS} AND query LIKE 'UPDATE log_head%'"));
+        cluster.database.wait_until(1, &format!("{WAITS} AND query LIKE '%UPDATE log_head%'"));
         cluster.nodes[STUCK].pause();
         drop(held);
-        cluster.database.wait_until(1, "state = 'idle in transaction' AND query LIKE 'UPDATE log_head%'");
+        cluster.database.wait_until(1, IDLE);
         goes_on(&mut client, second);
         cluster.nodes[STUCK].go_on();
         let _ = logging_out.join();
