@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, SessionId, UnixMillis};
+use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, Position, SessionId, UnixMillis};
 use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log};
 use tokio::sync::{mpsc, oneshot};
@@ -97,14 +97,28 @@ pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Resu
 /// Whatever the log held before counts as well: the caller may have found ended what another one ended, and says so only
 /// when that is known everywhere.
 async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), Trouble> {
-    let head = apply_here(app, tx, entries).await?;
+    let head = apply_here(app, Stage::Open(tx), entries).await?;
     follow::known_everywhere(app, head).await
 }
 
+/// How far endings have come that are written.
+enum Stage {
+    /// COMMIT is still to be sent.
+    Open(EndingTx),
+    /// Durable: where the log stood before, and up to which number it tells of them.
+    Committed(Position, i64),
+}
+
 /// Commits and applies. The number that everybody has to know then.
-async fn apply_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<i64, Trouble> {
-    let (head, after) = (tx.head().number, tx.taken().clone());
-    tx.commit().await?;
+async fn apply_here(app: &App, written: Stage, entries: &[Entry]) -> Result<i64, Trouble> {
+    let (after, head) = match written {
+        Stage::Committed(after, head) => (after, head),
+        Stage::Open(tx) => {
+            let there = (tx.taken().clone(), tx.head().number);
+            tx.commit().await?;
+            there
+        }
+    };
     follow::apply(app, entries, &after).await?;
     follow::reach(app, head).await?;
     Ok(head)
@@ -176,7 +190,7 @@ async fn end_together(app: &Arc<App>, mut batch: Vec<Wanted>) {
     // Rows of sessions are taken in the order of their ids, everywhere.
     batch.sort_by(|a, b| a.id().cmp(b.id()));
     match write(app, &batch).await {
-        Ok((tx, entries, outcomes)) => answer(app, batch, (tx, entries, outcomes)).await,
+        Ok(written) => answer(app, batch, written).await,
         Err(_) if batch.len() > 1 => {
             for wanted in batch {
                 let alone = vec![wanted];
@@ -190,15 +204,15 @@ async fn end_together(app: &Arc<App>, mut batch: Vec<Wanted>) {
     }
 }
 
-type Written = (EndingTx, Vec<Entry>, Vec<Outcome>);
+type Written = (Stage, Vec<Entry>, Vec<Outcome>);
 
 async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
     if let [alone] = batch
         && let Some((id, ending)) = alone.without_condition()
+        && let Some(done) = endings::end_alone(&app.store, id, ending).await?
     {
-        let (tx, entry) = endings::end_alone(&app.store, id, ending).await?;
-        let outcome = if entry.is_some() { Outcome::Ended } else { Outcome::WasOver };
-        return Ok((tx, entry.into_iter().collect(), vec![outcome]));
+        let outcome = if done.entry.is_some() { Outcome::Ended } else { Outcome::WasOver };
+        return Ok((Stage::Committed(done.after, done.head), done.entry.into_iter().collect(), vec![outcome]));
     }
     let mut tx = app.store.begin_ending().await?;
     let mut now: Vec<(&SessionId, &Ending)> = batch.iter().filter_map(Wanted::without_condition).collect();
@@ -221,7 +235,7 @@ async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
     }
     // Before COMMIT is sent, so that each can still run again alone.
     tx.write_entries().await?;
-    Ok((tx, all, outcomes))
+    Ok((Stage::Open(tx), all, outcomes))
 }
 
 fn session_of(entry: &Entry) -> Option<SessionId> {
@@ -231,8 +245,8 @@ fn session_of(entry: &Entry) -> Option<SessionId> {
     }
 }
 
-async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (tx, entries, outcomes): Written) {
-    let head = match apply_here(app, tx, &entries).await {
+async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (written, entries, outcomes): Written) {
+    let head = match apply_here(app, written, &entries).await {
         Ok(head) => head,
         Err(trouble) => return unconfirmed(batch, &trouble),
     };

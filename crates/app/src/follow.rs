@@ -1,7 +1,6 @@
 //! Keeping this process's lists and keys equal to the log.
 
 use std::collections::HashSet;
-use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
@@ -206,33 +205,40 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
         return Ok(());
     }
     let deadline = app.clock.elapsed() + CONFIRMATION;
-    let mut is_told = false;
+    let (mut is_reported, mut looked_in_vain) = (false, false);
     loop {
-        let mut heard = pin!(app.membership.heard.notified());
-        // From here on no word is lost.
-        heard.as_mut().enable();
-        match is_known(app, number).await {
-            Ok(true) => return Ok(()),
-            Err(trouble) if !is_told => {
-                is_told = true;
-                tracing::warn!(%trouble, number, "waiting for other nodes");
+        let missing = match missing(app, number).await {
+            Ok(missing) if missing.is_empty() => return Ok(()),
+            Ok(missing) => missing,
+            Err(trouble) => {
+                if !is_reported {
+                    is_reported = true;
+                    tracing::warn!(%trouble, number, "waiting for other nodes");
+                }
+                Vec::new()
             }
-            Ok(false) | Err(_) => {}
-        }
+        };
         if app.clock.elapsed() >= deadline {
             return Err(Trouble::Unconfirmed(number));
         }
-        // Too soon or too late does no harm: the leases are read again.
-        let _ = tokio::time::timeout(LOOK, heard).await;
+        // Words only say when to look: what counts are the leases, which are read again.
+        if !app.membership.have_told(&missing, number) {
+            let _ = tokio::time::timeout(LOOK, app.membership.all_have_told(&missing, number)).await;
+        } else if std::mem::replace(&mut looked_in_vain, true) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
-async fn is_known(app: &App, number: i64) -> Result<bool, Trouble> {
-    if app.store.is_sqlite() {
-        // One server at a time: the one that holds the file's lock, which this command does not.
-        return Ok(leases::all(&mut app.store.reader()).await?.iter().any(|lease| lease.applied >= number));
+/// Who may say yes and has not applied entry `number`.
+async fn missing(app: &App, number: i64) -> Result<Vec<String>, Trouble> {
+    if !app.store.is_sqlite() {
+        return lease::waited_for(app, number).await;
     }
-    Ok(!lease::is_waited_for(app, number).await?)
+    // One server at a time: the one that holds the file's lock, which this command does not.
+    let leases = leases::all(&mut app.store.reader()).await?;
+    let is_known = leases.iter().any(|lease| lease.applied >= number);
+    Ok(if is_known { Vec::new() } else { vec!["the server".to_owned()] })
 }
 
 async fn read_on(app: &App, applied: &mut Applied) -> Result<(), Trouble> {

@@ -46,10 +46,12 @@ pub(crate) struct Membership {
     asked: AtomicU64,
     /// The turn at which each lease stands, and since when this process has seen it there.
     watched: Mutex<HashMap<String, (i64, Duration)>>,
+    /// How far nodes have said that they are. Only good for knowing when to look.
+    told: Mutex<HashMap<String, i64>>,
     /// Where this node listens and which version it is, for people.
     about: String,
-    /// Somebody says that the log has grown or was applied.
-    pub(crate) heard: Notify,
+    /// Somebody says that it has applied the log.
+    heard: Notify,
     /// The same for whoever follows: not lost if it comes while it is at work.
     pub(crate) grown: Notify,
     /// The lease was lost: no need to wait for the next beat.
@@ -77,6 +79,7 @@ impl Membership {
             looking: tokio::sync::Mutex::default(),
             asked: AtomicU64::new(0),
             watched: Mutex::default(),
+            told: Mutex::default(),
             about,
             heard: Notify::new(),
             grown: Notify::new(),
@@ -87,6 +90,34 @@ impl Membership {
     /// The name under which others wait for this node; none while it holds no lease.
     pub(crate) fn name(&self) -> Option<String> {
         lock(&self.name).clone()
+    }
+
+    /// A node says that it has applied the log up to entry `number`.
+    pub(crate) fn hear(&self, node: String, number: i64) {
+        let mut told = lock(&self.told);
+        let known = told.entry(node).or_insert(number);
+        *known = number.max(*known);
+        drop(told);
+        self.heard.notify_waiters();
+    }
+
+    /// Whether each of these has said so of entry `number`.
+    pub(crate) fn have_told(&self, nodes: &[String], number: i64) -> bool {
+        let told = lock(&self.told);
+        nodes.iter().all(|node| told.get(node).is_some_and(|known| *known >= number))
+    }
+
+    /// Returns when each of these has.
+    pub(crate) async fn all_have_told(&self, nodes: &[String], number: i64) {
+        loop {
+            let mut heard = pin!(self.heard.notified());
+            // From here on no word is lost.
+            heard.as_mut().enable();
+            if self.have_told(nodes, number) {
+                return;
+            }
+            heard.await;
+        }
     }
 
     /// This node is not current any more, whatever its lease says.
@@ -272,10 +303,10 @@ pub async fn give_back(app: &App) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Whether somebody else may say yes who has not applied entry `number`. Removes leases that were seen to stand still.
-pub(crate) async fn is_waited_for(app: &App, number: i64) -> Result<bool, Trouble> {
+/// Who else may say yes and has not applied entry `number`. Removes leases that were seen to stand still.
+pub(crate) async fn waited_for(app: &App, number: i64) -> Result<Vec<String>, Trouble> {
     let own = app.membership.name();
-    let mut waited_for = false;
+    let mut waited_for = Vec::new();
     for (lease, is_still) in looked_at(app).await?.iter() {
         // This process has applied it already: whoever waits has made sure of that.
         if lease.applied >= number || Some(&lease.node) == own.as_ref() {
@@ -284,7 +315,7 @@ pub(crate) async fn is_waited_for(app: &App, number: i64) -> Result<bool, Troubl
         if *is_still {
             remove(app, lease).await?;
         }
-        waited_for = true;
+        waited_for.push(lease.node.clone());
     }
     Ok(waited_for)
 }
@@ -334,6 +365,7 @@ async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
     let now = app.clock.elapsed();
     let mut watched = lock(&app.membership.watched);
     watched.retain(|node, _| found.iter().any(|lease| lease.node == *node));
+    lock(&app.membership.told).retain(|node, _| watched.contains_key(node));
     let looked = |lease: leases::Lease| {
         let seen = watched.entry(lease.node.clone()).or_insert((lease.turn, now));
         if seen.0 != lease.turn {

@@ -175,12 +175,9 @@ async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 fn pass_on(app: &App, word: Word) {
     match word {
         Word::Grown(number) if number <= app.follower.number() => {}
-        Word::Grown(_) => app.membership.grown.notify_one(),
-        Word::Applied => app.membership.heard.notify_waiters(),
-        Word::Any => {
-            app.membership.grown.notify_one();
-            app.membership.heard.notify_waiters();
-        }
+        Word::Applied(node, number) => app.membership.hear(node, number),
+        // Whoever waits for others looks by himself after a moment, whether or not some word of theirs was lost.
+        Word::Grown(_) | Word::Any => app.membership.grown.notify_one(),
     }
 }
 

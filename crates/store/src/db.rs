@@ -39,14 +39,6 @@ impl Db {
         }
     }
 
-    /// A transaction that may write and holds the log's head row, in one round trip; `None` on SQLite.
-    pub(crate) async fn begin_ending(&self) -> Result<Option<Open>> {
-        match self {
-            Self::Sqlite(_) => Ok(None),
-            Self::Postgres(pools) => Ok(Some(begin_on(pools.link(Lane::Requests), postgres::BEGIN_ENDING).await?)),
-        }
-    }
-
     /// A transaction that reads, all of it from one state.
     pub(crate) async fn begin_reading(&self, lane: Lane) -> Result<Open> {
         match self {
@@ -73,6 +65,25 @@ impl Db {
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }
+    }
+
+    /// Runs one statement that is a transaction of its own, as durable as the statement sees to (PostgreSQL). `None`: it was
+    /// refused and changed nothing, or this is SQLite; what it was for is to be done in a transaction, which says more.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`] if it may or may not have happened.
+    pub(crate) async fn rows_committed(&self, statement: Statement, binds: Vec<Bind>) -> Result<Option<Vec<Row>>> {
+        let Self::Postgres(pools) = self else { return Ok(None) };
+        let mut link = pools.link(Lane::Requests);
+        let pool = link.pool.clone();
+        let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
+        let run = async {
+            match query.fetch_all(&pool).await {
+                Ok(rows) => Ok(Some(rows.into_iter().map(Row::Postgres).collect())),
+                Err(error) => StoreError::refused_or_unknown(&error).map(|()| None),
+            }
+        };
+        link.during_commit(run).await
     }
 
     /// Runs one statement whose loss in a crash does no harm, in a transaction of its own; how many rows it touched. On
@@ -129,7 +140,10 @@ impl Open {
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await.map_err(|error| StoreError::at_commit(&error)),
-            Self::Postgres(transaction, mut link) => link.during_commit(transaction.commit()).await,
+            Self::Postgres(transaction, mut link) => {
+                let commit = async { transaction.commit().await.map_err(|error| StoreError::at_commit(&error)) };
+                link.during_commit(commit).await
+            }
         }
     }
 }

@@ -11,9 +11,9 @@ use cerrojo_domain::KeyId;
 use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListIndex, ListName, Position, SessionId, UnixMillis, UserId};
 
 use crate::bind::{Bind, binds};
-use crate::db;
 use crate::db::sealed::Run as _;
 use crate::errors::{Result, StoreError};
+use crate::postgres::waiting_commit;
 use crate::row::Row;
 use crate::statement::{Statement, statements};
 use crate::tx::EndingTx;
@@ -51,16 +51,18 @@ static END_EACH_TEXT: LazyLock<String> = LazyLock::new(|| {
 statements! {
     END_EACH(160) = END_EACH_TEXT.as_str();
     END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx");
-    // With its entry: the head row is held since an earlier statement (PostgreSQL).
+    // A transaction of its own (PostgreSQL). The head row is locked before any row of a session is: what was read of that one
+    // before the wait is looked at again when it is locked. A commit that waits for nothing is overruled as elsewhere.
     END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, ''"),
         postgres = concat!(
-        "WITH ended AS (", end!(" AND id = $5 RETURNING id, list, idx"), "), \
-         moved AS (UPDATE log_head SET number = number + 1, mark = $6 FROM ended WHERE one = 1 \
-         RETURNING number, pg_notify('cerrojo.' || current_schema(), CAST(number AS TEXT))), \
+        "WITH head AS (SELECT number, mark, ", waiting_commit!(), " FROM log_head WHERE one = 1 FOR UPDATE), \
+         ended AS (UPDATE sessions SET ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4 FROM head \
+         WHERE ended_at IS NULL AND id = $5 RETURNING id, list, idx), \
+         moved AS (UPDATE log_head SET number = log_head.number + 1, mark = $6 FROM ended WHERE one = 1 \
+         RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT))), \
          written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
          SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved) \
-         SELECT ended.id, ended.list, ended.idx, moved.number, \
-         (SELECT mark FROM log_head WHERE one = 1) FROM ended, moved");
+         SELECT ended.id, ended.list, ended.idx, head.number, head.mark FROM ended, moved, head");
     END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx");
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
     END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
@@ -98,26 +100,37 @@ pub async fn end(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result
     Ok(ended.into_iter().map(|place| tx.append(fact(place), ending.at)).collect())
 }
 
-/// Begins a transaction that ends this session if it is live, and its entry. On PostgreSQL in two round trips instead of
-/// four: a logout that comes alone waits for nothing else.
-pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> Result<(EndingTx, Option<Entry>)> {
-    let Some(mut tx) = store.begin_at_head().await? else {
-        let mut tx = store.begin_ending().await?;
-        let entry = end(&mut tx, Which::One(session), ending).await?.pop();
-        return Ok((tx, entry));
-    };
-    let mark = log::mark(tx.random());
+/// A session that was ended in a transaction of its own, or was over already.
+pub struct Alone {
+    /// Its entry; none if nothing was live.
+    pub entry: Option<Entry>,
+    /// Where the log stood before the entry.
+    pub after: Position,
+    /// The number up to which the log tells of the ending, whoever made it.
+    pub head: i64,
+}
+
+/// Ends this session if it is live, durably, in one round trip instead of four: a logout that comes alone waits for nothing
+/// else. `None`: nothing was done, it has to go the way of all others (always on SQLite).
+///
+/// # Errors
+/// [`StoreError::OutcomeUnknown`] if it may or may not have happened.
+pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> Result<Option<Alone>> {
+    if store.is_sqlite() {
+        return Ok(None);
+    }
+    let mark = log::mark(&*store.random);
     let mut binds = told(ending);
     binds.extend(binds![session, mark.as_str()]);
-    let Some(row) = db::row(&mut tx, END_ALONE, binds).await.map_err(log::not_written)? else {
-        let head = log::head(&mut tx).await?;
-        return Ok((EndingTx::holding(tx, (head.clone(), head)), None));
+    let Some(rows) = store.db.rows_committed(END_ALONE, binds).await? else { return Ok(None) };
+    let Some(row) = rows.first() else {
+        let after = log::head(&mut store.reader()).await?;
+        return Ok(Some(Alone { entry: None, head: after.number, after }));
     };
-    let head = Position { number: row.int(3)?, mark };
-    let entry = Entry { position: head.clone(), fact: fact(place(&row)?) };
-    // As the statement found it: what it writes itself it does not see.
-    let before = Position { number: head.number - 1, mark: row.text(4)? };
-    Ok((EndingTx::holding(tx, (before, head)), Some(entry)))
+    let after = Position { number: row.int(3)?, mark: row.text(4)? };
+    let head = after.number.saturating_add(1);
+    let entry = Entry { position: Position { number: head, mark }, fact: fact(place(row)?) };
+    Ok(Some(Alone { entry: Some(entry), after, head }))
 }
 
 /// Ends each of these that is live, many by one statement, and appends one entry each. Given in ascending order of ids,

@@ -59,6 +59,25 @@ impl StoreError {
         }
     }
 
+    /// What an error of a statement means that is a transaction of its own: `Ok` if PostgreSQL refused it and nothing was
+    /// changed. Whoever was shut down or broke off (classes 08, 57, 58, XX) may have committed before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if it was not sent, [`StoreError::OutcomeUnknown`] otherwise.
+    pub(crate) fn refused_or_unknown(error: &sqlx::Error) -> Result<()> {
+        match error {
+            sqlx::Error::Database(cause)
+                if cause
+                    .code()
+                    .is_some_and(|code| !["08", "57", "58", "XX"].contains(&code.get(..2).unwrap_or("XX"))) =>
+            {
+                Ok(())
+            }
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Err(Self::before_commit(error)),
+            _ => Err(Self::OutcomeUnknown(error.to_string())),
+        }
+    }
+
     /// A stored value that this program cannot have written.
     pub(crate) fn odd(what: &str) -> Self {
         Self::Broken(format!("{what} holds a value that does not belong there"))

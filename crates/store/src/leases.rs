@@ -49,7 +49,7 @@ statements! {
         postgres = concat!(
         "WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)) \
          UPDATE leases SET ", applied!("$2"), " FROM lazily WHERE node = $1 \
-         AND $2 <= (SELECT number FROM log_head) RETURNING pg_notify('cerrojo.' || current_schema(), 'applied')");
+         AND $2 <= (SELECT number FROM log_head) RETURNING pg_notify('cerrojo.' || current_schema(), 'applied ' || node || ' ' || applied)");
     GIVE_BACK(1) = "DELETE FROM leases WHERE node = $1";
     REMOVE(2) = "DELETE FROM leases WHERE node = $1 AND turn = $2";
     EVERY_ROW(0) = "SELECT node, turn, applied, about FROM leases ORDER BY node";

@@ -13,23 +13,23 @@ use crate::db::Db;
 use crate::errors::{Result, StoreError};
 use crate::row;
 
-macro_rules! begin_writing {
-    () => {
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-         SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
-         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    };
-}
-
 /// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
 /// endings, and one that does not wait for a synchronous standby would let a cut-off primary go on: where that is the
 /// setting it is overruled for the transaction. Any other setting of the operator's stays (`remote_apply` waits for more).
 /// A transaction whose node says nothing more, because it stands still or is cut off, is rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
 /// trip.
-pub(crate) const BEGIN_WRITING: &str = begin_writing!();
+pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
-/// The same, and the log's head row is held. What comes next sees what was committed by whoever held it before.
-pub(crate) const BEGIN_ENDING: &str = concat!(begin_writing!(), "; UPDATE log_head SET number = number WHERE one = 1");
+/// The setting that [`BEGIN_WRITING`] makes, for a statement that is a transaction of its own.
+macro_rules! waiting_commit {
+    () => {
+        "set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') \
+         THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+    };
+}
+pub(crate) use waiting_commit;
 
 /// All reads see the state of the first one.
 pub(crate) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -97,10 +97,10 @@ impl Link {
     }
 
     /// The same for a COMMIT that may have been sent.
-    pub(crate) async fn during_commit(&mut self, commit: impl Future<Output = sqlx::Result<()>>) -> Result<()> {
+    pub(crate) async fn during_commit<T>(&mut self, commit: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
-            done = commit => done.map_err(|error| StoreError::at_commit(&error)),
+            done = commit => done,
             _ = self.cut.wait_for(|cut| *cut) => Err(StoreError::OutcomeUnknown(given_up().to_string())),
         }
     }
@@ -243,23 +243,23 @@ pub async fn waits_for_a_standby(store: &Store) -> Result<bool> {
 }
 
 /// What other nodes tell. Only a hint: whoever gets it looks for himself, and whoever gets none looks all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
     /// The log has grown up to this entry.
     Grown(i64),
-    /// A node has applied entries that it had not before.
-    Applied,
+    /// This node has applied the log up to this entry.
+    Applied(String, i64),
     /// One of them, or several: some may have been lost.
     Any,
 }
 
 impl Word {
     fn read(payload: &str) -> Self {
-        match payload {
-            "applied" => Self::Applied,
-            // Of an earlier version.
-            other => other.parse().map_or(Self::Any, Self::Grown),
-        }
+        let applied = || {
+            let (node, number) = payload.strip_prefix("applied ")?.split_once(' ')?;
+            Some(Self::Applied(node.to_owned(), number.parse().ok()?))
+        };
+        payload.parse().ok().map(Self::Grown).or_else(applied).unwrap_or(Self::Any)
     }
 }
 
@@ -315,8 +315,10 @@ mod tests {
     #[test]
     fn words_that_are_not_known_may_mean_anything() {
         assert_eq!(Word::read("17"), Word::Grown(17));
-        assert_eq!(Word::read("applied"), Word::Applied);
-        assert_eq!(Word::read(""), Word::Any);
+        assert_eq!(Word::read("applied n1 18"), Word::Applied("n1".to_owned(), 18));
+        for other in ["", "applied", "applied n1", "applied n1 x", "applied n1 18 19"] {
+            assert_eq!(Word::read(other), Word::Any, "{other}");
+        }
     }
 
     #[test]

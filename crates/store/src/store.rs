@@ -15,7 +15,7 @@ use crate::{migrate, postgres, sqlite};
 #[derive(Clone)]
 pub struct Store {
     pub(crate) db: Db,
-    random: Arc<dyn Random>,
+    pub(crate) random: Arc<dyn Random>,
     witness: WitnessBox,
 }
 
@@ -89,12 +89,6 @@ impl Store {
     /// others.
     pub async fn begin_ending_control(&self) -> Result<EndingTx> {
         EndingTx::take(self.begin_control().await?).await
-    }
-
-    /// The same in one round trip, without learning where the log stands; `None` on SQLite.
-    pub(crate) async fn begin_at_head(&self) -> Result<Option<Tx>> {
-        let open = self.db.begin_ending().await?;
-        Ok(open.map(|open| Tx::new(open, Arc::clone(&self.random)).counted(&self.witness)))
     }
 
     /// Reads each by itself, from the pool.

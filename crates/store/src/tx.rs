@@ -114,11 +114,6 @@ impl EndingTx {
         Ok(Self { tx, taken: head.clone(), head, unwritten: Vec::new() })
     }
 
-    /// Of a transaction that holds the head row already: where it stood and where it stands. Nothing more is to be written.
-    pub(crate) fn holding(tx: Tx, (taken, head): (Position, Position)) -> Self {
-        Self { tx, taken, head, unwritten: Vec::new() }
-    }
-
     /// The log's last position, counting what this transaction has appended.
     #[must_use]
     pub fn head(&self) -> &Position {

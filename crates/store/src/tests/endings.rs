@@ -7,7 +7,9 @@ use cerrojo_domain::{
 };
 
 use super::{add_list, add_sessions, add_user, logout, session, sid};
+use crate::db::Db;
 use crate::endings::Which;
+use crate::postgres::Lane;
 use crate::sessions::NewSession;
 use crate::testing::on_both_engines;
 use crate::{Store, endings, lists, log, sessions, users};
@@ -43,10 +45,12 @@ async fn a_session_that_ends_alone_leaves_what_any_other_leaves() {
     on_both_engines(async |store| {
         three_sessions(&store).await;
         let before = end(&store, Which::One(&sid("b")), 4_000).await;
-        let (tx, entry) = endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap();
-        let entry = entry.unwrap();
-        assert_eq!(tx.head(), &entry.position);
-        tx.commit().await.unwrap();
+        let Some(done) = endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap() else {
+            assert!(store.is_sqlite() && sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
+            return;
+        };
+        let entry = done.entry.unwrap();
+        assert_eq!((&done.after, done.head), (&before[0].position, entry.position.number));
         let list = ListName::from_text("main");
         assert_eq!(entry.fact, Fact::SessionEnded { session: sid("a"), list, index: ListIndex(1) });
         assert_eq!(
@@ -56,11 +60,74 @@ async fn a_session_that_ends_alone_leaves_what_any_other_leaves() {
         assert_eq!(log::head(&mut store.reader()).await.unwrap(), entry.position);
         let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
         assert_eq!((kept.at, kept.reason.as_str(), kept.by.as_str()), (UnixMillis(5_000), "logout", "user:1"));
-        let (tx, again) = endings::end_alone(&store, &sid("a"), &logout(6_000)).await.unwrap();
-        assert_eq!((again, tx.head()), (None, &entry.position));
-        tx.commit().await.unwrap();
+        let again = endings::end_alone(&store, &sid("a"), &logout(6_000)).await.unwrap().unwrap();
+        assert_eq!((again.entry, again.head), (None, entry.position.number));
         assert_eq!(log::head(&mut store.reader()).await.unwrap(), entry.position);
         assert!(sessions::is_live(&mut store.reader(), &sid("c")).await.unwrap());
+    })
+    .await;
+}
+
+/// Returns when two wait for the log's head row, of which somebody else holds it: the first in line has the place in the
+/// line, the second waits for it.
+async fn two_wait_for_the_head(store: &Store) {
+    let Db::Postgres(pools) = &store.db else { unreachable!() };
+    let asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'tuple' AND relation = CAST('log_head' AS regclass)";
+    for _ in 0..100_000 {
+        let waiting: i64 = sqlx::query_scalar(asked).fetch_one(&pools.link(Lane::Control).pool).await.unwrap();
+        if waiting == 2 {
+            return;
+        }
+    }
+    panic!("nobody waits");
+}
+
+/// Those that end alone wait for whoever holds the log's head, and find what that one did.
+#[tokio::test]
+async fn what_ends_alone_comes_after_whoever_holds_the_head() {
+    on_both_engines(async |store| {
+        if store.is_sqlite() {
+            return;
+        }
+        three_sessions(&store).await;
+        let mut tx = store.begin_ending().await.unwrap();
+        let before = endings::end(&mut tx, Which::One(&sid("a")), &logout(4_000)).await.unwrap();
+        let alone = |name: &'static str| {
+            let store = store.clone();
+            tokio::spawn(async move { endings::end_alone(&store, &sid(name), &logout(5_000)).await.unwrap().unwrap() })
+        };
+        let (same, other) = (alone("a"), alone("b"));
+        two_wait_for_the_head(&store).await;
+        tx.commit().await.unwrap();
+        let (same, other) = (same.await.unwrap(), other.await.unwrap());
+        assert!(same.entry.is_none() && same.head >= before[0].position.number);
+        assert_eq!(other.after, before[0].position);
+        assert_eq!(numbers(&log::after(&mut store.reader(), 0, 10).await.unwrap()), [1, 2]);
+        let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
+        assert_eq!(kept.at, UnixMillis(4_000));
+    })
+    .await;
+}
+
+/// Whatever the server's default is: a logout that is answered is on the disk.
+#[tokio::test]
+async fn what_ends_alone_waits_for_the_disk() {
+    on_both_engines(async |store| {
+        let Db::Postgres(pools) = &store.db else { return };
+        three_sessions(&store).await;
+        let alone = endings::ALL.iter().find(|statement| statement.name == "END_ALONE").unwrap();
+        for (session, default, counts) in
+            [("a", "off", "on"), ("b", "local", "on"), ("c", "remote_apply", "remote_apply")]
+        {
+            let mut tx = pools.link(Lane::Control).pool.begin().await.unwrap();
+            let set = sqlx::query("SELECT set_config('synchronous_commit', $1, true)").bind(default);
+            set.execute(&mut *tx).await.unwrap();
+            let query = sqlx::query((alone.postgres)()).bind(5_000_i64).bind("logout").bind("user:1");
+            let ended = query.bind(None::<String>).bind(session).bind("mark").fetch_all(&mut *tx).await.unwrap();
+            assert_eq!(ended.len(), 1);
+            let set: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *tx).await.unwrap();
+            assert_eq!(set, counts);
+        }
     })
     .await;
 }
