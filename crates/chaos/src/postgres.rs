@@ -73,6 +73,24 @@ impl Postgres {
         std::fs::write(&file, format!("{all}\n{settings}\n")).expect("the settings can be written");
     }
 
+    /// Takes connections only by TLS from its next start on, as whoever the certificate names.
+    ///
+    /// # Panics
+    /// If that cannot be set.
+    pub fn require_tls(&self, certificate: &Path, key: &Path) {
+        let files = self.folder.join("cluster");
+        for (from, name, mode) in [(certificate, "server.crt", "0644"), (key, "server.key", "0600")] {
+            let to = files.join(name);
+            world::run("cp", [from, &to]);
+            world::run("chmod", [Path::new(mode), &to]);
+            if rustix::process::geteuid().is_root() {
+                world::run("chown", [Path::new("postgres"), &to]);
+            }
+        }
+        std::fs::write(files.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").expect("who may connect");
+        self.set("ssl = on");
+    }
+
     /// For the server's process from its next start on.
     pub fn set_environment(&mut self, variables: &[(&str, &str)]) {
         self.environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
