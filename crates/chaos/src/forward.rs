@@ -8,6 +8,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// How a statement begins that asks for notifications.
+const LISTEN: &[u8] = b"LISTEN \"";
+
 /// Where connections lead.
 #[derive(Clone, Copy, Debug)]
 struct Way {
@@ -16,6 +19,8 @@ struct Way {
     turn: u32,
     /// Nothing passes, in neither direction; nothing is lost.
     is_held: bool,
+    /// Whoever wants to hear notifications loses the connection, as behind a pooler that does not keep it.
+    is_deaf: bool,
 }
 
 /// Forwards connections for as long as it is kept.
@@ -29,7 +34,7 @@ impl Forwarder {
     /// If it cannot be listened on.
     #[must_use]
     pub fn start(address: SocketAddr, target: SocketAddr) -> Self {
-        let (sender, mut way) = watch::channel(Way { target, turn: 0, is_held: false });
+        let (sender, mut way) = watch::channel(Way { target, turn: 0, is_held: false, is_deaf: false });
         let listener = std::net::TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         listener.set_nonblocking(true).expect("a listener that does not block");
         std::thread::spawn(move || {
@@ -46,6 +51,11 @@ impl Forwarder {
     /// From now on there; whoever is connected loses the connection.
     pub fn point_to(&self, target: SocketAddr) {
         self.0.send_modify(|way| (way.target, way.turn) = (target, way.turn.wrapping_add(1)));
+    }
+
+    /// From now on nobody hears notifications; whoever is connected loses the connection.
+    pub fn keep_words_back(&self) {
+        self.0.send_modify(|way| (way.is_deaf, way.turn) = (true, way.turn.wrapping_add(1)));
     }
 
     /// Nothing passes until it is let go again.
@@ -91,7 +101,9 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::R
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let Ok(read) = from.read(&mut bytes).await else { return };
-        if passes(&mut way).await.is_err() || read == 0 || to.write_all(&bytes[..read]).await.is_err() {
+        let Ok(Way { is_deaf, .. }) = passes(&mut way).await else { return };
+        let wants_words = is_deaf && bytes[..read].windows(LISTEN.len()).any(|window| window == LISTEN);
+        if wants_words || read == 0 || to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
     }

@@ -1,10 +1,14 @@
 //! Nodes and the database break while many clients are at work, and come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cerrojo_chaos::client::{Came, Client};
 use cerrojo_chaos::faults::{Disturbance, Fault, strike};
+use cerrojo_chaos::history;
 use cerrojo_chaos::load::Load;
-use cerrojo_chaos::node::Cut;
+use cerrojo_chaos::node::{Cut, Node};
+use cerrojo_chaos::record::Record;
 use cerrojo_chaos::verdict::{Limits, Verdict};
 
 use crate::{cluster, load};
@@ -35,6 +39,30 @@ pub(crate) fn database() {
         Fault::CutDatabase,
         Fault::DiskError,
     ]);
+}
+
+/// No word of one node reaches another: looking now and then carries the guarantee alone.
+pub(crate) fn words() {
+    let mut cluster = cluster(&[]);
+    for (node, forwarder) in cluster.nodes.iter_mut().zip(&cluster.forwarders) {
+        node.stop();
+        forwarder.keep_words_back();
+        node.launch();
+    }
+    cluster.nodes.iter_mut().for_each(Node::wait_until_ready);
+    let record = Arc::new(Record::default());
+    let mut client = Client::new(&record, &cluster.addresses(), "somebody").patient();
+    assert!(client.register(0), "an account cannot be made");
+    for turn in 0..30 {
+        let session = client.sign_in(turn % 3).expect("somebody signs in");
+        let came = client.log_out((turn + 1) % 3, &session);
+        assert_eq!(came, Came::Done);
+        client.check_everywhere(0, &session);
+    }
+    let listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    assert_eq!(cluster.database.query(listening), "0", "somebody heard");
+    let faults = history::judge(&record.events());
+    assert!(faults.iter().all(|fault| matches!(fault, history::Fault::TooFewAnswers { .. })), "{faults:?}");
 }
 
 fn one_after_the_other(faults: &[Fault]) {

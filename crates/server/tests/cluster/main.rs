@@ -31,6 +31,7 @@ type Test = (&'static str, fn());
 const TESTS: &[Test] = &[
     ("nodes_that_break_do_no_harm", broken::nodes),
     ("a_database_that_breaks_does_no_harm", broken::database),
+    ("where_no_word_gets_through_looking_carries_it", broken::words),
     ("a_node_that_stands_still_with_the_head_stops_nobody", stuck::with_the_head),
     ("a_node_that_is_cut_off_with_its_lease_stops_nobody", stuck::with_its_lease),
     ("a_database_put_back_ends_every_session", gone_back::put_back),
