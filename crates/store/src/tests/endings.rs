@@ -11,8 +11,8 @@ use crate::db::Db;
 use crate::endings::Which;
 use crate::postgres::Lane;
 use crate::sessions::NewSession;
-use crate::testing::on_both_engines;
-use crate::{Store, endings, lists, log, sessions, users};
+use crate::testing::{Fresh, on_both_engines};
+use crate::{OpenOptions, Store, endings, lists, log, sessions, users};
 
 /// The sessions that entries end, in order.
 fn ended(entries: &[Entry]) -> Vec<&str> {
@@ -107,6 +107,18 @@ async fn what_ends_alone_comes_after_whoever_holds_the_head() {
         assert_eq!(kept.at, UnixMillis(4_000));
     })
     .await;
+}
+
+/// What is refused by a server's default goes the way of all others, which says what it needs.
+#[tokio::test]
+async fn what_is_refused_alone_has_changed_nothing() {
+    let fresh = Fresh::postgres().await;
+    three_sessions(&fresh.store().await).await;
+    let url = format!("{}&options[default_transaction_read_only]=on", fresh.url);
+    let store = Store::open(&url, OpenOptions::default()).await.unwrap();
+    assert!(endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap().is_none());
+    assert!(sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
+    assert_eq!(end(&store, Which::One(&sid("a")), 6_000).await.len(), 1);
 }
 
 /// Whatever the server's default is: a logout that is answered is on the disk.
