@@ -67,6 +67,13 @@ impl Db {
         }
     }
 
+    /// The word of an entry with this mark will be this process's own (PostgreSQL).
+    pub(crate) fn will_write(&self, mark: &str) {
+        if let Self::Postgres(pools) = self {
+            pools.will_write(mark);
+        }
+    }
+
     /// Runs one statement that is a transaction of its own, as durable as the statement sees to (PostgreSQL). `None`: it was
     /// refused and changed nothing, or this is SQLite; what it was for is to be done in a transaction, which says more.
     ///

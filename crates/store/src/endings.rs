@@ -59,7 +59,7 @@ statements! {
          ended AS (UPDATE sessions SET ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4 FROM head \
          WHERE ended_at IS NULL AND id = $5 RETURNING id, list, idx), \
          moved AS (UPDATE log_head SET number = log_head.number + 1, mark = $6 FROM ended WHERE one = 1 \
-         RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT))), \
+         RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT) || ' ' || $6)), \
          written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
          SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved) \
          SELECT ended.id, ended.list, ended.idx, head.number, head.mark FROM ended, moved, head");
@@ -122,6 +122,7 @@ pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> R
     let mark = log::mark(&*store.random);
     let mut binds = told(ending);
     binds.extend(binds![session, mark.as_str()]);
+    store.db.will_write(&mark);
     let Some(rows) = store.db.rows_committed(END_ALONE, binds).await? else { return Ok(None) };
     let Some(row) = rows.first() else {
         let after = log::head(&mut store.reader()).await?;

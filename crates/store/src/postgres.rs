@@ -1,7 +1,8 @@
 //! What only PostgreSQL has: connections over a network, notifications, which server it is.
 
+use std::collections::VecDeque;
 use std::str::FromStr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
@@ -48,6 +49,9 @@ const OLDEST: i64 = 150_000;
 /// it is current.
 const CONTROL: u32 = 4;
 
+/// Own words that are waited for at most.
+const OWN: usize = 64;
+
 /// How long a request waits for a connection, made or free; then it is refused.
 const REQUESTS: Duration = Duration::from_secs(3);
 /// The same for leases and the log. A connection that was asked for while the network was away is given up soon: the
@@ -71,6 +75,8 @@ struct Shared {
     options: PgConnectOptions,
     connections: u32,
     now: RwLock<Lanes>,
+    /// Marks of entries that this process wrote and whose word has not come back to it.
+    own: Mutex<VecDeque<String>>,
 }
 
 struct Lanes {
@@ -111,6 +117,23 @@ fn given_up() -> StoreError {
 }
 
 impl Pools {
+    pub(crate) fn will_write(&self, mark: &str) {
+        let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was never committed has no word that comes back.
+        if own.len() == OWN {
+            own.pop_front();
+        }
+        own.push_back(mark.to_owned());
+    }
+
+    /// Whether a word is of this process's own entry, which it applies without being told.
+    fn is_own(&self, payload: &str) -> bool {
+        let Some((_, mark)) = payload.split_once(' ') else { return false };
+        let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = own.iter().position(|known| known == mark);
+        place.and_then(|place| own.remove(place)).is_some()
+    }
+
     fn lanes(options: &PgConnectOptions, connections: u32) -> Lanes {
         // A test before each use would cost a round trip; a connection that broke says so at its first statement.
         let pool = |most, patience| {
@@ -154,7 +177,7 @@ pub(crate) async fn open(url: &str, connections: u32) -> Result<Pools> {
     let options = with_tls(options, url);
     check_server(&options).await?;
     let lanes = RwLock::new(Pools::lanes(&options, connections.max(1)));
-    Ok(Pools(Arc::new(Shared { options, connections: connections.max(1), now: lanes })))
+    Ok(Pools(Arc::new(Shared { options, connections: connections.max(1), now: lanes, own: Mutex::default() })))
 }
 
 /// By a connection of its own: a pool would try again and again, and not say why it cannot.
@@ -245,7 +268,7 @@ pub async fn waits_for_a_standby(store: &Store) -> Result<bool> {
 /// What other nodes tell. Only a hint: whoever gets it looks for himself, and whoever gets none looks all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// The log has grown up to this entry.
+    /// The log has grown up to this entry; not told of one that this process ended alone.
     Grown(i64),
     /// This node has applied the log up to this entry.
     Applied(String, i64),
@@ -259,7 +282,8 @@ impl Word {
             let (node, number) = payload.strip_prefix("applied ")?.split_once(' ')?;
             Some(Self::Applied(node.to_owned(), number.parse().ok()?))
         };
-        payload.parse().ok().map(Self::Grown).or_else(applied).unwrap_or(Self::Any)
+        let number = payload.split_once(' ').map_or(payload, |(number, _)| number);
+        number.parse().ok().map(Self::Grown).or_else(applied).unwrap_or(Self::Any)
     }
 }
 
@@ -268,6 +292,7 @@ pub struct Listener {
     inner: PgListener,
     /// Given up together with all other connections.
     link: Link,
+    pools: Pools,
 }
 
 /// Begins to listen.
@@ -289,7 +314,7 @@ pub async fn listen(store: &Store) -> Result<Listener> {
         Ok(listener)
     };
     let inner = Box::pin(link.during(listening)).await?;
-    Ok(Listener { inner, link })
+    Ok(Listener { inner, link, pools: pools.clone() })
 }
 
 impl Listener {
@@ -298,8 +323,13 @@ impl Listener {
     /// # Errors
     /// [`StoreError::Unavailable`] if the connection cannot be had back.
     pub async fn heard(&mut self) -> Result<Word> {
-        let heard = Box::pin(self.link.during(self.inner.try_recv())).await?;
-        Ok(heard.map_or(Word::Any, |told| Word::read(told.payload())))
+        loop {
+            let heard = Box::pin(self.link.during(self.inner.try_recv())).await?;
+            let Some(told) = heard else { return Ok(Word::Any) };
+            if !self.pools.is_own(told.payload()) {
+                return Ok(Word::read(told.payload()));
+            }
+        }
     }
 }
 
@@ -315,6 +345,7 @@ mod tests {
     #[test]
     fn words_that_are_not_known_may_mean_anything() {
         assert_eq!(Word::read("17"), Word::Grown(17));
+        assert_eq!(Word::read("17 0123456789abcdef01234567"), Word::Grown(17));
         assert_eq!(Word::read("applied n1 18"), Word::Applied("n1".to_owned(), 18));
         for other in ["", "applied", "applied n1", "applied n1 x", "applied n1 18 19"] {
             assert_eq!(Word::read(other), Word::Any, "{other}");

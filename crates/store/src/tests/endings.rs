@@ -9,7 +9,7 @@ use cerrojo_domain::{
 use super::{add_list, add_sessions, add_user, logout, session, sid};
 use crate::db::Db;
 use crate::endings::Which;
-use crate::postgres::Lane;
+use crate::postgres::{self, Lane, Word};
 use crate::sessions::NewSession;
 use crate::testing::{Fresh, on_both_engines};
 use crate::{OpenOptions, Store, endings, lists, log, sessions, users};
@@ -119,6 +119,20 @@ async fn what_is_refused_alone_has_changed_nothing() {
     assert!(endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap().is_none());
     assert!(sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
     assert_eq!(end(&store, Which::One(&sid("a")), 6_000).await.len(), 1);
+}
+
+/// Word of an entry goes to all others.
+#[tokio::test]
+async fn whoever_ends_alone_is_not_told_of_it() {
+    let fresh = Fresh::postgres().await;
+    let store = fresh.store().await;
+    three_sessions(&store).await;
+    let other = Store::open(&fresh.url, OpenOptions::default()).await.unwrap();
+    let (mut here, mut there) = (postgres::listen(&store).await.unwrap(), postgres::listen(&other).await.unwrap());
+    endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap();
+    endings::end_alone(&other, &sid("b"), &logout(5_000)).await.unwrap();
+    assert_eq!(here.heard().await, Ok(Word::Grown(2)));
+    assert_eq!(there.heard().await, Ok(Word::Grown(1)));
 }
 
 /// Whatever the server's default is: a logout that is answered is on the disk.
