@@ -15,7 +15,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use cerrojo_guard::ConnectedGuard;
 use cerrojo_guard::axum::{Rejection, RequireSession, Session, SessionSocket};
-use fake::{Fake, LIST, until};
+use fake::{Fake, LIMIT, LIST, until};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -125,7 +125,7 @@ async fn who_has_one_is_let_in_as_far_as_the_role_goes() {
 #[tokio::test]
 async fn what_cannot_be_said_is_503_and_what_is_over_stays_401() {
     let fake = Fake::start().await;
-    let guard = fake.guard().await;
+    let guard = fake.tight_guard().await;
     let app = app(&guard);
     fake.world().faults.streams = Some(StatusCode::SERVICE_UNAVAILABLE);
     fake.world().faults.entries = Some(StatusCode::SERVICE_UNAVAILABLE);
@@ -158,7 +158,7 @@ async fn closed(fake: &Fake, guard: &ConnectedGuard, over: impl AsyncFnOnce()) -
     let mut echoes = 0;
     loop {
         let _ = socket.send(Message::text("still there?")).await;
-        match tokio::time::timeout(Duration::from_secs(5), socket.next()).await.unwrap() {
+        match tokio::time::timeout(LIMIT, socket.next()).await.unwrap() {
             Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), echoes),
             Some(Ok(_)) => echoes += 1,
             other => panic!("{other:?}"),
@@ -180,7 +180,8 @@ async fn a_socket_closes_when_its_session_ends() {
 #[tokio::test]
 async fn a_socket_closes_when_nobody_knows() {
     let fake = Fake::start().await;
-    let guard = fake.guard().await;
+    // It must not become stale before the socket is open.
+    let guard = fake.options().max_staleness(Duration::from_secs(10)).connect().await.unwrap();
     let lose = async || {
         fake.world().faults.streams = Some(StatusCode::SERVICE_UNAVAILABLE);
         fake.world().faults.entries = Some(StatusCode::SERVICE_UNAVAILABLE);

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use cerrojo_guard::{ConnectError, Denied, Guard, Over};
-use fake::{Fake, HEARTBEAT, LIST, until};
+use cerrojo_domain::{Clock as _, SystemClock};
+use cerrojo_guard::{ConnectError, Denied, Guard, Options, Over};
+use fake::{BOUND, Fake, HEARTBEAT, LIMIT, LIST, until};
+use futures_util::FutureExt as _;
 use serde_json::json;
-
-const BOUND: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn an_ended_session_is_refused_at_once_and_whoever_watches_is_told() {
@@ -31,12 +31,11 @@ async fn an_ended_session_is_refused_at_once_and_whoever_watches_is_told() {
     let still = guard.watch(&guard.check(&other).await.unwrap());
 
     fake.end(LIST, 7);
-    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
-    assert!(delay < HEARTBEAT, "{delay:?}");
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
     assert_eq!(watched.await.unwrap(), Over::Ended);
-    assert_eq!(told.lock().unwrap().len(), 1);
+    until(|| told.lock().unwrap().len() == 1).await;
     assert!(guard.check(&other).await.is_ok());
-    assert!(tokio::time::timeout(Duration::from_millis(300), still).await.is_err());
+    assert_eq!(still.now_or_never(), None, "the other one goes on");
     assert_eq!(guard.watch(&verified).await, Over::Ended, "it is over already");
 }
 
@@ -44,7 +43,14 @@ async fn an_ended_session_is_refused_at_once_and_whoever_watches_is_told() {
 async fn a_retired_list_and_an_expiry_end_what_is_watched() {
     let fake = Fake::start().await;
     let guard = fake.guard().await;
-    let short = guard.check(&fake.token_for(LIST, 9, Duration::from_secs(1))).await.unwrap();
+    let mut life = Duration::from_secs(1);
+    let short = loop {
+        // A slow machine may find it expired already.
+        life *= 2;
+        if let Ok(verified) = guard.check(&fake.token_for(LIST, 9, life)).await {
+            break verified;
+        }
+    };
     assert_eq!(guard.watch(&short).await, Over::Expired);
     let verified = guard.check(&fake.token(LIST, 7)).await.unwrap();
     let watched = tokio::spawn(guard.watch(&verified));
@@ -103,16 +109,28 @@ async fn endings_of_a_list_are_not_lost_while_it_is_looked_up() {
 #[tokio::test]
 async fn a_server_that_is_gone_makes_everything_unavailable_within_the_bound() {
     let fake = Fake::start().await;
-    let guard = fake.guard().await;
+    let guard = fake.tight_guard().await;
     let [token, ended] = [fake.token(LIST, 7), fake.token(LIST, 0)];
-    let verified = guard.check(&token).await.unwrap();
-    let watched = tokio::spawn(guard.watch(&verified));
+    let mut verified = None;
+    until(|| {
+        verified = guard.check_now(&token).ok();
+        verified.is_some()
+    })
+    .await;
+    let watched = tokio::spawn(guard.watch(&verified.unwrap()));
     fake.world().faults.streams = Some(StatusCode::SERVICE_UNAVAILABLE);
     fake.world().faults.entries = Some(StatusCode::SERVICE_UNAVAILABLE);
     fake.say_goodbye();
-    let lasted = until(|| guard.check_now(&token) == Err(Denied::Unavailable)).await;
-    assert!(lasted <= BOUND + Duration::from_millis(50), "{lasted:?}");
-    assert!(lasted + HEARTBEAT * 2 >= BOUND, "{lasted:?}");
+    let clock = SystemClock::new();
+    until(|| {
+        let begun = clock.elapsed();
+        let checked = guard.check_now(&token);
+        let last_word = fake.world().last_word;
+        assert!(checked.is_err() || begun < last_word + BOUND, "accepted {:?} after it", begun.checked_sub(last_word));
+        // Until the stream has seen it, a heartbeat may still come.
+        fake.world().open_streams == 0 && checked == Err(Denied::Unavailable)
+    })
+    .await;
     assert_eq!(watched.await.unwrap(), Over::Unavailable);
     assert_eq!(guard.check(&ended).await, Err(Denied::Invalid), "over stays over");
     assert!(!guard.is_current() && guard.staleness() >= BOUND);
@@ -120,44 +138,66 @@ async fn a_server_that_is_gone_makes_everything_unavailable_within_the_bound() {
     fake.end(LIST, 7);
     fake.world().faults.streams = None;
     until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
-    assert!(guard.check(&fake.token(LIST, 8)).await.is_ok());
+    until(|| guard.check_now(&fake.token(LIST, 8)).is_ok()).await;
 }
 
 #[tokio::test]
 async fn a_buffer_on_the_way_does_not_make_old_news_fresh() {
     let fake = Fake::start().await;
-    fake.world().faults.delay = Duration::from_millis(2500);
-    fake.world().faults.heartbeat = BOUND;
+    let delay = BOUND + HEARTBEAT;
+    fake.world().faults.delay = delay;
     fake.world().faults.entries = Some(StatusCode::NOT_FOUND);
-    let guard = fake.guard().await;
+    let guard = fake.tight_guard().await;
     let token = fake.token(LIST, 7);
-    for _ in 0..40 {
-        assert_eq!(guard.check(&token).await, Err(Denied::Unavailable));
-        assert!(guard.staleness() >= Duration::from_millis(2400), "{:?}", guard.staleness());
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    fake.world().faults.entries = None;
+    let clock = SystemClock::new();
+    let mut first = None;
+    until(|| {
+        assert_eq!(guard.check_now(&token), Err(Denied::Unavailable));
+        let staleness = guard.staleness();
+        assert!(staleness + Duration::from_millis(10) >= delay, "{staleness:?}");
+        let fresh = clock.elapsed().saturating_sub(staleness);
+        // Several heartbeats were read since.
+        fresh >= *first.get_or_insert(fresh) + HEARTBEAT * 3
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_the_stream_lies_in_a_buffer_polling_tells() {
+    let fake = Fake::start().await;
+    fake.world().faults.delay = Duration::from_hours(1);
+    let guard = fake.tight_guard().await;
+    let token = fake.token(LIST, 7);
     until(|| guard.check_now(&token).is_ok()).await;
     fake.end(LIST, 7);
-    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
-    assert!(delay < Duration::from_millis(2400), "polling tells it before the stream does: {delay:?}");
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(fake.world().polled >= 2);
 }
 
 #[tokio::test]
 async fn without_streams_polling_keeps_the_bound() {
+    let clock = SystemClock::new();
     let fake = Fake::start().await;
     fake.world().faults.streams = Some(StatusCode::TOO_MANY_REQUESTS);
-    let guard = fake.guard().await;
+    let begun = clock.elapsed();
+    let guard = fake.tight_guard().await;
     let token = fake.token(LIST, 7);
-    for _ in 0..60 {
-        assert!(guard.check(&token).await.is_ok());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until(|| fake.world().polled >= 3 && guard.check_now(&token).is_ok()).await;
     fake.end(LIST, 7);
-    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
-    assert!(delay <= BOUND, "{delay:?}");
-    assert!(fake.world().asked_after.len() <= 8, "it leaves the server alone as long as that wishes");
-    assert!((3..=8).contains(&fake.world().polled));
+    let ended = clock.elapsed();
+    until(|| {
+        let begun = clock.elapsed();
+        let checked = guard.check_now(&token);
+        assert!(checked.is_err() || begun < ended + BOUND);
+        checked == Err(Denied::Invalid)
+    })
+    .await;
+    let asked = fake.world().asked_after.len();
+    let polled = fake.world().polled;
+    let lasted = clock.elapsed().saturating_sub(begun);
+    let most = |pause: Duration| 1 + usize::try_from(lasted.as_millis() / pause.as_millis()).unwrap();
+    assert!(asked <= most(Duration::from_secs(1)), "it leaves the server alone as long as that wishes");
+    assert!(polled <= most(Duration::from_millis(900)), "{polled} in {lasted:?}");
 }
 
 #[tokio::test]
@@ -169,8 +209,7 @@ async fn what_was_cut_off_in_the_midst_of_an_event_is_asked_for_again() {
     until(|| guard.check_now(&fake.token(LIST, 6)).is_err()).await;
     fake.world().faults.cut_at = Some(40);
     fake.end(LIST, 7);
-    let delay = until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
-    assert!(delay < BOUND, "{delay:?}");
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
     assert_eq!(fake.world().asked_after, [None, Some("1".to_owned())]);
 }
 
@@ -178,19 +217,20 @@ async fn what_was_cut_off_in_the_midst_of_an_event_is_asked_for_again() {
 async fn a_silent_stream_is_given_up_and_goodbye_is_followed() {
     let fake = Fake::start().await;
     fake.world().faults.silent = true;
+    fake.world().faults.heartbeat = HEARTBEAT;
     let guard = fake.guard().await;
     assert!(fake.world().polled >= 1, "the first snapshot came by polling");
     until(|| fake.world().asked_after.len() >= 2).await;
     fake.world().faults.silent = false;
-    until(|| fake.world().open_streams == 1 && guard.staleness() < HEARTBEAT).await;
+    until(|| fake.world().spoken >= 1).await;
     let asked = fake.world().asked_after.len();
     fake.say_goodbye();
-    until(|| fake.world().asked_after.len() > asked).await;
     let token = fake.token(LIST, 7);
-    for _ in 0..20 {
-        assert!(guard.check(&token).await.is_ok());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(|| {
+        assert!(guard.check_now(&token).is_ok(), "it goes on with what it has");
+        fake.world().asked_after.len() > asked
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -202,7 +242,7 @@ async fn what_cannot_be_right_is_not_applied() {
         fake.world().faults.extra = Some(wrong.into_bytes());
         let guard = fake.guard().await;
         assert!(guard.check(&fake.token(LIST, 7)).await.is_ok());
-        assert!(fake.world().asked_after.len() == 2);
+        until(|| fake.world().asked_after.len() == 2).await;
         assert!(metrics(&guard).contains("cerrojo_guard_faults_total 1\n"));
     }
 }
@@ -213,11 +253,23 @@ fn metrics(guard: &cerrojo_guard::ConnectedGuard) -> String {
     text
 }
 
+/// What is said when the time is up: of that which was last wrong, so that there must have been time for it to go wrong.
+async fn says(options: impl Fn() -> Options, what: &str) {
+    let mut within = Duration::from_millis(700);
+    loop {
+        let said = options().start_within(within).connect().await.unwrap_err().to_string();
+        if said.contains(what) {
+            return;
+        }
+        within *= 2;
+        assert!(within < LIMIT, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_at_the_start_is_said() {
     let fake = Fake::start().await;
-    let error = |options: cerrojo_guard::Options| async { options.connect().await.unwrap_err() };
-    let quick = || fake.options().start_within(Duration::from_millis(700));
+    let error = |options: Options| async { options.connect().await.unwrap_err() };
 
     for issuer in
         ["http://auth.example.org", "https://a.example/", "ftp://a.example", "auth.example.org", "", "https://a:b@c"]
@@ -232,21 +284,21 @@ async fn what_is_wrong_at_the_start_is_said() {
     assert!(matches!(error(missing).await, ConnectError::Roots(_)));
 
     fake.world().faults.metadata_issuer = Some("https://elsewhere.example".to_owned());
-    assert!(matches!(error(quick()).await, ConnectError::Metadata(_)));
+    assert!(matches!(error(fake.options()).await, ConnectError::Metadata(_)));
     fake.world().faults.metadata_issuer = None;
     fake.world().faults.issuer = Some("https://elsewhere.example".to_owned());
-    assert!(error(quick()).await.to_string().contains("another issuer"));
+    says(|| fake.options(), "another issuer").await;
     fake.world().faults.issuer = None;
     fake.world().faults.moved = Some(format!("{}/elsewhere", fake.issuer));
-    assert!(error(quick()).await.to_string().contains("302"), "redirects are not followed");
+    // Redirects are not followed.
+    says(|| fake.options(), "302").await;
     fake.world().faults.moved = None;
     fake.world().faults.authorization = Some("Basic YTpi");
-    assert!(matches!(error(quick()).await, ConnectError::Credentials));
-    assert!(quick().credentials("a", "b").connect().await.is_ok());
+    assert!(matches!(error(fake.options()).await, ConnectError::Credentials));
+    assert!(fake.options().credentials("a", "b").connect().await.is_ok());
     fake.world().faults.authorization = None;
 
-    let nobody = Guard::connect_with("http://127.0.0.1:9").start_within(Duration::from_millis(700));
-    assert!(error(nobody).await.to_string().contains("refused"));
+    says(|| Guard::connect_with("http://127.0.0.1:9"), "refused").await;
 }
 
 #[tokio::test]
@@ -257,36 +309,62 @@ async fn tls_is_trusted_only_as_far_as_its_root() {
     assert!(guard.check(&token).await.is_ok());
     fake.end(LIST, 7);
     until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
-    let stranger = fake.options().start_within(Duration::from_millis(700)).connect().await.unwrap_err();
-    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    says(|| fake.options(), "certificate").await;
     let other_name = fake.issuer.replace("localhost", "127.0.0.1");
-    let other = Guard::connect_with(other_name).ca_file(fake::CA_FILE).start_within(Duration::from_millis(700));
-    assert!(other.connect().await.unwrap_err().to_string().contains("certificate"));
+    says(|| Guard::connect_with(&other_name).ca_file(fake::CA_FILE), "certificate").await;
+}
+
+/// The places of [`LIST`] that were reported, with how long ago they were used.
+fn reported(fake: &Fake) -> Vec<(u64, i64)> {
+    let world = fake.world();
+    let uses = world.activity.iter().filter_map(|told| told["uses"][LIST].as_array()).flatten();
+    let mut uses: Vec<_> = uses.map(|one| (one[0].as_u64().unwrap(), one[1].as_i64().unwrap())).collect();
+    uses.sort_unstable();
+    uses
+}
+
+fn places(uses: &[(u64, i64)]) -> Vec<u64> {
+    uses.iter().map(|(place, _)| *place).collect()
 }
 
 #[tokio::test]
 async fn uses_are_reported_and_those_that_could_not_be_are_kept() {
     let fake = Fake::start().await;
-    fake.world().faults.report = Some(1500);
-    let guard = fake.options().credentials("a", "b").connect().await.unwrap();
+    fake.world().faults.report = Some(300);
     fake.world().faults.activity = Some(StatusCode::SERVICE_UNAVAILABLE);
-    for index in [3, 4] {
-        guard.check(&fake.token(LIST, index)).await.unwrap();
-    }
-    tokio::time::sleep(Duration::from_millis(1300)).await;
-    fake.world().faults.activity = None;
+    let guard = fake.options().credentials("a", "b").connect().await.unwrap();
+    let clock = SystemClock::new();
+    let begun = clock.now();
+    guard.check(&fake.token(LIST, 3)).await.unwrap();
+    let noted = clock.now();
+    guard.check(&fake.token(LIST, 4)).await.unwrap();
+    until(|| fake.world().refused_activity.len() >= 3).await;
     guard.check(&fake.token(LIST, 5)).await.unwrap();
-    until(|| !fake.world().activity.is_empty()).await;
-    let told = fake.world().activity[0].clone();
-    let mut uses = told["uses"][LIST].as_array().unwrap().clone();
-    uses.sort_by_key(|one| one[0].as_u64());
-    assert_eq!(uses.iter().map(|one| one[0].as_u64().unwrap()).collect::<Vec<_>>(), [3, 4, 5]);
-    assert!(uses.iter().all(|one| one[1].as_u64().unwrap() < 4000));
-    assert!(uses[0][1].as_u64().unwrap() >= 1000, "when it was, not when it was told");
+    fake.world().faults.activity = None;
+    until(|| reported(&fake).len() >= 3).await;
+    let uses = reported(&fake);
+    assert_eq!(places(&uses), [3, 4, 5]);
+    assert!(uses.iter().all(|(_, ago)| *ago <= clock.now().0 - begun.0), "{uses:?}");
+    // The report that was taken was written after the one before it was refused.
+    let refused = fake.world().refused_activity.clone();
+    let kept = refused.last().unwrap().0 - noted.0;
+    assert!(uses[0].1 >= kept, "when it was, not when it was told: {uses:?}, kept for {kept} ms");
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_is_told() {
+    let fake = Fake::start().await;
+    fake.world().faults.report = Some(150);
     let stranger = fake.guard().await;
     stranger.check(&fake.token(LIST, 6)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1300)).await;
-    assert_eq!(fake.world().activity.len(), 1, "without credentials nothing is told");
+    let named = fake.options().credentials("a", "b").connect().await.unwrap();
+    // Both would report as often.
+    for place in 10..15 {
+        named.check(&fake.token(LIST, place)).await.unwrap();
+        until(|| places(&reported(&fake)).contains(&u64::from(place))).await;
+    }
+    assert!(!places(&reported(&fake)).contains(&6));
+    assert_eq!(fake.world().nameless_activity, 0);
 }
 
 #[tokio::test]
@@ -297,7 +375,7 @@ async fn the_last_clone_takes_the_follower_with_it() {
     let clone = guard.clone();
     drop(guard);
     assert!(clone.check(&fake.token(LIST, 7)).await.is_ok());
-    assert_eq!(fake.world().open_streams, 1);
+    until(|| fake.world().open_streams == 1).await;
     drop(clone);
     assert_eq!(watched.await, Over::Unavailable);
     until(|| fake.world().open_streams == 0).await;
@@ -345,7 +423,7 @@ async fn metrics_say_what_happened() {
         "cerrojo_guard_checks_total{outcome=\"refused\"} 2\n",
         "cerrojo_guard_checks_total{outcome=\"unavailable\"} 0\n",
         "cerrojo_guard_streams_total 1\n",
-        "cerrojo_guard_max_staleness_seconds 2\n",
+        "cerrojo_guard_max_staleness_seconds 300\n",
         "# TYPE cerrojo_guard_staleness_seconds gauge\n",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use cerrojo_domain::{Clock as _, KeyId, SystemClock};
+use cerrojo_domain::{Clock as _, KeyId, SystemClock, UnixMillis};
 use cerrojo_guard::{
     Algorithm, Claims, ConnectedGuard, Guard, Header, Options, SESSION_TYP, Status, StatusList, attach_signature,
     signing_input, status_list,
@@ -37,7 +37,16 @@ pub(crate) const KID: &str = "kOpQ7dVvA1w2x3y4z5A6Bc";
 const CAPACITY: u32 = 1000;
 /// The root of what [`Fake::start_tls`] shows.
 pub(crate) const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/tls/ca.pem");
+/// How often it says something.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(200);
+/// How often it says that something comes: so seldom that no pause of the machine is taken for a silent stream.
+const HEARTBEAT_TOLD: Duration = Duration::from_secs(20);
+/// The tightest bound there is.
+pub(crate) const BOUND: Duration = Duration::from_secs(2);
+/// One that no pause of the machine reaches.
+const LOOSE: Duration = Duration::from_mins(5);
+/// Longer than anything takes.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// What is wrong with it.
 pub(crate) struct Faults {
@@ -82,7 +91,15 @@ pub(crate) struct World {
     pub(crate) polled: usize,
     pub(crate) looked_up: usize,
     pub(crate) activity: Vec<Value>,
+    /// When reports were refused.
+    pub(crate) refused_activity: Vec<UnixMillis>,
+    /// Reports of whoever had no credentials.
+    pub(crate) nameless_activity: usize,
     pub(crate) open_streams: usize,
+    /// Streams that say something and hear of a goodbye, so far.
+    pub(crate) spoken: usize,
+    /// When it last looked at anything that it said of how current it is, by the clock that guards have.
+    pub(crate) last_word: Duration,
 }
 
 pub(crate) struct Fake {
@@ -137,7 +154,7 @@ impl Fake {
             activity: None,
             look_up_time: Duration::ZERO,
             delay: Duration::ZERO,
-            heartbeat: HEARTBEAT,
+            heartbeat: HEARTBEAT_TOLD,
             cut_at: None,
             extra: None,
             silent: false,
@@ -156,7 +173,11 @@ impl Fake {
             polled: 0,
             looked_up: 0,
             activity: Vec::new(),
+            refused_activity: Vec::new(),
+            nameless_activity: 0,
             open_streams: 0,
+            spoken: 0,
+            last_word: Duration::ZERO,
         };
         let fake = Arc::new(Self {
             issuer,
@@ -179,9 +200,14 @@ impl Fake {
         self.world.lock().unwrap()
     }
 
-    /// A guard of it, with the tightest bound there is.
+    /// A guard of it that does not mind how slow the machine is.
     pub(crate) fn options(&self) -> Options {
-        Guard::connect_with(&self.issuer).max_staleness(Duration::from_secs(2)).start_within(Duration::from_secs(5))
+        Guard::connect_with(&self.issuer).max_staleness(LOOSE).start_within(LIMIT)
+    }
+
+    /// A guard that is to become stale while the test waits.
+    pub(crate) async fn tight_guard(&self) -> ConnectedGuard {
+        self.options().max_staleness(BOUND).connect().await.unwrap()
     }
 
     pub(crate) async fn guard(&self) -> ConnectedGuard {
@@ -348,8 +374,13 @@ fn is_silent(fake: &Fake) -> bool {
     fake.world().faults.silent
 }
 
+/// `elapsed` of what is about to be said to a request.
+fn look(world: &mut World, arrival: Duration) -> u64 {
+    world.last_word = SystemClock::new().elapsed();
+    u64::try_from(world.last_word.saturating_sub(arrival).as_millis()).unwrap()
+}
+
 async fn speak(fake: Arc<Fake>, arrival: Duration, after: Option<usize>, out: Out) {
-    let elapsed = || u64::try_from((SystemClock::new().elapsed().saturating_sub(arrival)).as_millis()).unwrap();
     let (mut grown, mut goodbye) = (fake.grown.subscribe(), fake.goodbye.subscribe());
     if is_silent(&fake) {
         out.closed().await;
@@ -358,17 +389,19 @@ async fn speak(fake: Arc<Fake>, arrival: Duration, after: Option<usize>, out: Ou
     let mut at;
     let (first, delay) = {
         let mut world = fake.world();
+        world.spoken += 1;
         let mut first = vec![event("hello", None, &fake.about(&world))];
         first.extend(world.faults.extra.take().map(Bytes::from));
         at = world.log.len();
         if let Some(after) = after {
             let mut data = gathered(&world.log[after..]);
-            data["elapsed"] = json!(elapsed());
+            data["elapsed"] = json!(look(&mut world, arrival));
             first.push(event("entries", Some(at), &data));
         } else {
             first.extend(world.lists.iter().map(|(name, ended)| event("list", None, &list_json(name, ended))));
+            let elapsed = look(&mut world, arrival);
             let names: Vec<_> = world.lists.keys().collect();
-            let end = json!({ "elapsed": elapsed(), "keys": fake.keys(), "lists": names });
+            let end = json!({ "elapsed": elapsed, "keys": fake.keys(), "lists": names });
             first.push(event("snapshot", Some(at), &end));
         }
         (first, world.faults.delay)
@@ -399,10 +432,10 @@ async fn speak(fake: Arc<Fake>, arrival: Duration, after: Option<usize>, out: Ou
         let (bytes, cut) = {
             let mut world = fake.world();
             if at == world.log.len() {
-                (event("heartbeat", None, &json!({ "elapsed": elapsed() })), None)
+                (event("heartbeat", None, &json!({ "elapsed": look(&mut world, arrival) })), None)
             } else {
                 let mut data = gathered(&world.log[at..]);
-                data["elapsed"] = json!(elapsed());
+                data["elapsed"] = json!(look(&mut world, arrival));
                 at = world.log.len();
                 (event("entries", Some(at), &data), world.faults.cut_at.take())
             }
@@ -439,8 +472,7 @@ async fn entries(
         body["snapshot"] = json!({ "keys": fake.keys(), "lists": lists });
     }
     body["position"] = json!(world.log.len().to_string());
-    let elapsed = SystemClock::new().elapsed().saturating_sub(arrival);
-    body["elapsed"] = json!(u64::try_from(elapsed.as_millis()).unwrap());
+    body["elapsed"] = json!(look(&mut world, arrival));
     Json(body).into_response()
 }
 
@@ -461,21 +493,22 @@ async fn list(State(fake): State<Arc<Fake>>, Path(name): Path<String>, headers: 
 
 async fn activity(State(fake): State<Arc<Fake>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let mut world = fake.world();
+    world.nameless_activity += usize::from(!headers.contains_key(header::AUTHORIZATION));
     let fault = world.faults.activity;
     if let Some(response) = refused(&world, &headers, fault) {
+        world.refused_activity.push(SystemClock::new().now());
         return response;
     }
     world.activity.push(body);
     Json(json!({ "success": true, "message": "", "data": null })).into_response()
 }
 
-/// Waits until this holds, ten seconds at most, and answers how long that took.
-pub(crate) async fn until(mut holds: impl FnMut() -> bool) -> Duration {
+/// Waits until this holds. The limit is for tests that fail; what takes longer on a slow machine is awaited all the same.
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
     let clock = SystemClock::new();
     let begin = clock.elapsed();
     while !holds() {
-        assert!(clock.elapsed().saturating_sub(begin) < Duration::from_secs(10), "it does not come to hold");
+        assert!(clock.elapsed().saturating_sub(begin) < LIMIT, "it does not come to hold");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    clock.elapsed().saturating_sub(begin)
 }
