@@ -1,6 +1,5 @@
 /**
- * The guard beside the server itself: the binary that the variable CERROJO_BINARY names. These tests run in real time;
- * what they wait for is bounded by the guard's own bound.
+ * The guard beside the server itself: the binary that the variable CERROJO_BINARY names. These tests run in real time.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
@@ -109,18 +108,20 @@ class Installation {
     return (data as { token: string }).token;
   }
 
-  /** Logs out; answers how long after the server's 200 the guard refused the token, in milliseconds. */
+  /**
+   * Logs out; answers how long after the server's 200 the guard refused the token, in milliseconds. No check may say yes
+   * that was begun later than the bound after it, however slow the machine is.
+   */
   async logout(token: string, guard: Guard): Promise<number> {
     assert.equal((await this.ask("POST", "logout", undefined, token)).status, 200);
     const answered = performance.now();
     await until("the guard refuses", async () => {
+      const begun = performance.now() - answered;
       const { outcome } = await guard.check(token);
-      assert.notEqual(outcome, "unavailable");
+      assert.ok(outcome !== "accepted" || begun < BOUND, `accepted after ${begun} ms`);
       return outcome === "refused";
     });
-    const delay = performance.now() - answered;
-    assert.ok(delay < BOUND, `accepted for ${delay} ms`);
-    return delay;
+    return performance.now() - answered;
   }
 }
 

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 
-/** Waits until something holds that real sockets bring about, for ten seconds at the very most. */
+/** Waits until something holds that real sockets bring about, for a minute at the very most: what is slow is awaited. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
     await setImmediate();

@@ -17,7 +17,7 @@ test("the Express example runs, protects, and stops when told", async (context) 
   const [line] = await once(createInterface(child.stdout), "line");
   const address = String(line).replace("listening on ", "");
   const seconds = Math.floor(Date.now() / 1000);
-  const token = server.token(1, "list", { iat: seconds, exp: seconds + 60 });
+  const token = server.token(1, "list", { iat: seconds, exp: seconds + 3600 });
   const ask = (path: string) => fetch(address + path, { headers: { authorization: `Bearer ${token}` } });
   assert.equal((await fetch(`${address}/orders`)).status, 401);
   assert.deepEqual(await (await ask("/orders")).json(), { of: "Ana Núñez", orders: [] });

@@ -248,7 +248,7 @@ test("a guard keeps no process alive", async (context) => {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", program, server.issuer, token], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
-    timeout: 20_000,
+    timeout: 60_000,
   });
   let said = "";
   child.stdout.on("data", (text) => {
