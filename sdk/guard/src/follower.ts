@@ -65,7 +65,7 @@ export class Follower {
     return this.#greeting;
   }
 
-  /** The audience that tokens must name; `null` before anybody said so. */
+  /** The audience that tokens must name; `null` before anybody said so. Once there is one it stays. */
   get audience(): string | null {
     return this.#options.audience ?? this.#greeting?.audience ?? null;
   }
@@ -108,6 +108,11 @@ export class Follower {
   greet(greeting: Greeting): boolean {
     if (greeting.issuer !== null && greeting.issuer !== this.#options.issuer) {
       throw new ProtocolError(`the server says that it is ${greeting.issuer}, not ${this.#options.issuer}`);
+    }
+    // Whatever was found good was found so for the first one: a server of another is another server.
+    const told = this.#greeting?.audience ?? greeting.audience;
+    if (greeting.audience !== told) {
+      throw new ProtocolError(`the server's tokens are for ${greeting.audience} now, not for ${told}`);
     }
     // An answer to polling does not say how often something would come.
     const heartbeat = greeting.heartbeat ?? this.#greeting?.heartbeat ?? null;

@@ -46,7 +46,6 @@ export class Verifier {
   readonly #issuer: string;
   readonly #follower: Follower;
   readonly #cache: Lru<Known>;
-  #cachedAudience: string | null = null;
   cacheHits = 0;
 
   constructor(options: VerifierOptions) {
@@ -64,10 +63,6 @@ export class Verifier {
     const deadline = this.#follower.deadline;
     const audience = this.#follower.audience;
     if (audience === null) return UNAVAILABLE;
-    if (audience !== this.#cachedAudience) {
-      this.#cache.clear();
-      this.#cachedAudience = audience;
-    }
     const known = this.#cache.get(token);
     if (!known) return this.#verify(token, audience, deadline);
     this.cacheHits++;
@@ -100,8 +95,7 @@ export class Verifier {
     if (list === undefined)
       return this.#isOver(session, key) ? REFUSED : { outcome: "unknown_list", token, session, key };
     const known = { session, key, list };
-    // Claims of another audience, by now, are not to be found good by memory.
-    if (audience === this.#cachedAudience) this.#remember(token, known);
+    this.#remember(token, known);
     return this.#judge(token, known, deadline);
   }
 

@@ -212,6 +212,17 @@ test("polling: a snapshot, then entries", () => {
   assert.equal(follower.staleness(), 100, "entries where a snapshot was needed");
 });
 
+test("an answer to polling that is for another audience applies nothing, and the first one stays", () => {
+  const { clock, follower } = begun();
+  clock.advance(1000);
+  const audience = "https://other.example.org";
+  const answer = { elapsed: 0, position: "p2", issuer: ISSUER, audience, incarnation: "i", ended: { a: [5] } };
+  assert.throws(() => follower.ask().receiveAnswer(JSON.stringify(answer)), ProtocolError);
+  assert.equal(follower.audience, AUDIENCE);
+  assert.equal(follower.staleness(), 1000);
+  assert.ok(!follower.lists.get("a")?.isOver(5));
+});
+
 test("events and members that nobody knows are passed over, comments too", () => {
   const { follower, conversation } = begun();
   conversation.receive(Buffer.from(": a comment\n\nevent: later\ndata: not JSON\n\nretry: 5\n\ndata: x\n\n"));
@@ -226,6 +237,7 @@ test("what breaks the protocol is an error, and makes nothing fresh", () => {
     ["no hello", text("heartbeat", { elapsed: 1 })],
     ["hello twice", text("hello", HELLO) + text("hello", HELLO)],
     ["another issuer", text("hello", { ...HELLO, issuer: "https://attacker.example" })],
+    ["another audience", text("hello", { ...HELLO, audience: "https://other.example.org" })],
     ["no audience", text("hello", { ...HELLO, audience: undefined })],
     ["not JSON", `${text("hello", HELLO)}event: heartbeat\ndata: {\n\n`],
     ...[{}, { elapsed: -1 }, { elapsed: "1" }, { elapsed: null }].map((data): [string, string] => [
