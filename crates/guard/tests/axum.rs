@@ -102,6 +102,40 @@ async fn who_has_no_good_token_is_told_so_as_the_standard_says() {
 }
 
 #[tokio::test]
+async fn what_is_more_or_longer_than_a_token_is_invalid_as_it_is_to_the_server() {
+    let fake = Fake::start().await;
+    let app = app(&fake.guard().await);
+    let good = format!("Bearer {}", fake.token(LIST, 7));
+    let (inner, after) = (good.replacen('.', ". ", 1), format!("{good} x"));
+    let long = format!("{good}{}", "A".repeat(8 * 1024));
+    let tab = good.replacen('.', ".\t", 1);
+    let many = format!("{good}, {good}");
+    for path in EVERYWHERE {
+        for values in [
+            &[&*inner][..],
+            &[&*tab],
+            &[&*after],
+            &[&*many],
+            &[&*long],
+            &[&*good, &*good],
+            &[&*good, "Basic YTpi"],
+            &["Basic YTpi", "Basic YTpi"],
+            &[&*good, ""],
+            &["Bearer a\u{f1}b"],
+        ] {
+            let mut request = Request::get(path);
+            for value in values {
+                request = request.header(header::AUTHORIZATION, *value);
+            }
+            let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path} {values:?}");
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"", "{values:?}");
+        }
+        assert_ne!(ask(&app, path, Some(&good)).await.0, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
 async fn who_has_one_is_let_in_as_far_as_the_role_goes() {
     let fake = Fake::start().await;
     let app = app(&fake.guard().await);

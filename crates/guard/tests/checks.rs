@@ -51,6 +51,15 @@ fn an_ended_session_is_refused_and_no_other() {
 }
 
 #[test]
+fn what_is_longer_than_a_token_may_be_is_refused_however_stale_the_guard_is() {
+    let world = World::new();
+    world.guard.hold_lease_until(Duration::ZERO);
+    assert_eq!(world.guard.check(&world.token(7)), Err(Refusal::Unavailable));
+    let long = format!("{}{}", world.token(7), "A".repeat(8 * 1024));
+    assert_eq!(world.guard.check(&long), Err(Refusal::Invalid));
+}
+
+#[test]
 fn an_expected_token_is_checked_like_any_other() {
     let world = World::new();
     let [first, second] = [world.token(7), world.token(8)];

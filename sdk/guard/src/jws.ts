@@ -10,7 +10,7 @@ export interface Header {
 }
 
 /** Longer tokens are refused before any work. */
-const MAX_BYTES = 8 * 1024;
+export const MAX_BYTES = 8 * 1024;
 /** `typ` of a session token (RFC 9068, section 2.1). */
 const SESSION_TYP = "at+jwt";
 /** Would change what is verified or where the key comes from. None is needed, so each is refused. */

@@ -30,6 +30,8 @@ const MESSAGES = {
 /** Seconds. A guard is current again about a second after the server can be reached. */
 const RETRY_AFTER = "1";
 
+const SEVERAL = Symbol("several");
+
 /** Whether a request with this `Authorization` may go on, and what is to be answered if not. */
 export async function admit(
   guard: Pick<Guard, "check">,
@@ -37,11 +39,10 @@ export async function admit(
   { locale = "es" }: ProtectOptions = {},
 ): Promise<Admission> {
   const values = typeof authorization === "string" ? [authorization] : (authorization ?? []);
-  const tokens = values.map(bearerToken);
-  const token = tokens.find((one) => one !== null) ?? null;
+  // Of two others might have looked at the other one.
+  const token = values.length > 1 ? SEVERAL : bearerToken(values[0]);
   if (token === null) return { session: null, rejection: unauthorized("Bearer", locale) };
-  // Of two tokens others might have looked at the other one.
-  const verdict = values.length === 1 ? await guard.check(token) : { outcome: "refused" as const };
+  const verdict = token === SEVERAL ? { outcome: "refused" as const } : await guard.check(token);
   if (verdict.outcome === "accepted") return { session: verdict.session };
   if (verdict.outcome === "refused") {
     return { session: null, rejection: unauthorized('Bearer error="invalid_token"', locale) };
@@ -59,16 +60,20 @@ export function authorizationOf(request: IncomingMessage): string | readonly str
   return distinct ? distinct.authorization : request.headers.authorization;
 }
 
-/** A token is of 8 KiB at most; nobody needs to look further. */
-const LONGEST = 16 * 1024;
+const SPACES = " \t\n\f\r";
 
-/** The bearer token of an `Authorization` header (RFC 6750, section 2.1); `null`: there is none. */
+/**
+ * The bearer token of an `Authorization` header (RFC 6750, section 2.1), read as the server itself reads it; `null`: there is
+ * none. Whatever else stands behind `Bearer`, such as two words, is a token that is not valid.
+ */
 export function bearerToken(authorization: string | null | undefined): string | null {
   // By hand: a pattern for it takes quadratic time for a header that is mostly spaces, and anybody may send one.
   const given = authorization ?? "";
-  if (given.length > LONGEST || given.slice(0, 7).toLowerCase() !== "bearer ") return null;
-  const token = given.slice(7).trim();
-  return token === "" ? null : token;
+  if (given.slice(0, 7).toLowerCase() !== "bearer ") return null;
+  let [from, to] = [7, given.length];
+  while (from < to && SPACES.includes(given.charAt(from))) from++;
+  while (from < to && SPACES.includes(given.charAt(to - 1))) to--;
+  return from === to ? null : given.slice(from, to);
 }
 
 function unauthorized(challenge: string, locale: "es" | "en"): Rejection {

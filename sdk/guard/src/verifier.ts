@@ -1,7 +1,7 @@
 import { errors, flattenedVerify } from "jose";
 import { readClaims } from "./claims.js";
 import type { Follower } from "./follower.js";
-import { type Jws, takeApart } from "./jws.js";
+import { type Jws, MAX_BYTES, takeApart } from "./jws.js";
 import type { Key } from "./keys.js";
 import type { List } from "./lists.js";
 import { Lru } from "./lru.js";
@@ -61,6 +61,8 @@ export class Verifier {
   /** The whole check. The deadline is copied before anything else, and the clock it is measured by is read last. */
   check(token: string): Verdict | Promise<Verdict | Unlisted> {
     const deadline = this.#follower.deadline;
+    // Not even looked for in memory, which would hash all of it.
+    if (token.length > MAX_BYTES) return REFUSED;
     const audience = this.#follower.audience;
     if (audience === null) return UNAVAILABLE;
     const known = this.#cache.get(token);

@@ -148,6 +148,16 @@ test("an unknown list is told only for a good token, and judged once it is open"
   assert.equal(await outcome(verifier, signer.token(claimsAt("new", 2))), "refused", "told before the list was");
 });
 
+test("what is longer than a token may be is refused without work, however stale the guard is", async () => {
+  const { clock, verifier } = setup();
+  const long = `${good}${"A".repeat(8 * 1024)}`;
+  assert.deepEqual(verifier.check(long), { outcome: "refused" }, "at once");
+  clock.advance(60_000);
+  assert.equal(await outcome(verifier, long), "refused");
+  const nobody = new Follower({ issuer: ISSUER, clock, maxStaleness: 5000 });
+  assert.equal(await outcome(new Verifier({ issuer: ISSUER, follower: nobody, cacheSize: 10 }), long), "refused");
+});
+
 test("nothing is accepted before the server said which audience", async () => {
   const clock = new FakeClock();
   const follower = new Follower({ issuer: ISSUER, clock, maxStaleness: 5000 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { Guard } from "@cerrojo/guard";
@@ -60,6 +61,15 @@ async function ask(address: string, authorization?: string) {
   return { status: answer.status, headers: answer.headers, body: await answer.json() };
 }
 
+/** With each of these as a header of its own, which `fetch` would join. */
+async function askWith(address: string, values: string[]): Promise<IncomingMessage> {
+  const headers = ["host", new URL(address).host, ...values.flatMap((value) => ["authorization", value])];
+  const request = get(`${address}/me`, { headers });
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  answer.resume();
+  return answer;
+}
+
 async function makeStale(clock: FakeClock, guard: Guard): Promise<void> {
   await pass(clock, "it is stale", () => guard.staleness() >= 5000);
 }
@@ -107,6 +117,24 @@ for (const [name, start] of Object.entries(frameworks)) {
     );
     assert.equal(unavailable.headers.get("retry-after"), "1");
     assert.equal((await ask(address, `Bearer ${token}`)).status, 401, "what is known to be over");
+  });
+
+  test(`${name}: what is more or longer than a token is invalid, as it is to the server`, async (context) => {
+    const { server, connect } = await setup(context);
+    const address = await start((await connect()) as unknown as Guard, context);
+    const good = `Bearer ${server.token(1)}`;
+    for (const values of [
+      [good.replace(".", ". ")],
+      [good.replace(".", ".\t")],
+      [`${good}${"A".repeat(8 * 1024)}`],
+      [good, good],
+      [good, "Basic YTpi"],
+    ]) {
+      const { statusCode, headers } = await askWith(address, values);
+      assert.equal(statusCode, 401, values.join(" and "));
+      assert.equal(headers["www-authenticate"], 'Bearer error="invalid_token"', values.join(" and "));
+    }
+    assert.equal((await askWith(address, [good])).statusCode, 200);
   });
 
   test(`${name}: in English`, async (context) => {
