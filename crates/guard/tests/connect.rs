@@ -95,6 +95,19 @@ async fn an_unknown_list_is_looked_up_once_for_all_who_wait() {
 }
 
 #[tokio::test]
+async fn an_expired_token_of_an_unknown_list_is_refused_without_a_look_up() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    fake.world().hidden.insert("new".to_owned(), BTreeSet::new());
+    let expired = fake.token_for("new", 3, Duration::ZERO);
+    assert_eq!(guard.check_now(&expired), Err(Denied::Invalid));
+    assert_eq!(guard.check(&expired).await, Err(Denied::Invalid));
+    assert_eq!(fake.world().looked_up, 0);
+    assert!(guard.check(&fake.token("new", 3)).await.is_ok());
+    assert_eq!(fake.world().looked_up, 1);
+}
+
+#[tokio::test]
 async fn endings_of_a_list_are_not_lost_while_it_is_looked_up() {
     let fake = Fake::start().await;
     let guard = fake.guard().await;

@@ -84,6 +84,17 @@ test("nothing is asked for a token whose signature is not good", async (context)
   assert.equal(server.count("/api/guards/lists/"), 0);
 });
 
+test("nothing is asked for a token that has expired", async (context) => {
+  const { clock, server, connect } = await setup(context);
+  const guard = await connect();
+  server.newLists.set("fresh", new Set());
+  const exp = Math.floor(clock.now() / 1000);
+  assert.equal((await guard.check(server.token(1, "fresh", { exp, iat: exp - 60 }))).outcome, "refused");
+  assert.equal(server.count("/api/guards/lists/"), 0);
+  assert.equal((await guard.check(server.token(1, "fresh"))).outcome, "accepted");
+  assert.equal(server.count("/api/guards/lists/"), 1);
+});
+
 test("those who watch a session are told once, and why", async (context) => {
   const { clock, server, connect } = await setup(context);
   const guard = await connect();

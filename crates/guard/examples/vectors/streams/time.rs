@@ -12,6 +12,7 @@ pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
     let mut all = bounds(world, &token);
     all.extend(never_from_an_arrival(world, &token));
     all.push(expiry(world)?);
+    all.push(unknown_key(world)?);
     Ok(all)
 }
 
@@ -63,6 +64,29 @@ fn bounds(world: &World, token: &str) -> Vec<Value> {
             .checks(10_994, token, "unavailable")
             .done(),
     ]
+}
+
+/// The server signs with a new key three seconds after it made it known.
+fn unknown_key(world: &World) -> Result<Value, Box<dyn Error>> {
+    let (known, unknown) = (world.token(&SMALL, 42)?, world.token_by(Signer::Third, &SMALL, 43)?);
+    Ok(Script::begun(
+        "a key that is not known is none to a guard that is current, and may be new to one that is not",
+        world,
+    )
+    .checks(50, &unknown, "refused")
+    .loses(60)
+    .checks(2509, &unknown, "refused")
+    .checks(2510, &unknown, "unavailable")
+    .checks(2510, &known, "accepted")
+    .checks(5010, &unknown, "unavailable")
+    .checks(100_000, &unknown, "unavailable")
+    .asks_after(100_000, Some("p1"))
+    .receives(100_050, &(hello(1) + &entries("p2", 10, &json!({}))))
+    .checks(100_050, &unknown, "refused")
+    .heartbeat(103_000, 3000)
+    .receives(103_100, &entries("p3", 3100, &json!({ "keys": world.jwks(&[Signer::First, Signer::Third]) })))
+    .checks(103_100, &unknown, "accepted")
+    .done())
 }
 
 fn never_from_an_arrival(world: &World, token: &str) -> Vec<Value> {

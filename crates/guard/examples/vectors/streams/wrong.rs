@@ -4,12 +4,12 @@ use std::error::Error;
 
 use serde_json::{Value, json};
 
-use super::{Script, event, first, hello};
+use super::{Script, ended, event, first, hello};
 use crate::world::{LATER, SMALL, World};
 
 pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
     let token = world.token(&SMALL, 42)?;
-    let mut all = vec![ignored(world, &token), another_issuer(world, &token)];
+    let mut all = vec![ignored(world, &token), another_issuer(world, &token), another_audience(world, &token)];
     all.extend(garbage(world, &token));
     all.extend(no_snapshot(world, &token));
     Ok(all)
@@ -39,6 +39,21 @@ fn another_issuer(world: &World, token: &str) -> Value {
         .asks(1000)
         .snapshot(1050, 10, &first(world))
         .checks(1050, token, "accepted")
+        .done()
+}
+
+fn another_audience(world: &World, token: &str) -> Value {
+    let other = hello(5).replace("https://api.example.org", "https://api.example.com");
+    Script::begun("a hello of another audience than at first: nothing of that stream is applied", world)
+        .loses(100)
+        .asks_after(200, Some("p1"))
+        .receives(250, &(other + &ended("p2", 40, &SMALL, &[42])))
+        .checks(250, token, "accepted")
+        .checks(5009, token, "accepted")
+        .checks(5010, token, "unavailable")
+        .asks_after(6000, None)
+        .snapshot(6050, 10, &first(world))
+        .checks(6050, token, "accepted")
         .done()
 }
 
