@@ -365,7 +365,7 @@ async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
     let now = app.clock.elapsed();
     let mut watched = lock(&app.membership.watched);
     watched.retain(|node, _| found.iter().any(|lease| lease.node == *node));
-    lock(&app.membership.told).retain(|node, _| watched.contains_key(node));
+    lock(&app.membership.told).retain(|node, _| found.iter().any(|lease| lease.node == *node));
     let looked = |lease: leases::Lease| {
         let seen = watched.entry(lease.node.clone()).or_insert((lease.turn, now));
         if seen.0 != lease.turn {

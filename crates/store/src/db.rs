@@ -74,6 +74,13 @@ impl Db {
         }
     }
 
+    /// It will not be.
+    pub(crate) fn has_not_written(&self, mark: &str) {
+        if let Self::Postgres(pools) = self {
+            pools.has_not_written(mark);
+        }
+    }
+
     /// Runs one statement that is a transaction of its own, as durable as the statement sees to (PostgreSQL). `None`: it was
     /// refused and changed nothing, or this is SQLite; what it was for is to be done in a transaction, which says more.
     ///

@@ -52,7 +52,8 @@ statements! {
     END_EACH(160) = END_EACH_TEXT.as_str();
     END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx");
     // A transaction of its own (PostgreSQL). The head row is locked before any row of a session is: what was read of that one
-    // before the wait is looked at again when it is locked. A commit that waits for nothing is overruled as elsewhere.
+    // before the wait is looked at again when it is locked. Whoever finds it over learns where the locked head stands: read
+    // later, it might be another server's. A commit that waits for nothing is overruled as elsewhere.
     END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, ''"),
         postgres = concat!(
         "WITH head AS (SELECT number, mark, ", waiting_commit!(), " FROM log_head WHERE one = 1 FOR UPDATE), \
@@ -62,7 +63,8 @@ statements! {
          RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT) || ' ' || $6)), \
          written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
          SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved) \
-         SELECT ended.id, ended.list, ended.idx, head.number, head.mark FROM ended, moved, head");
+         SELECT ended.id, ended.list, ended.idx, head.number, head.mark \
+         FROM head LEFT JOIN (ended CROSS JOIN moved) ON 1 = 1");
     END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx");
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
     END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
@@ -114,7 +116,8 @@ pub struct Alone {
 /// else. `None`: nothing was done, it has to go the way of all others (always on SQLite).
 ///
 /// # Errors
-/// [`StoreError::OutcomeUnknown`] if it may or may not have happened.
+/// [`StoreError::OutcomeUnknown`] if it may or may not have happened, or may still happen: a server goes on waiting for the
+/// head though whoever asked is gone.
 pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> Result<Option<Alone>> {
     if store.is_sqlite() {
         return Ok(None);
@@ -123,12 +126,19 @@ pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> R
     let mut binds = told(ending);
     binds.extend(binds![session, mark.as_str()]);
     store.db.will_write(&mark);
-    let Some(rows) = store.db.rows_committed(END_ALONE, binds).await? else { return Ok(None) };
-    let Some(row) = rows.first() else {
-        let after = log::head(&mut store.reader()).await?;
-        return Ok(Some(Alone { entry: None, head: after.number, after }));
-    };
+    let done = store.db.rows_committed(END_ALONE, binds).await;
+    let is_written =
+        matches!(&done, Ok(Some(rows)) if rows.iter().any(|row| matches!(row.text_or_null(0), Ok(Some(_)))));
+    if !is_written {
+        // Whatever becomes of it without this process, its word is news.
+        store.db.has_not_written(&mark);
+    }
+    let Some(rows) = done? else { return Ok(None) };
+    let row = rows.first().ok_or_else(|| StoreError::Broken("the log has no head".to_owned()))?;
     let after = Position { number: row.int(3)?, mark: row.text(4)? };
+    if !is_written {
+        return Ok(Some(Alone { entry: None, head: after.number, after }));
+    }
     let head = after.number.saturating_add(1);
     let entry = Entry { position: Position { number: head, mark }, fact: fact(place(row)?) };
     Ok(Some(Alone { entry: Some(entry), after, head }))

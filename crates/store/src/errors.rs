@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sqlx::error::ErrorKind;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// What went wrong. None of the texts holds a bound value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,20 +60,14 @@ impl StoreError {
         }
     }
 
-    /// What an error of a statement means that is a transaction of its own: `Ok` if PostgreSQL refused it and nothing was
-    /// changed. Whoever was shut down or broke off (classes 08, 57, 58, XX) may have committed before.
+    /// What an error of a statement means that is a transaction of its own: `Ok` if PostgreSQL refused it before it
+    /// committed. Whatever ends a connection, and every other code, may come after the commit.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if it was not sent, [`StoreError::OutcomeUnknown`] otherwise.
     pub(crate) fn refused_or_unknown(error: &sqlx::Error) -> Result<()> {
         match error {
-            sqlx::Error::Database(cause)
-                if cause
-                    .code()
-                    .is_some_and(|code| !["08", "57", "58", "XX"].contains(&code.get(..2).unwrap_or("XX"))) =>
-            {
-                Ok(())
-            }
+            sqlx::Error::Database(cause) if is_refused(&**cause) => Ok(()),
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Err(Self::before_commit(error)),
             _ => Err(Self::OutcomeUnknown(error.to_string())),
         }
@@ -82,6 +77,16 @@ impl StoreError {
     pub(crate) fn odd(what: &str) -> Self {
         Self::Broken(format!("{what} holds a value that does not belong there"))
     }
+}
+
+/// Whether PostgreSQL says that it went no further than to a statement that failed: data (22), constraints (23), a
+/// transaction that only reads (25001, 25006, 25P02), no such prepared statement (26), serialisation and deadlock (40001,
+/// 40P01), names and rights (42), no room (53100, 53200, 54), locks (55), what it cannot do (0A), a function's own (P0).
+fn is_refused(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    const REFUSED: [&str; 15] =
+        ["22", "23", "25001", "25006", "25P02", "26", "40001", "40P01", "42", "53100", "53200", "54", "55", "0A", "P0"];
+    let Some(error) = cause.try_downcast_ref::<PgDatabaseError>() else { return false };
+    matches!(error.severity(), PgSeverity::Error) && REFUSED.iter().any(|class| error.code().starts_with(class))
 }
 
 /// SQLite's primary result code (the low byte of the extended one), if the error is SQLite's.

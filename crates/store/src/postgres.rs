@@ -119,19 +119,23 @@ fn given_up() -> StoreError {
 impl Pools {
     pub(crate) fn will_write(&self, mark: &str) {
         let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
-        // What was never committed has no word that comes back.
+        // Words get lost.
         if own.len() == OWN {
             own.pop_front();
         }
         own.push_back(mark.to_owned());
     }
 
-    /// Whether a word is of this process's own entry, which it applies without being told.
-    fn is_own(&self, payload: &str) -> bool {
-        let Some((_, mark)) = payload.split_once(' ') else { return false };
+    /// Whether it was to be written.
+    pub(crate) fn has_not_written(&self, mark: &str) -> bool {
         let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
         let place = own.iter().position(|known| known == mark);
         place.and_then(|place| own.remove(place)).is_some()
+    }
+
+    /// Whether a word is of this process's own entry, which it applies without being told.
+    fn is_own(&self, payload: &str) -> bool {
+        payload.split_once(' ').is_some_and(|(_, mark)| self.has_not_written(mark))
     }
 
     fn lanes(options: &PgConnectOptions, connections: u32) -> Lanes {

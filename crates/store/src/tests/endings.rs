@@ -12,7 +12,7 @@ use crate::endings::Which;
 use crate::postgres::{self, Lane, Word};
 use crate::sessions::NewSession;
 use crate::testing::{Fresh, on_both_engines};
-use crate::{OpenOptions, Store, endings, lists, log, sessions, users};
+use crate::{OpenOptions, Store, StoreError, endings, lists, log, sessions, users};
 
 /// The sessions that entries end, in order.
 fn ended(entries: &[Entry]) -> Vec<&str> {
@@ -68,15 +68,15 @@ async fn a_session_that_ends_alone_leaves_what_any_other_leaves() {
     .await;
 }
 
-/// Returns when two wait for the log's head row, of which somebody else holds it: the first in line has the place in the
-/// line, the second waits for it.
-async fn two_wait_for_the_head(store: &Store) {
+/// Returns when so many wait for the log's head row, which somebody else holds: who they are. The first in line has the
+/// place in the line, the second waits for it.
+async fn waiting_for_the_head(store: &Store, many: usize) -> Vec<i32> {
     let Db::Postgres(pools) = &store.db else { unreachable!() };
-    let asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'tuple' AND relation = CAST('log_head' AS regclass)";
+    let asked = "SELECT pid FROM pg_locks WHERE locktype = 'tuple' AND relation = CAST('log_head' AS regclass)";
     for _ in 0..100_000 {
-        let waiting: i64 = sqlx::query_scalar(asked).fetch_one(&pools.link(Lane::Control).pool).await.unwrap();
-        if waiting == 2 {
-            return;
+        let waiting = sqlx::query_scalar(asked).fetch_all(&pools.link(Lane::Control).pool).await.unwrap();
+        if waiting.len() == many {
+            return waiting;
         }
     }
     panic!("nobody waits");
@@ -97,7 +97,7 @@ async fn what_ends_alone_comes_after_whoever_holds_the_head() {
             tokio::spawn(async move { endings::end_alone(&store, &sid(name), &logout(5_000)).await.unwrap().unwrap() })
         };
         let (same, other) = (alone("a"), alone("b"));
-        two_wait_for_the_head(&store).await;
+        waiting_for_the_head(&store, 2).await;
         tx.commit().await.unwrap();
         let (same, other) = (same.await.unwrap(), other.await.unwrap());
         assert!(same.entry.is_none() && same.head >= before[0].position.number);
@@ -105,6 +105,28 @@ async fn what_ends_alone_comes_after_whoever_holds_the_head() {
         assert_eq!(numbers(&log::after(&mut store.reader(), 0, 10).await.unwrap()), [1, 2]);
         let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
         assert_eq!(kept.at, UnixMillis(4_000));
+    })
+    .await;
+}
+
+/// A connection that is lost says nothing of what became of the statement, and the word of it counts as news.
+#[tokio::test]
+async fn what_became_of_a_lone_ending_that_was_broken_off_is_not_known() {
+    on_both_engines(async |store| {
+        let Db::Postgres(pools) = &store.db else { return };
+        three_sessions(&store).await;
+        let holding = store.begin_ending().await.unwrap();
+        let ending = tokio::spawn({
+            let store = store.clone();
+            async move { endings::end_alone(&store, &sid("a"), &logout(5_000)).await.map(drop) }
+        });
+        let waiting = waiting_for_the_head(&store, 1).await;
+        let terminate = sqlx::query("SELECT pg_terminate_backend($1)").bind(waiting[0]);
+        terminate.execute(&pools.link(Lane::Control).pool).await.unwrap();
+        let ended = ending.await.unwrap();
+        assert!(matches!(ended, Err(StoreError::OutcomeUnknown(_))), "{ended:?}");
+        drop(holding);
+        assert!(sessions::is_live(&mut store.reader(), &sid("a")).await.unwrap());
     })
     .await;
 }
