@@ -21,35 +21,37 @@ const STUCK: usize = 2;
 /// It holds the log's head, which every ending needs, and says nothing more.
 pub(crate) fn with_the_head() {
     let cluster = cluster(&[]);
-    let (record, mut client, sessions) = signed_in(&cluster, 2);
-    let [first, second] = &sessions[..] else { panic!("two sessions") };
-    let mut other = client.beside();
+    let record = Arc::new(Record::default());
+    let (mut client, session) = signed_in(&cluster, &record, "somebody");
+    let (mut other, others) = signed_in(&cluster, &record, "another");
     std::thread::scope(|scope| {
         let held = cluster.database.hold(HEAD);
-        let logging_out = scope.spawn(|| other.log_out(STUCK, first));
+        // In several statements: one session alone is ended by a single one, which holds nothing while its node stands still.
+        let logging_out = scope.spawn(|| other.log_out_all(STUCK, &others, std::slice::from_ref(&others)));
         cluster.database.wait_until(1, &format!("{WAITS} AND query LIKE '%UPDATE log_head%'"));
         cluster.nodes[STUCK].pause();
         drop(held);
         cluster.database.wait_until(1, IDLE);
-        goes_on(&mut client, second);
+        goes_on(&mut client, &session);
         cluster.nodes[STUCK].go_on();
         let _ = logging_out.join();
     });
-    assert_eq!(client.log_out(0, second), Came::Refused);
-    client.check_everywhere(0, second);
+    assert_eq!(client.log_out(0, &session), Came::Refused);
+    client.check_everywhere(0, &session);
     assert_eq!(wrong(&record), []);
 }
 
 /// It holds the row of its own lease, which whoever waits for it wants to remove.
 pub(crate) fn with_its_lease() {
     let cluster = cluster(&[]);
-    let (record, mut client, sessions) = signed_in(&cluster, 1);
+    let record = Arc::new(Record::default());
+    let (mut client, session) = signed_in(&cluster, &record, "somebody");
     let held = cluster.database.hold(LEASES);
     // Every node, so this one too, has sent its renewal.
     cluster.database.wait_until(3, WAITS);
     cluster.nodes[STUCK].cut(Cut::Both);
     drop(held);
-    goes_on(&mut client, &sessions[0]);
+    goes_on(&mut client, &session);
     assert_eq!(wrong(&record), []);
 }
 
@@ -60,12 +62,11 @@ fn goes_on(client: &mut Client, session: &Session) {
     assert_eq!(came, Came::Done, "after {:?}", moment::between(begun, moment::now()));
 }
 
-fn signed_in(cluster: &Cluster, sessions: usize) -> (Arc<Record>, Client, Vec<Session>) {
-    let record = Arc::new(Record::default());
-    let mut client = Client::new(&record, &cluster.addresses(), "somebody").patient();
+fn signed_in(cluster: &Cluster, record: &Arc<Record>, name: &str) -> (Client, Session) {
+    let mut client = Client::new(record, &cluster.addresses(), name).patient();
     assert!(client.register(0), "an account cannot be made");
-    let sessions = (0..sessions).map(|_| client.sign_in(0).expect("somebody signs in")).collect();
-    (record, client, sessions)
+    let session = client.sign_in(0).expect("somebody signs in");
+    (client, session)
 }
 
 fn wrong(record: &Record) -> Vec<history::Fault> {
