@@ -116,8 +116,18 @@ impl Opened {
     }
 }
 
-/// For a command that changes something: holding the lock if nobody does, otherwise beside the running server.
+/// For a command that changes what is there: in another working directory it would otherwise make a database, change nothing
+/// that anybody uses and call that done.
 pub(crate) async fn to_change(configuration: &Configuration, what: &str) -> Result<Opened, Failure> {
+    if let Database::Sqlite(_) = &configuration.database {
+        existing(&Place::of(configuration)?.database)?;
+    }
+    to_add(configuration, what).await
+}
+
+/// The same for a command that makes the database where it is missing. It holds the lock if nobody does, otherwise it works
+/// beside the running server.
+pub(crate) async fn to_add(configuration: &Configuration, what: &str) -> Result<Opened, Failure> {
     let (store, lease, lock) = match &configuration.database {
         Database::Sqlite(_) => {
             let place = Place::of(configuration)?;

@@ -43,6 +43,7 @@ async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Fail
         );
     }
     let mut lock = take_lock(&place, configuration.listen).await?;
+    let stop = stop_signal()?;
     let (listener, address) = listen(configuration).await?;
     lock.name(&holder(address))?;
     let configuration = loaded.listening_on(address)?;
@@ -50,7 +51,7 @@ async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Fail
     let files = vec![lock.opened()?, Opened::at(&place.database)?];
     let app = start(&configuration, (store, Lease::Holder), address).await?;
     let watch = tokio::spawn(still_ours::watch(files, app.clone()));
-    answer(&configuration, &app, listener).await?;
+    answer(&configuration, &app, (listener, stop)).await?;
     watch.abort();
     drop(lock);
     Ok(())
@@ -61,8 +62,10 @@ async fn as_a_node(loaded: Loaded, configuration: &Configuration, url: &Postgres
     let (listener, address) = listen(configuration).await?;
     let configuration = loaded.listening_on(address)?;
     let store = open::remote(url, url.connections).await?;
+    // From before it joins: a lease that is not given back is waited for.
+    let stop = stop_signal()?;
     let app = start(&configuration, (store, Lease::Member), address).await?;
-    answer(&configuration, &app, listener).await
+    answer(&configuration, &app, (listener, stop)).await
 }
 
 async fn listen(configuration: &Configuration) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -88,7 +91,11 @@ async fn start(
 }
 
 /// Answers requests until told to stop.
-async fn answer(configuration: &Configuration, app: &Arc<App>, listener: TcpListener) -> Result<(), Failure> {
+async fn answer(
+    configuration: &Configuration,
+    app: &Arc<App>,
+    (listener, stop): (TcpListener, impl Future<Output = ()> + Send + 'static),
+) -> Result<(), Failure> {
     let tasks = app.spawn_tasks();
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
         tracing::info!(
@@ -96,8 +103,6 @@ async fn answer(configuration: &Configuration, app: &Arc<App>, listener: TcpList
         );
     }
     let router = cerrojo_web::router(Arc::clone(app), http_settings(configuration));
-    // Until here a signal simply ends the process, which is as safe as a crash.
-    let stop = stop_signal()?;
     tracing::info!("listening on http://{}", configuration.listen);
     let doors = Doors::new(configuration.trusted_proxies.clone());
     cerrojo_web::serve_behind(doors, (listener, router), stop).await;
@@ -130,19 +135,21 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
     }
 }
 
-/// Resolves at the first SIGTERM or SIGINT; at the second the process ends at once.
+/// Resolves at the first SIGTERM or SIGINT, whether or not anybody waited for it by then; at the second the process ends at
+/// once, which is as safe as a crash.
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let cannot = || Failure::because("signals cannot be listened for");
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot())?;
-    Ok(async move {
+    let asked = tokio::spawn(async move {
         either(&mut terminate, &mut interrupt).await;
         tracing::info!("asked to stop: finishing what has begun");
         tokio::spawn(async move {
             either(&mut terminate, &mut interrupt).await;
             std::process::exit(130);
         });
-    })
+    });
+    Ok(async move { drop(asked.await) })
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {

@@ -52,7 +52,7 @@ fn role_named(roles: &Roles, text: &str) -> Result<RoleId, Failure> {
 }
 
 async fn add(configuration: &Configuration, user: AddedUser) -> Result<(), Failure> {
-    let opened = open::to_change(configuration, "cerrojo user add").await?;
+    let opened = open::to_add(configuration, "cerrojo user add").await?;
     let user = administer::add_user(&opened.app, user).await?;
     out::line(&format!(
         "added {} as user {} ({})",

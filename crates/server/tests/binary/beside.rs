@@ -50,6 +50,25 @@ fn a_session_that_the_operator_ends_is_dead_when_the_command_is_done() {
     server.token(ANA);
 }
 
+/// In another working directory than the server's there is nothing to change, and nothing is made that would look like it.
+#[test]
+fn what_changes_a_database_needs_one() {
+    let here = Installation::new();
+    for arguments in [
+        &["session", "end", "--everyone", "--yes"][..],
+        &["session", "end", "--user", ANA],
+        &["user", "set-status", ANA, "inactive"],
+        &["user", "delete", ANA, "--yes"],
+        &["key", "rotate"],
+        &["key", "retire", "k1", "--yes"],
+        &["service", "add", "orders"],
+        &["service", "remove", "orders", "--yes"],
+    ] {
+        here.run(arguments).refused(1, "there is no database at");
+    }
+    here.run(&["user", "list"]).refused(1, "there is no database at");
+}
+
 #[test]
 fn a_session_that_has_expired_is_not_listed_as_live() {
     let here = Installation::new().with("CERROJO_TOKEN__TTL", "2s");

@@ -34,6 +34,7 @@ const TESTS: &[Test] = &[
     ("where_no_word_gets_through_looking_carries_it", broken::words),
     ("a_node_that_stands_still_with_the_head_stops_nobody", stuck::with_the_head),
     ("a_node_that_is_cut_off_with_its_lease_stops_nobody", stuck::with_its_lease),
+    ("a_node_that_is_stopped_while_it_starts_leaves_nothing_to_wait_for", stuck::at_its_start),
     ("a_database_put_back_ends_every_session", gone_back::put_back),
     ("a_standby_that_lost_commits_ends_every_session", gone_back::fail_over),
     ("a_synchronous_standby_loses_nothing", gone_back::fail_over_without_loss),

@@ -55,6 +55,17 @@ pub(crate) fn with_its_lease() {
     assert_eq!(wrong(&record), []);
 }
 
+/// It is told to stop when it has joined and does not answer yet: nobody has to wait for it afterwards.
+pub(crate) fn at_its_start() {
+    let mut cluster = cluster(&[]);
+    for _ in 0..5 {
+        cluster.nodes[STUCK].stop();
+        assert_eq!(cluster.database.query("SELECT count(*) FROM leases"), "2");
+        cluster.nodes[STUCK].launch();
+        cluster.database.wait_for("SELECT count(*) = 3 FROM leases");
+    }
+}
+
 /// While the other one still stands still. How soon is measured by `bench/chaos`.
 fn goes_on(client: &mut Client, session: &Session) {
     let begun = moment::now();
