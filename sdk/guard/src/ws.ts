@@ -6,13 +6,18 @@ import { admit, authorizationOf, type ProtectOptions } from "./protect.js";
 import type { Session } from "./session.js";
 import type { EndReason } from "./watchers.js";
 
-/** The close code of a socket whose session may not go on: 4000 and the status that a request would get. */
+/** The close code of a socket whose session is over: 4000 and the status that a request would get. */
 export const SESSION_OVER = 4401;
+/**
+ * The close code of a socket whose session cannot be checked now (RFC 6455's registry of codes: Try Again Later). No reason to
+ * sign in again.
+ */
+export const TRY_AGAIN_LATER = 1013;
 
-const REASONS: Record<EndReason, string> = {
-  ended: "session ended",
-  expired: "session expired",
-  unavailable: "session cannot be checked",
+const CLOSES: Record<EndReason, [code: number, reason: string]> = {
+  ended: [SESSION_OVER, "session ended"],
+  expired: [SESSION_OVER, "session expired"],
+  unavailable: [TRY_AGAIN_LATER, "session cannot be checked"],
 };
 
 /** How long a peer has to answer the close before it is cut off, in milliseconds. */
@@ -27,13 +32,13 @@ export interface Socket {
 }
 
 /**
- * Closes the socket with 4401 as soon as its session may not go on: it ended, expired, or the guard is not current. From
- * that moment no message of it is delivered. Answers how to stop watching.
+ * Closes the socket as soon as its session may not go on: with 4401 if it ended or expired, with 1013 if the guard is not
+ * current. From that moment no message of it is delivered. Answers how to stop watching.
  */
 export function closeOnEnd(guard: Pick<Guard, "watch">, socket: Socket, session: Session): () => void {
   const stop = guard.watch(session, (reason) => {
     socket.removeAllListeners("message");
-    socket.close(SESSION_OVER, REASONS[reason]);
+    socket.close(...CLOSES[reason]);
     const timer = setTimeout(() => socket.terminate(), GRACE);
     timer.unref();
     socket.once("close", () => clearTimeout(timer));

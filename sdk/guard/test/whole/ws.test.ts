@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Guard } from "../../src/guard.js";
-import { admitUpgrade, closeOnEnd, SESSION_OVER } from "../../src/ws.js";
+import { admitUpgrade, closeOnEnd, SESSION_OVER, TRY_AGAIN_LATER } from "../../src/ws.js";
 import { pass, setup } from "../support/setup.js";
 import { until } from "../support/until.js";
 
@@ -74,7 +74,7 @@ test("expiry and staleness close it too", async (context) => {
   server.entries = "hang";
   const stale = closing(other);
   await pass(clock, "it is stale", () => guard.staleness() >= 5000);
-  assert.deepEqual(await stale, [SESSION_OVER, "session cannot be checked"]);
+  assert.deepEqual(await stale, [TRY_AGAIN_LATER, "session cannot be checked"]);
 });
 
 test("from the ending on no message of it is delivered, and a peer that does not answer is cut off", async (context) => {
