@@ -252,7 +252,8 @@ pub(crate) async fn master_key(source: &MasterKeySource, store: &Store, lease: L
     if !may_be_made || Keyring::is_sealed(store).await? {
         return Err(Failure::new(format!(
             "the database is sealed with a master key, but its file {} is not there: \
-             put the file back (it belongs to the database and is not in its backups), or set CERROJO_KEYS__MASTER_KEY",
+             put the file back (it belongs to the database and is not in its backups), on another machine copy it from a node \
+             that has it, or set CERROJO_KEYS__MASTER_KEY",
             path.display()
         )));
     }

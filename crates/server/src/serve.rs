@@ -69,9 +69,10 @@ async fn as_a_node(loaded: Loaded, configuration: &Configuration, url: &Postgres
 }
 
 async fn listen(configuration: &Configuration) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(configuration.listen)
-        .await
-        .map_err(Failure::because(format!("server.listen: {} cannot be listened on", configuration.listen)))?;
+    let listener = TcpListener::bind(configuration.listen).await.map_err(Failure::because(format!(
+        "server.listen: {} cannot be listened on (another address: --listen, or CERROJO_SERVER__LISTEN)",
+        configuration.listen
+    )))?;
     let address = listener.local_addr().map_err(Failure::because("server.listen"))?;
     Ok((listener, address))
 }

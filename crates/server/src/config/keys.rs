@@ -133,7 +133,7 @@ keys! {
     MAIL_RESET_LINK = "mail.reset_link",
         Standard::Derived("`<server.public_url>/reset-password?token={token}`"), Open, No,
         "a URL that contains {token}",
-        "The link in mails for a forgotten password.";
+        "The link in mails for a forgotten password: a page of your application, which sends the code to `POST /api/auth/reset-password`. The server has none of its own yet.";
     LOCALE = "locale.default", Standard::Text("es"), Open, No,
         "es or en",
         "The language of messages and mails.";
