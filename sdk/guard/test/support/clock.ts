@@ -5,6 +5,8 @@ export class FakeClock implements Clock {
   #now: number;
   #elapsed = 1000;
   #timers: { at: number; run: () => void }[] = [];
+  /** Whether nothing is on its way that time should wait for. */
+  isQuiet: () => boolean = () => true;
 
   constructor(now = 1_800_000_000_000) {
     this.#now = now;

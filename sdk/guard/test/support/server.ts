@@ -17,6 +17,10 @@ export class FakeStream {
   readonly #clock: FakeClock;
   readonly #arrived: number;
   isOpen = true;
+  /** Nothing more is sent on it. */
+  isOver = false;
+  /** Bytes. */
+  written = 0;
 
   constructor(request: IncomingMessage, response: ServerResponse, clock: FakeClock) {
     this.lastEventId = (request.headers["last-event-id"] as string | undefined) ?? null;
@@ -39,6 +43,8 @@ export class FakeStream {
   }
 
   write(bytes: string | Buffer): void {
+    if (!this.isOpen || this.isOver) return;
+    this.written += Buffer.byteLength(bytes);
     this.#response.write(bytes);
   }
 
@@ -47,11 +53,13 @@ export class FakeStream {
   }
 
   end(): void {
+    this.isOver = true;
     this.#response.end();
   }
 
   /** Cuts the connection. */
   cut(): void {
+    this.isOver = true;
     this.#response.destroy();
   }
 }
@@ -60,6 +68,8 @@ export class FakeStream {
 export class FakeServer {
   readonly signer = Signer.es256("k1");
   readonly streams: FakeStream[] = [];
+  /** Requests that were taken and are not answered. */
+  hanging = 0;
   readonly requests: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
   readonly lists = new Map<string, Set<number>>([["list", new Set()]]);
   /** Lists that are in no snapshot: they were made since. */
@@ -150,7 +160,7 @@ export class FakeServer {
     this.requests.push({ method: request.method ?? "", url, authorization: request.headers.authorization, body });
     const serve = (behaviour: Behaviour, how: () => unknown) => {
       if (behaviour === "serve") return how();
-      if (behaviour === "hang") return undefined;
+      if (behaviour === "hang") return this.#hang(response);
       if (behaviour.retryAfter !== undefined) response.setHeader("retry-after", behaviour.retryAfter);
       return json(response, { success: false }, behaviour.status);
     };
@@ -172,13 +182,29 @@ export class FakeServer {
   ): void {
     if (this.events === "html") return void response.writeHead(200, { "content-type": "text/html" }).end("<p>");
     if (this.events !== "silent") return void serve(this.events, () => this.#begin(request, response));
-    response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
-    this.streams.push(new FakeStream(request, response, this.#clock));
+    this.#open(request, response);
+    response.flushHeaders();
+  }
+
+  /** The stream that says so of itself. */
+  streamBy(number: string | null): FakeStream | undefined {
+    return number === null ? undefined : this.streams[Number(number)];
+  }
+
+  #open(request: IncomingMessage, response: ServerResponse): FakeStream {
+    response.writeHead(200, { "content-type": "text/event-stream", "x-stream": this.streams.length });
+    const stream = new FakeStream(request, response, this.#clock);
+    this.streams.push(stream);
+    return stream;
+  }
+
+  #hang(response: ServerResponse): void {
+    this.hanging++;
+    response.on("close", () => this.hanging--);
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    const stream = new FakeStream(request, response, this.#clock);
+    const stream = this.#open(request, response);
     stream.send("hello", this.hello());
     const since = this.#since(stream.lastEventId);
     if (since) stream.send("entries", { elapsed: stream.elapsed, ended: since }, this.position);
@@ -187,7 +213,6 @@ export class FakeServer {
       const end = { elapsed: stream.elapsed, keys: { keys: [this.signer.jwk] }, lists: [...this.lists.keys()] };
       stream.send("snapshot", end, this.position);
     }
-    this.streams.push(stream);
   }
 
   #since(position: string | null): Record<string, number[]> | null {
