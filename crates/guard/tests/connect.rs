@@ -6,13 +6,15 @@ mod fake;
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use cerrojo_domain::{Clock as _, SystemClock};
-use cerrojo_guard::{ConnectError, Denied, Guard, Options, Over};
+use cerrojo_guard::{ConnectError, Denied, Ended, Guard, Options, Over};
 use fake::{BOUND, Fake, HEARTBEAT, LIMIT, LIST, until};
 use futures_util::FutureExt as _;
 use serde_json::json;
@@ -37,6 +39,74 @@ async fn an_ended_session_is_refused_at_once_and_whoever_watches_is_told() {
     assert!(guard.check(&other).await.is_ok());
     assert_eq!(still.now_or_never(), None, "the other one goes on");
     assert_eq!(guard.watch(&verified).await, Over::Ended, "it is over already");
+}
+
+/// Somebody who waits, and whether they were woken.
+#[derive(Default)]
+struct Waiting(AtomicBool);
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Waiting {
+    /// What it says when it is asked once; `None`: to wait.
+    fn poll(self: &Arc<Self>, ended: &mut Ended) -> Option<Over> {
+        match Pin::new(ended).poll(&mut Context::from_waker(&Waker::from(Arc::clone(self)))) {
+            Poll::Ready(over) => Some(over),
+            Poll::Pending => None,
+        }
+    }
+
+    fn was_woken(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_is_woken_when_a_session_ends_and_when_nobody_knows() {
+    let fake = Fake::start().await;
+    let guard = fake.guard().await;
+    let [token, other] = [fake.token(LIST, 7), fake.token(LIST, 8)];
+    let mut ending = guard.watch(&guard.check(&token).await.unwrap());
+    let mut going_on = guard.watch(&guard.check(&other).await.unwrap());
+    let (first, second) = (Arc::<Waiting>::default(), Arc::<Waiting>::default());
+    assert_eq!((first.poll(&mut ending), second.poll(&mut going_on)), (None, None));
+    fake.end(LIST, 7);
+    until(|| guard.check_now(&token) == Err(Denied::Invalid)).await;
+    assert!(first.was_woken() && !second.was_woken());
+    assert_eq!((first.poll(&mut ending), second.poll(&mut going_on)), (Some(Over::Ended), None));
+    fake.tell(json!({ "retired_lists": [LIST] }));
+    until(|| guard.check_now(&other) == Err(Denied::Invalid)).await;
+    assert!(second.was_woken());
+
+    let fake = Fake::start().await;
+    let guard = fake.tight_guard().await;
+    let token = fake.token(LIST, 7);
+    let mut verified = None;
+    until(|| {
+        verified = guard.check_now(&token).ok();
+        verified.is_some()
+    })
+    .await;
+    fake.world().faults.streams = Some(StatusCode::SERVICE_UNAVAILABLE);
+    fake.world().faults.entries = Some(StatusCode::SERVICE_UNAVAILABLE);
+    fake.say_goodbye();
+    let waiting = Arc::<Waiting>::default();
+    let mut watched = guard.watch(&verified.unwrap());
+    let mut said = waiting.poll(&mut watched);
+    if said.is_none() {
+        until(|| {
+            // Everybody looks by themselves once a minute.
+            assert!(guard.staleness() < LIMIT / 2);
+            waiting.was_woken()
+        })
+        .await;
+        said = waiting.poll(&mut watched);
+    }
+    assert_eq!(said, Some(Over::Unavailable));
 }
 
 #[tokio::test]
@@ -418,8 +488,8 @@ struct Endless(Arc<AtomicUsize>);
 impl futures_core::Stream for Endless {
     type Item = usize;
 
-    fn poll_next(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<usize>> {
-        std::task::Poll::Ready(Some(self.0.fetch_add(1, Ordering::Relaxed) + 1))
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<usize>> {
+        Poll::Ready(Some(self.0.fetch_add(1, Ordering::Relaxed) + 1))
     }
 }
 
