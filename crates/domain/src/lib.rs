@@ -2,6 +2,7 @@
 //! passwords. No I/O except reading the clock and the operating system's randomness.
 
 mod address;
+mod bearer;
 mod common_passwords;
 mod email;
 mod ending;
@@ -16,6 +17,7 @@ mod time;
 mod user;
 
 pub use address::{AddressBlock, Origin};
+pub use bearer::{NoBearerToken, bearer_token};
 pub use email::{Email, EmailError};
 pub use ending::{Actor, EndReason, Ending};
 pub use entry::{Entry, Fact, Position};

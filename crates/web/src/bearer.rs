@@ -4,10 +4,10 @@ use axum::extract::FromRequestParts;
 use cerrojo_app::administer::By;
 use cerrojo_app::authenticate::AuthError;
 use cerrojo_app::{Caller, authenticate, end};
-use cerrojo_domain::{ADMIN_ROLE, Origin};
-use http::HeaderMap;
+use cerrojo_domain::{ADMIN_ROLE, NoBearerToken, Origin, bearer_token};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use crate::Web;
 use crate::client::Client;
@@ -72,27 +72,14 @@ impl FromRequestParts<Web> for Administrator {
 
 /// The one token of the one `Authorization` header. Tokens in the query or the body are not looked for.
 fn token(headers: &HeaderMap) -> Result<&str, &'static problem::Row> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(&problem::NO_TOKEN)?;
-    if values.next().is_some() {
-        return Err(&problem::BAD_TOKEN);
-    }
-    let bytes = value.as_bytes();
-    let (scheme, rest) = bytes.split_at_checked(6).ok_or(&problem::NO_TOKEN)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer") || !(rest.is_empty() || rest.starts_with(b" ")) {
-        return Err(&problem::NO_TOKEN);
-    }
-    match std::str::from_utf8(rest.trim_ascii()) {
-        Ok("") => Err(&problem::NO_TOKEN),
-        Ok(token) => Ok(token),
-        Err(_) => Err(&problem::BAD_TOKEN),
-    }
+    bearer_token(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes)).map_err(|none| match none {
+        NoBearerToken::Missing => &problem::NO_TOKEN,
+        NoBearerToken::Invalid => &problem::BAD_TOKEN,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read(values: &[&'static str]) -> Result<String, &'static problem::Row> {

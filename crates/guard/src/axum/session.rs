@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use cerrojo_domain::RoleId;
-use http::HeaderMap;
+use cerrojo_domain::{NoBearerToken, RoleId, bearer_token};
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -28,7 +28,7 @@ impl Session {
 
     /// Checks what a request brings.
     pub(super) async fn of(parts: &Parts, guard: &ConnectedGuard) -> Result<Self, Rejection> {
-        let token = bearer(&parts.headers)?;
+        let token = bearer_token(parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))?;
         Ok(Self(guard.check(token).await?))
     }
 }
@@ -41,23 +41,12 @@ impl Deref for Session {
     }
 }
 
-/// The token of the one `Authorization: Bearer` header (RFC 6750, section 2.1), read as the server itself reads it: so that
-/// nobody behind a service is told anything else than there.
-fn bearer(headers: &HeaderMap) -> Result<&str, Rejection> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(Rejection::Missing)?;
-    // Of two others might have looked at the other one.
-    if values.next().is_some() {
-        return Err(Rejection::Invalid);
-    }
-    let (scheme, rest) = value.as_bytes().split_at_checked(6).ok_or(Rejection::Missing)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer") || !(rest.is_empty() || rest.starts_with(b" ")) {
-        return Err(Rejection::Missing);
-    }
-    match std::str::from_utf8(rest.trim_ascii()) {
-        Ok("") => Err(Rejection::Missing),
-        Ok(token) => Ok(token),
-        Err(_) => Err(Rejection::Invalid),
+impl From<NoBearerToken> for Rejection {
+    fn from(none: NoBearerToken) -> Self {
+        match none {
+            NoBearerToken::Missing => Self::Missing,
+            NoBearerToken::Invalid => Self::Invalid,
+        }
     }
 }
 
