@@ -53,9 +53,7 @@ impl Postgres {
     }
 
     fn at(folder: PathBuf, port: u16) -> Self {
-        if rustix::process::geteuid().is_root() {
-            world::run("chown", [Path::new("postgres"), &folder]);
-        }
+        give_to_owner(&folder);
         Self { folder, port, process: None, environment: Vec::new() }
     }
 
@@ -83,9 +81,7 @@ impl Postgres {
             let to = files.join(name);
             world::run("cp", [from, &to]);
             world::run("chmod", [Path::new(mode), &to]);
-            if rustix::process::geteuid().is_root() {
-                world::run("chown", [Path::new("postgres"), &to]);
-            }
+            give_to_owner(&to);
         }
         std::fs::write(files.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").expect("who may connect");
         self.set("ssl = on");
@@ -213,7 +209,9 @@ impl Postgres {
     /// # Panics
     /// If it does not become one.
     pub fn promote(&self) {
-        assert_eq!(self.query("SELECT pg_promote(true, 60)"), "t", "{}", self.said());
+        // A statement that waited for it would itself be in the way of what is still to be replayed.
+        assert_eq!(self.query("SELECT pg_promote(false)"), "t", "{}", self.said());
+        self.wait_for("SELECT NOT pg_is_in_recovery()");
     }
 
     /// A standby that hears no more from its primary; returns when that is so.
@@ -268,6 +266,13 @@ pub(crate) fn program(name: &str) -> PathBuf {
     let newest = versions.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).max();
     let newest = newest.expect("a version of PostgreSQL under /usr/lib/postgresql");
     PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin/{name}"))
+}
+
+/// Whoever [`as_owner`] runs programs as.
+fn give_to_owner(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        world::run("chown", [Path::new("postgres"), path]);
+    }
 }
 
 /// PostgreSQL refuses to run as root.

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use cerrojo_chaos::process::within;
+
 use crate::installation::{Installation, PASSWORD, Server};
 
 const ANA: &str = "ana@example.com";
@@ -35,15 +37,10 @@ fn who_goes_away_takes_no_place_in_the_queue_for_hashing() {
 fn wait_until_nobody_is_connected(server: &Server) {
     let port = format!(":{:04X}", server.address.port());
     let is_held = |line: &str| {
-        let mut columns = line.split_whitespace().skip(1);
-        let (local, state) = (columns.next().unwrap_or_default(), columns.nth(1).unwrap_or_default());
-        local.ends_with(&port) && !["0A", "06"].contains(&state)
+        let columns: Vec<_> = line.split_whitespace().collect();
+        columns[1].ends_with(&port) && !["0A", "06"].contains(&columns[3])
     };
-    for _ in 0..3000 {
-        if !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(is_held) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("connections of clients that are gone are kept");
+    let is_free = || !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(is_held);
+    let freed = within(Duration::from_mins(1), || is_free().then_some(()));
+    assert!(freed.is_some(), "connections of clients that are gone are kept");
 }

@@ -19,11 +19,14 @@ mod wrong;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cerrojo_chaos::client::Client;
 use cerrojo_chaos::cluster::{Cluster, Options};
+use cerrojo_chaos::history;
 use cerrojo_chaos::load::{Load, Rate};
+use cerrojo_chaos::record::Record;
 use cerrojo_chaos::world;
 
 type Test = (&'static str, fn());
@@ -89,4 +92,17 @@ fn cluster(settings: &[(&str, &str)]) -> Cluster {
 fn load(cluster: &Cluster) -> Load {
     let rate = Rate { checks: Duration::from_millis(5), rounds: Duration::from_millis(50), seed: 1 };
     Load::start(&cluster.addresses(), rate)
+}
+
+/// Somebody with an account, who waits for as long as a server waits for other nodes.
+fn registered(cluster: &Cluster, record: &Arc<Record>, name: &str) -> Client {
+    let mut client = Client::new(record, &cluster.addresses(), name).patient();
+    assert!(client.register(0), "an account cannot be made");
+    client
+}
+
+/// What the guarantee forbids, of so few calls that their number proves nothing.
+fn violations(record: &Record) -> Vec<history::Fault> {
+    let faults = history::judge(&record.events());
+    faults.into_iter().filter(|fault| !matches!(fault, history::Fault::TooFewAnswers { .. })).collect()
 }
