@@ -212,7 +212,8 @@ async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
         && let Some(done) = endings::end_alone(&app.store, id, ending).await?
     {
         let outcome = if done.entry.is_some() { Outcome::Ended } else { Outcome::WasOver };
-        return Ok((Stage::Committed(done.after, done.head), done.entry.into_iter().collect(), vec![outcome]));
+        let head = done.head();
+        return Ok((Stage::Committed(done.after, head), done.entry.into_iter().collect(), vec![outcome]));
     }
     let mut tx = app.store.begin_ending().await?;
     let mut now: Vec<(&SessionId, &Ending)> = batch.iter().filter_map(Wanted::without_condition).collect();

@@ -52,7 +52,7 @@ pub(crate) struct Membership {
     about: String,
     /// Somebody says that it has applied the log.
     heard: Notify,
-    /// The same for whoever follows: not lost if it comes while it is at work.
+    /// Somebody says that the log has grown: not lost if it comes while the follower is at work.
     pub(crate) grown: Notify,
     /// The lease was lost: no need to wait for the next beat.
     pub(crate) lost: Notify,

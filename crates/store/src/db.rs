@@ -68,16 +68,16 @@ impl Db {
     }
 
     /// The word of an entry with this mark will be this process's own (PostgreSQL).
-    pub(crate) fn will_write(&self, mark: &str) {
+    pub(crate) fn expect_word(&self, mark: &str) {
         if let Self::Postgres(pools) = self {
-            pools.will_write(mark);
+            pools.expect_word(mark);
         }
     }
 
     /// It will not be.
-    pub(crate) fn has_not_written(&self, mark: &str) {
+    pub(crate) fn forget_word(&self, mark: &str) {
         if let Self::Postgres(pools) = self {
-            pools.has_not_written(mark);
+            pools.forget_word(mark);
         }
     }
 

@@ -21,8 +21,13 @@ use crate::{Store, lists, log, users};
 
 macro_rules! end {
     ($which:literal) => {
+        end!("", $which)
+    };
+    ($from:literal, $which:literal) => {
         concat!(
-            "UPDATE sessions SET ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4 WHERE ended_at IS NULL",
+            "UPDATE sessions SET ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4",
+            $from,
+            " WHERE ended_at IS NULL",
             $which
         )
     };
@@ -57,8 +62,7 @@ statements! {
     END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, ''"),
         postgres = concat!(
         "WITH head AS (SELECT number, mark, ", waiting_commit!(), " FROM log_head WHERE one = 1 FOR UPDATE), \
-         ended AS (UPDATE sessions SET ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4 FROM head \
-         WHERE ended_at IS NULL AND id = $5 RETURNING id, list, idx), \
+         ended AS (", end!(" FROM head", " AND id = $5 RETURNING id, list, idx"), "), \
          moved AS (UPDATE log_head SET number = log_head.number + 1, mark = $6 FROM ended WHERE one = 1 \
          RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT) || ' ' || $6)), \
          written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
@@ -108,8 +112,14 @@ pub struct Alone {
     pub entry: Option<Entry>,
     /// Where the log stood before the entry.
     pub after: Position,
+}
+
+impl Alone {
     /// The number up to which the log tells of the ending, whoever made it.
-    pub head: i64,
+    #[must_use]
+    pub fn head(&self) -> i64 {
+        self.entry.as_ref().map_or(self.after.number, |entry| entry.position.number)
+    }
 }
 
 /// Ends this session if it is live, durably, in one round trip instead of four: a logout that comes alone waits for nothing
@@ -125,23 +135,24 @@ pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> R
     let mark = log::mark(&*store.random);
     let mut binds = told(ending);
     binds.extend(binds![session, mark.as_str()]);
-    store.db.will_write(&mark);
-    let done = store.db.rows_committed(END_ALONE, binds).await;
-    let is_written =
-        matches!(&done, Ok(Some(rows)) if rows.iter().any(|row| matches!(row.text_or_null(0), Ok(Some(_)))));
-    if !is_written {
+    store.db.expect_word(&mark);
+    let done = ended_alone(store, binds, mark.clone()).await;
+    if !matches!(&done, Ok(Some(Alone { entry: Some(_), .. }))) {
         // Whatever becomes of it without this process, its word is news.
-        store.db.has_not_written(&mark);
+        store.db.forget_word(&mark);
     }
-    let Some(rows) = done? else { return Ok(None) };
+    done
+}
+
+async fn ended_alone(store: &Store, binds: Vec<Bind>, mark: String) -> Result<Option<Alone>> {
+    let Some(rows) = store.db.rows_committed(END_ALONE, binds).await? else { return Ok(None) };
     let row = rows.first().ok_or_else(|| StoreError::Broken("the log has no head".to_owned()))?;
     let after = Position { number: row.int(3)?, mark: row.text(4)? };
-    if !is_written {
-        return Ok(Some(Alone { entry: None, head: after.number, after }));
+    if row.text_or_null(0)?.is_none() {
+        return Ok(Some(Alone { entry: None, after }));
     }
-    let head = after.number.saturating_add(1);
-    let entry = Entry { position: Position { number: head, mark }, fact: fact(place(row)?) };
-    Ok(Some(Alone { entry: Some(entry), after, head }))
+    let position = Position { number: after.number.saturating_add(1), mark };
+    Ok(Some(Alone { entry: Some(Entry { position, fact: fact(place(row)?) }), after }))
 }
 
 /// Ends each of these that is live, many by one statement, and appends one entry each. Given in ascending order of ids,

@@ -14,16 +14,7 @@ use crate::db::Db;
 use crate::errors::{Result, StoreError};
 use crate::row;
 
-/// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
-/// endings, and one that does not wait for a synchronous standby would let a cut-off primary go on: where that is the
-/// setting it is overruled for the transaction. Any other setting of the operator's stays (`remote_apply` waits for more).
-/// A transaction whose node says nothing more, because it stands still or is cut off, is rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
-/// trip.
-pub(crate) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-    SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
-    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
-
-/// The setting that [`BEGIN_WRITING`] makes, for a statement that is a transaction of its own.
+/// What a transaction that is to last sets for itself, also one that is a single statement.
 macro_rules! waiting_commit {
     () => {
         "set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') \
@@ -31,6 +22,16 @@ macro_rules! waiting_commit {
     };
 }
 pub(crate) use waiting_commit;
+
+/// The isolation is said each time, whatever the server's default is. A commit that does not wait for the disk would lose
+/// endings, and one that does not wait for a synchronous standby would let a cut-off primary go on: where that is the
+/// setting it is overruled for the transaction. Any other setting of the operator's stays (`remote_apply` waits for more).
+/// A transaction whose node says nothing more, because it stands still or is cut off, is rolled back before its lease runs out: it may hold the log's head, which every ending on every node waits for. One round
+/// trip.
+pub(crate) const BEGIN_WRITING: &str = concat!(
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '1500ms'; SELECT ",
+    waiting_commit!()
+);
 
 /// All reads see the state of the first one.
 pub(crate) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -117,7 +118,7 @@ fn given_up() -> StoreError {
 }
 
 impl Pools {
-    pub(crate) fn will_write(&self, mark: &str) {
+    pub(crate) fn expect_word(&self, mark: &str) {
         let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
         // Words get lost.
         if own.len() == OWN {
@@ -126,8 +127,8 @@ impl Pools {
         own.push_back(mark.to_owned());
     }
 
-    /// Whether it was to be written.
-    pub(crate) fn has_not_written(&self, mark: &str) -> bool {
+    /// Whether it was expected.
+    pub(crate) fn forget_word(&self, mark: &str) -> bool {
         let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
         let place = own.iter().position(|known| known == mark);
         place.and_then(|place| own.remove(place)).is_some()
@@ -135,7 +136,7 @@ impl Pools {
 
     /// Whether a word is of this process's own entry, which it applies without being told.
     fn is_own(&self, payload: &str) -> bool {
-        payload.split_once(' ').is_some_and(|(_, mark)| self.has_not_written(mark))
+        payload.split_once(' ').is_some_and(|(_, mark)| self.forget_word(mark))
     }
 
     fn lanes(options: &PgConnectOptions, connections: u32) -> Lanes {
