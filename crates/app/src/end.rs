@@ -74,7 +74,8 @@ pub(crate) enum Outcome {
     WasOver,
 }
 
-/// Ends what is live of `which`. This, [`each_in_tx`] and [`write`] are the only callers of the store's endings.
+/// Ends what is live of `which`. This, [`each_in_tx`] and [`write`] are the only callers of the store's endings, but for rows
+/// of what [`everything`] has ended.
 pub(crate) async fn in_tx(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result<Vec<Entry>, StoreError> {
     endings::end(tx, which, ending).await
 }

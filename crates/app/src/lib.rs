@@ -3,6 +3,7 @@
 pub mod account;
 pub mod activity;
 pub mod administer;
+pub mod agreement;
 mod app;
 pub mod authenticate;
 mod birth;

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use cerrojo_domain::{Actor, EndReason, Ending, Fact, SessionId};
 use cerrojo_store::endings::Which;
-use cerrojo_store::{attempts, known_addresses, lists, log, outbox, reset_links, sessions};
+use cerrojo_store::{attempts, endings, known_addresses, lists, log, outbox, reset_links, sessions};
 
 use crate::{App, Trouble, activity, end};
 
 /// Sessions ended, or rows removed, in one transaction: others get their turn in between.
 const CHUNK: i64 = 500;
+/// Endings of everything are written into so many rows in one transaction, and for so long in one round.
+const WRITTEN: i64 = 2000;
+const WRITING: Duration = Duration::from_secs(20);
 /// A list is retired this long after the last of its tokens expired.
 const AFTERLIFE: Duration = Duration::from_hours(1);
 /// How long addresses stay known, and delivered mail stays listed.
@@ -22,6 +25,7 @@ pub async fn sweep(app: &App) -> Result<(), Trouble> {
     end_expired(app).await?;
     end_idle(app).await?;
     end_stranded(app).await?;
+    write_down_endings(app).await?;
     retire_lists(app).await?;
     remove_old_rows(app).await
 }
@@ -61,6 +65,20 @@ async fn end_stranded(app: &App) -> Result<(), Trouble> {
             return Ok(());
         }
     }
+}
+
+/// Of everything that was ended at once.
+async fn write_down_endings(app: &App) -> Result<(), Trouble> {
+    let begun = app.clock.elapsed();
+    while app.clock.elapsed().saturating_sub(begun) < WRITING {
+        let mut tx = app.store.begin().await?;
+        let written = endings::write_down(&mut tx, WRITTEN).await?;
+        tx.commit().await?;
+        if written == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn end_each<'a, F>(app: &App, ids: &'a [SessionId], (reason, which): (EndReason, F)) -> Result<usize, Trouble>

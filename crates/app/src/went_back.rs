@@ -1,13 +1,14 @@
 //! Noticing a PostgreSQL database that went back: restored from a copy, or a standby promoted that had lost commits.
 //!
-//! Two things tell. Each node knows the last entry that it applied, and the database records which server it is on, and
-//! which history of it. Either is looked at again in a transaction that holds the log's head row, which only a server
+//! Three things tell. Each node knows the last entry that it applied; the database records which server it is on, and which
+//! history of it; and one row says which transaction wrote it. All are looked at again in a transaction that holds the log's head row, which only a server
 //! that is not in recovery lets anybody have; of many nodes that notice, one ends everything.
 
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, Entry, Random};
-use cerrojo_store::{EndingTx, Store, StoreError, leases, log, meta, postgres};
+use cerrojo_store::leases::{self, Imprint};
+use cerrojo_store::{EndingTx, Store, StoreError, log, meta, postgres};
 
 use crate::app::StartError;
 use crate::follow::{self, Applied};
@@ -108,17 +109,21 @@ async fn judge(court: Court<'_>, known: Option<&Known>) -> Result<Verdict, Store
     let moved = recorded.as_deref().is_some_and(|recorded| recorded != identity);
     let vouched = court.failover == Failover::Synchronous
         && recorded.as_deref().is_some_and(|recorded| is_promotion(recorded, &identity));
+    let imprint = leases::imprint(&mut *tx).await?;
     let lost = match known {
         Some(known) => is_lost(&mut tx, known, if moved { i64::MAX } else { flushed }).await?,
         None => false,
     };
     let mut entries = Vec::new();
-    if lost || (moved && !vouched) {
+    if lost || imprint == Imprint::Copied || (moved && !vouched) {
         let known = known.map(|known| known.applied.incarnation.as_str());
         entries = end_everything(&mut tx, known, (court.clock, court.random)).await?;
     }
     if recorded.as_ref() != Some(&identity) {
         meta::set(&mut tx, IDENTITY, &identity).await?;
+    }
+    if imprint != Imprint::Original {
+        leases::set_imprint(&mut tx).await?;
     }
     tx.commit().await?;
     Ok(Verdict { identity, flushed, entries })

@@ -121,6 +121,22 @@ impl Node {
         command
     }
 
+    /// From its next start on it has this setting as well, as an environment variable.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What a command says that is run beside it, on standard output and then on standard error; whether it succeeded.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.command().args(arguments).stdin(Stdio::null()).output().expect("a command runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// Starts it and waits for nothing.
     ///
     /// # Panics

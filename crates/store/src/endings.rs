@@ -13,10 +13,11 @@ use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListIndex, ListName, Positi
 use crate::bind::{Bind, binds};
 use crate::db::sealed::Run as _;
 use crate::errors::{Result, StoreError};
+use crate::lists::not_all_over;
 use crate::postgres::waiting_commit;
 use crate::row::Row;
 use crate::statement::{Statement, statements};
-use crate::tx::EndingTx;
+use crate::tx::{EndingTx, Tx};
 use crate::{Store, lists, log, users};
 
 macro_rules! end {
@@ -27,9 +28,17 @@ macro_rules! end {
         concat!(
             "UPDATE sessions SET ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4",
             $from,
-            " WHERE ended_at IS NULL",
+            " WHERE sessions.ended_at IS NULL AND ",
+            not_all_over!(),
             $which
         )
+    };
+}
+
+macro_rules! unwritten {
+    () => {
+        "SELECT id FROM sessions WHERE ended_at IS NULL AND key_id >= '' \
+         AND list IN (SELECT name FROM lists WHERE ended_at IS NOT NULL)"
     };
 }
 
@@ -48,8 +57,9 @@ static END_EACH_TEXT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH wanted (id, at, reason, by_whom, place) AS (VALUES {rows}) \
          UPDATE sessions SET ended_at = CAST(wanted.at AS BIGINT), ended_reason = wanted.reason, ended_by = wanted.by_whom, \
-         ended_from = wanted.place FROM wanted WHERE sessions.id = wanted.id AND sessions.ended_at IS NULL \
-         RETURNING sessions.id, sessions.list, sessions.idx"
+         ended_from = wanted.place FROM wanted WHERE sessions.id = wanted.id AND sessions.ended_at IS NULL AND {} \
+         RETURNING sessions.id, sessions.list, sessions.idx",
+        not_all_over!()
     )
 });
 
@@ -73,7 +83,16 @@ statements! {
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
     END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
     END_SIGNED_BY(5) = end!(" AND key_id = $5 RETURNING id, list, idx");
-    END_EVERYTHING(4) = end!("");
+    // `key_id >= ''` is always so: with it SQLite takes the index of live sessions by list and key, not that of all.
+    WRITE_DOWN(1) = concat!(
+        "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
+         ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL \
+         AND sessions.id IN (", unwritten!(), " LIMIT $1)"),
+        // Another node that is at the same takes others. Asked once, whatever the plan is, or it would take more than so many.
+        postgres = concat!(
+        "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
+         ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL \
+         AND sessions.id = ANY (ARRAY(", unwritten!(), " LIMIT $1 FOR UPDATE SKIP LOCKED))");
 }
 
 /// Which sessions. Those that have ended are never touched again.
@@ -205,15 +224,23 @@ fn fact((session, list, index): Place) -> Fact {
 }
 
 /// Ends every live session by one entry (`EverythingOver`), begins the incarnation and retires every list there is. If the
-/// reason is `Restored` every user's epoch is raised first, so that sign-ins in flight and reset links of the lost history fail.
+/// reason is `Restored` every user gets another epoch, so that sign-ins in flight and reset links of the lost history fail.
+///
+/// However many sessions there are, it takes no longer: a session without an ending whose list ended so is over, and its
+/// row is written by [`write_down`].
 pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Ending) -> Result<Entry> {
     if ending.reason == EndReason::Restored {
-        users::raise_every_epoch(tx).await?;
+        users::change_every_epoch(tx).await?;
     }
-    tx.execute(END_EVERYTHING, told(ending)).await?;
-    lists::retire_all(tx).await?;
+    lists::retire_all(tx, told(ending)).await?;
     log::set_incarnation(tx, incarnation).await?;
     Ok(tx.append(Fact::EverythingOver { incarnation: incarnation.to_owned() }, ending.at))
+}
+
+/// Writes the endings of at most `limit` sessions that [`end_everything`] ended into their rows; how many. No entry: nobody
+/// who verifies has their lists any more.
+pub async fn write_down(tx: &mut Tx, limit: i64) -> Result<u64> {
+    tx.execute(WRITE_DOWN, binds![limit]).await
 }
 
 /// `$1` to `$4`.

@@ -9,6 +9,7 @@ use crate::errors::{Result, StoreError};
 use crate::postgres::Lane;
 use crate::row::Row;
 use crate::statement::statements;
+use crate::tx::Tx;
 
 /// Which server this is, and which history of it: another one after a restore or a failover. The number of the head's table
 /// changes when a dump is restored into the same server. SQLite has a position file instead.
@@ -37,7 +38,7 @@ macro_rules! applied {
 
 statements! {
     FORGET_ALL(0) = "DELETE FROM leases";
-    INSERT(3) = "INSERT INTO leases (node, turn, applied, about) VALUES ($1, 0, $2, $3)";
+    INSERT(4) = "INSERT INTO leases (node, turn, applied, about, settings) VALUES ($1, 0, $2, $3, $4)";
     RENEW(3) = concat!(
         "UPDATE leases SET turn = turn + 1, ", applied!("$3"), " WHERE node = $1 AND turn = $2 \
          AND $3 <= (SELECT number FROM log_head) RETURNING (SELECT number FROM log_head), '', 0"),
@@ -52,8 +53,14 @@ statements! {
          AND $2 <= (SELECT number FROM log_head) RETURNING pg_notify('cerrojo.' || current_schema(), 'applied ' || node || ' ' || applied)");
     GIVE_BACK(1) = "DELETE FROM leases WHERE node = $1";
     REMOVE(2) = "DELETE FROM leases WHERE node = $1 AND turn = $2";
-    EVERY_ROW(0) = "SELECT node, turn, applied, about FROM leases ORDER BY node";
+    EVERY_ROW(0) = "SELECT node, turn, applied, about, settings FROM leases ORDER BY node";
     IDENTITY(0) = "SELECT ''", postgres = concat!("SELECT ", identity!());
+    // The number of a transaction as `xmin` shows it: without the epoch.
+    SET_IMPRINT(0) = "SELECT 1 WHERE 0 = 1", postgres =
+        "INSERT INTO meta (name, value) VALUES ('imprint', CAST(mod(CAST(CAST(pg_current_xact_id() AS TEXT) AS NUMERIC), 4294967296) AS TEXT)) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    IMPRINT(0) = "SELECT 1 WHERE 0 = 1", postgres =
+        "SELECT CAST(CASE WHEN value = CAST(xmin AS TEXT) THEN 1 ELSE 0 END AS BIGINT) FROM meta WHERE name = 'imprint'";
     FLUSHED(0) = "SELECT 0", postgres = concat!("SELECT ", flushed!());
 }
 
@@ -68,6 +75,8 @@ pub struct Lease {
     pub applied: i64,
     /// For people.
     pub about: String,
+    /// What the node says of its settings, for the others to compare.
+    pub settings: String,
 }
 
 /// What a renewal tells.
@@ -85,7 +94,7 @@ pub struct Renewed {
 pub async fn take_only(store: &Store, node: &str, applied: i64) -> Result<()> {
     let mut tx = store.begin().await?;
     tx.execute(FORGET_ALL, binds![]).await?;
-    tx.execute(INSERT, binds![node, applied, ""]).await?;
+    tx.execute(INSERT, binds![node, applied, "", ""]).await?;
     tx.commit().await
 }
 
@@ -99,7 +108,8 @@ pub async fn join(store: &Store, lease: &Lease, before: &[String]) -> Result<()>
     for node in before {
         tx.execute(GIVE_BACK, binds![node.as_str()]).await?;
     }
-    tx.execute(INSERT, binds![lease.node.as_str(), lease.applied, lease.about.as_str()]).await?;
+    tx.execute(INSERT, binds![lease.node.as_str(), lease.applied, lease.about.as_str(), lease.settings.as_str()])
+        .await?;
     tx.commit().await
 }
 
@@ -152,6 +162,32 @@ pub async fn identity(run: &mut impl Run) -> Result<String> {
     }
 }
 
+/// What a row tells about itself that a copy of it cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imprint {
+    /// The row says which transaction wrote it, and PostgreSQL says the same.
+    Original,
+    /// Another transaction wrote the row than it says: rows were put back into the tables.
+    Copied,
+    /// There is none: a new database, one of a release that wrote none, or SQLite.
+    None,
+}
+
+/// Whether the rows are those that were written here. A dump of rows alone, put back into the same tables of the same
+/// server, changes nothing of [`identity`].
+pub async fn imprint(run: &mut impl Run) -> Result<Imprint> {
+    Ok(match db::row(run, IMPRINT, binds![]).await? {
+        Some(row) if row.int(0)? == 1 => Imprint::Original,
+        Some(_) => Imprint::Copied,
+        None => Imprint::None,
+    })
+}
+
+/// Writes the imprint anew; nothing on SQLite.
+pub async fn set_imprint(tx: &mut Tx) -> Result<()> {
+    tx.execute(SET_IMPRINT, binds![]).await.map(drop)
+}
+
 /// How far the server's write-ahead log is on the disk, in bytes; 0 on SQLite. Less than it was means that the database went
 /// back, also where nothing that the log tells of was lost.
 pub async fn flushed(run: &mut impl Run) -> Result<i64> {
@@ -159,5 +195,11 @@ pub async fn flushed(run: &mut impl Run) -> Result<i64> {
 }
 
 fn read(row: &Row) -> Result<Lease> {
-    Ok(Lease { node: row.text(0)?, turn: row.int(1)?, applied: row.int(2)?, about: row.text(3)? })
+    Ok(Lease {
+        node: row.text(0)?,
+        turn: row.int(1)?,
+        applied: row.int(2)?,
+        about: row.text(3)?,
+        settings: row.text(4)?,
+    })
 }

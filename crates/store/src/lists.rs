@@ -3,12 +3,21 @@
 use cerrojo_domain::{ListName, UnixMillis};
 
 use crate::Store;
-use crate::bind::binds;
+use crate::bind::{Bind, binds};
 use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
+
+/// Of sessions whose row has no ending: whether they are over all the same, as everything was over and the row was not
+/// written yet. See [`crate::endings::end_everything`].
+macro_rules! not_all_over {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM lists WHERE lists.name = sessions.list AND lists.ended_at IS NOT NULL)"
+    };
+}
+pub(crate) use not_all_over;
 
 macro_rules! columns {
     () => {
@@ -24,7 +33,12 @@ statements! {
          ORDER BY created_at, name LIMIT 1) RETURNING ", columns!(), ", next_index - $2");
     INSERT(5) = concat!(
         "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired) VALUES ($1, $2, $3, $4, $5, 0) \
-         RETURNING ", columns!(), ", next_index - $5");
+         RETURNING ", columns!(), ", next_index - $5"),
+        // Not while somebody ends everything, who would not see it and leave it in use.
+        postgres = concat!(
+        "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired) SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), \
+         CAST($4 AS BIGINT), CAST($5 AS BIGINT), 0 \
+         FROM (SELECT 1 FROM log_head WHERE one = 1 FOR SHARE) AS head RETURNING ", columns!(), ", next_index - $5");
     IN_USE(0) = concat!("SELECT ", columns!(), " FROM lists WHERE retired = 0 ORDER BY created_at, name");
     BY_NAME(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1");
     // Whoever retires the list meanwhile is waited for, and waits for whoever has it so.
@@ -32,7 +46,7 @@ statements! {
         postgres = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1 FOR SHARE");
     OUTLIVED(1) = "SELECT name FROM lists WHERE retired = 0 AND expires_by <= $1 ORDER BY expires_by, name";
     RETIRE(1) = "UPDATE lists SET retired = 1 WHERE name = $1 AND retired = 0";
-    RETIRE_ALL(0) = "UPDATE lists SET retired = 1 WHERE retired = 0";
+    RETIRE_ALL(4) = "UPDATE lists SET retired = 1, ended_at = $1, ended_reason = $2, ended_by = $3, ended_from = $4 WHERE retired = 0";
 }
 
 /// A status list.
@@ -117,8 +131,9 @@ pub async fn retire(tx: &mut EndingTx, name: &ListName) -> Result<bool> {
     tx.hits(RETIRE, binds![name]).await
 }
 
-pub(crate) async fn retire_all(tx: &mut EndingTx) -> Result<()> {
-    tx.execute(RETIRE_ALL, binds![]).await.map(drop)
+/// `told`: how the sessions in them end.
+pub(crate) async fn retire_all(tx: &mut EndingTx, told: Vec<Bind>) -> Result<()> {
+    tx.execute(RETIRE_ALL, told).await.map(drop)
 }
 
 fn read(row: &Row) -> Result<List> {

@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "0001_start", text: include_str!("../migrations/0001_start.sql") },
     Migration { number: 2, name: "0002_cluster", text: include_str!("../migrations/0002_cluster.sql") },
     Migration { number: 3, name: "0003_services", text: include_str!("../migrations/0003_services.sql") },
+    Migration { number: 4, name: "0004_everything_over", text: include_str!("../migrations/0004_everything_over.sql") },
 ];
 
 /// Their names.

@@ -7,16 +7,21 @@ use cerrojo_domain::{KeyId, ListIndex, ListName, SessionId, UnixMillis, UserId};
 use crate::bind::binds;
 use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
+use crate::lists::not_all_over;
 use crate::postgres::Lane;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::Tx;
 use crate::{Store, log};
 
+/// With the ending of its list where the row's was not written yet.
 macro_rules! columns {
     () => {
-        "id, user_id, list, idx, device, address, started_at, last_seen_at, expires_at, \
-         ended_at, ended_reason, ended_by, ended_from"
+        "SELECT sessions.id, sessions.user_id, sessions.list, sessions.idx, sessions.device, sessions.address, sessions.started_at, \
+         sessions.last_seen_at, sessions.expires_at, COALESCE(sessions.ended_at, lists.ended_at), \
+         COALESCE(sessions.ended_reason, lists.ended_reason), COALESCE(sessions.ended_by, lists.ended_by), \
+         CASE WHEN sessions.ended_at IS NULL THEN lists.ended_from ELSE sessions.ended_from END \
+         FROM sessions LEFT JOIN lists ON lists.name = sessions.list"
     };
 }
 
@@ -31,26 +36,28 @@ statements! {
     INSERT(9) = "INSERT INTO sessions \
          (id, user_id, list, idx, key_id, device, address, started_at, last_seen_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
-    BY_ID(1) = concat!("SELECT ", columns!(), " FROM sessions WHERE id = $1");
-    IS_LIVE(1) = "SELECT count(*) FROM sessions WHERE id = $1 AND ended_at IS NULL";
-    OF_USER(2) = concat!(
-        "SELECT ", columns!(), " FROM sessions WHERE user_id = $1 AND (ended_at IS NULL OR ended_at >= $2)");
+    BY_ID(1) = concat!(columns!(), " WHERE sessions.id = $1");
+    IS_LIVE(1) = concat!("SELECT count(*) FROM sessions WHERE id = $1 AND ended_at IS NULL AND ", not_all_over!());
+    OF_USER(2) = concat!(columns!(), " WHERE sessions.user_id = $1 AND (sessions.ended_at >= $2 \
+         OR (sessions.ended_at IS NULL AND (lists.ended_at IS NULL OR lists.ended_at >= $2)))");
     SAW(3) = "UPDATE sessions SET last_seen_at = $3 \
          WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3",
         postgres = "WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)) \
          UPDATE sessions SET last_seen_at = $3 FROM lazily \
          WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3";
-    EXPIRED(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
-    IDLE(2) = "SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 ORDER BY last_seen_at LIMIT $2";
+    EXPIRED(2) = concat!("SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 AND ", not_all_over!(),
+        " ORDER BY expires_at LIMIT $2");
+    IDLE(2) = concat!("SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 AND ", not_all_over!(),
+        " ORDER BY last_seen_at LIMIT $2");
     // `key_id >= ''` is always so: with it SQLite takes the index of live sessions by list and key, not that of all.
     STRANDED(1) = "SELECT id FROM sessions WHERE ended_at IS NULL \
-         AND list IN (SELECT name FROM lists WHERE retired = 1) AND key_id >= '' \
+         AND list IN (SELECT name FROM lists WHERE retired = 1 AND ended_at IS NULL) AND key_id >= '' \
          UNION ALL SELECT id FROM sessions WHERE ended_at IS NULL AND list IN (SELECT name FROM lists WHERE retired = 0) \
          AND key_id IN (SELECT id FROM keys WHERE retired_at IS NOT NULL) LIMIT $1";
     NEWEST(0) = newest!();
     LIVE_ACTIVITY(1) = "SELECT string_agg(CAST(idx AS TEXT) || ' ' || CAST(last_seen_at AS TEXT), ',') \
          FROM sessions WHERE list = $1 AND ended_at IS NULL AND key_id >= ''";
-    LAST_SEEN(1) = "SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL";
+    LAST_SEEN(1) = concat!("SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL AND ", not_all_over!());
     SWEEP(2) = concat!(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE ended_at IS NOT NULL AND ended_at < $1 AND list IN (SELECT name FROM lists WHERE retired = 1) \

@@ -5,13 +5,21 @@ use cerrojo_domain::{Email, RoleId, Status, UnixMillis, User, UserId};
 use crate::bind::binds;
 use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
+use crate::meta;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
 
+/// A user's epoch as everybody sees it: the row's own, counted from where the installation's epochs begin.
+macro_rules! epoch {
+    () => {
+        "epoch + COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'epochs_begin'), 0)"
+    };
+}
+
 macro_rules! columns {
     () => {
-        "user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session"
+        concat!("user_id, name, email, password_hash, role_id, status, ", epoch!(), ", registration_date, last_session")
     };
 }
 
@@ -26,14 +34,14 @@ statements! {
         "SELECT ", columns!(), " FROM users ORDER BY registration_date DESC, user_id DESC LIMIT $1 OFFSET $2");
     COUNT(0) = "SELECT count(*) FROM users";
     COUNT_ACTIVE_WITH_ROLE(1) = "SELECT count(*) FROM users WHERE role_id = $1 AND status = 'active'";
-    SIGN_IN(3) = "UPDATE users SET last_session = $3 WHERE user_id = $1 AND epoch = $2 AND status = 'active'";
+    SIGN_IN(3) = concat!(
+        "UPDATE users SET last_session = $3 WHERE user_id = $1 AND ", epoch!(), " = $2 AND status = 'active'");
     CHANGE(8) = concat!(
         "UPDATE users SET name = COALESCE($3, name), email = COALESCE($4, email), \
          password_hash = COALESCE($5, password_hash), role_id = COALESCE($6, role_id), status = COALESCE($7, status), \
-         epoch = epoch + $8 WHERE user_id = $1 AND epoch = $2 RETURNING ", columns!());
+         epoch = epoch + $8 WHERE user_id = $1 AND ", epoch!(), " = $2 RETURNING ", columns!());
     LOCK(1) = concat!("UPDATE users SET epoch = epoch WHERE user_id = $1 RETURNING ", columns!());
     UPGRADE_HASH(3) = "UPDATE users SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2";
-    RAISE_EVERY_EPOCH(0) = "UPDATE users SET epoch = epoch + 1";
     DELETE(1) = "DELETE FROM users WHERE user_id = $1";
 }
 
@@ -141,8 +149,10 @@ pub async fn delete(tx: &mut EndingTx, id: UserId) -> Result<bool> {
     tx.hits(DELETE, binds![id]).await
 }
 
-pub(crate) async fn raise_every_epoch(tx: &mut EndingTx) -> Result<()> {
-    tx.execute(RAISE_EVERY_EPOCH, binds![]).await.map(drop)
+/// Gives every user another epoch, without touching their rows: one that no lost history had, so it is random.
+pub(crate) async fn change_every_epoch(tx: &mut EndingTx) -> Result<()> {
+    let begin = i64::from(u32::from_le_bytes(tx.random().bytes()) >> 1) << 32;
+    meta::set(tx, "epochs_begin", &begin.to_string()).await
 }
 
 fn read(row: &Row) -> Result<User> {

@@ -210,6 +210,34 @@ async fn a_database_restored_from_elsewhere_under_running_nodes_ends_everything_
     assert_in([&one, &other], &ana.another_session().await).await;
 }
 
+/// No node runs and none remembers: in containers position files go with them.
+#[tokio::test]
+async fn rows_put_back_while_no_node_runs_end_everything_once() {
+    let (one, other) = two_nodes().await;
+    let (ana, bea) = (one.user("ana").await, one.user("bea").await);
+    assert_in([&one, &other], &ana).await;
+    one.database().copy().await;
+    other.crash().await;
+    ana.logout().await;
+    for node in [&one, &other] {
+        node.crash().await;
+        std::fs::remove_file(node.side_file()).unwrap();
+    }
+    one.database().put_back().await;
+    for node in [&one, &other] {
+        node.run().await;
+    }
+    assert_over([&one, &other], &[&ana, &bea]).await;
+    assert_eq!(everything_over_entries(&one).await, 1);
+    assert_in([&one, &other], &ana.another_session().await).await;
+    for node in [&one, &other] {
+        node.crash().await;
+        std::fs::remove_file(node.side_file()).unwrap();
+        node.run().await;
+    }
+    assert_eq!(everything_over_entries(&one).await, 1, "what was seen to is not seen to again");
+}
+
 /// What a promoted standby of the same server finds recorded: the timeline before.
 async fn promote(nodes: [&TestApp; 2]) {
     for node in nodes {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cerrojo_app::agreement;
 use cerrojo_store::leases::{self, Lease};
 use cerrojo_store::log;
 use serde_json::json;
@@ -19,6 +20,8 @@ struct Node {
     lease: Lease,
     state: &'static str,
     lag: i64,
+    /// Settings in which it differs from most of the others.
+    differs: Vec<String>,
 }
 
 pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
@@ -35,10 +38,13 @@ pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Resul
         out::note("watching the nodes for a second …");
     }
     tokio::time::sleep(LOOK).await;
-    let nodes: Vec<Node> = leases::all(&mut read.store.reader())
-        .await?
+    let now = leases::all(&mut read.store.reader()).await?;
+    let said: Vec<&str> = now.iter().map(|lease| lease.settings.as_str()).collect();
+    let differing = agreement::differing(&said);
+    let nodes: Vec<Node> = now
         .into_iter()
-        .map(|lease| {
+        .zip(differing)
+        .map(|(lease, differs)| {
             let turned = before.iter().find(|was| was.node == lease.node).is_none_or(|was| was.turn != lease.turn);
             let lag = head.saturating_sub(lease.applied).max(0);
             let state = if !turned {
@@ -48,31 +54,42 @@ pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Resul
             } else {
                 "current"
             };
-            Node { lease, state, lag }
+            Node { lease, state, lag, differs }
         })
         .collect();
     read.close().await;
     show(&nodes, shape);
+    let mut differing: Vec<&str> = nodes.iter().flat_map(|node| &node.differs).map(String::as_str).collect();
+    differing.sort_unstable();
+    differing.dedup();
     match nodes.iter().filter(|node| node.state != "current").count() {
         _ if nodes.is_empty() => Err(Failure::new("no node holds a lease: no server of this installation is running")),
-        0 => Ok(()),
+        0 if differing.is_empty() => Ok(()),
+        0 => Err(Failure::new(format!(
+            "nodes differ in {}: give every node the same settings (`cerrojo config show` on each)",
+            differing.join(", ")
+        ))),
         few => Err(Failure::new(format!("{few} of {} nodes are not current", nodes.len()))),
     }
 }
 
 fn show(nodes: &[Node], shape: Shape) {
     if shape.json {
-        let rows = nodes.iter().map(|Node { lease, state, lag }| {
-            json!({ "node": lease.node, "about": lease.about, "state": state, "applied": lease.applied, "lag": lag })
+        let rows = nodes.iter().map(|Node { lease, state, lag, differs }| {
+            json!({
+                "node": lease.node, "about": lease.about, "state": state, "applied": lease.applied, "lag": lag,
+                "differs": differs,
+            })
         });
         return out::line(&super::json(&rows.collect()));
     }
-    let row = |Node { lease, state, lag }: &Node| {
+    let row = |Node { lease, state, lag, differs }: &Node| {
         let about = out::tame(&lease.about);
-        vec![lease.node.clone(), about, (*state).to_owned(), lease.applied.to_string(), lag.to_string()]
+        let settings = if differs.is_empty() { "same".to_owned() } else { out::tame(&differs.join(", ")) };
+        vec![lease.node.clone(), about, (*state).to_owned(), lease.applied.to_string(), lag.to_string(), settings]
     };
     if !nodes.is_empty() {
-        let head = ["NODE", "MACHINE, ADDRESS, VERSION", "STATE", "APPLIED", "LAG"];
+        let head = ["NODE", "MACHINE, ADDRESS, VERSION", "STATE", "APPLIED", "LAG", "SETTINGS"];
         out::table(&head, &nodes.iter().map(row).collect::<Vec<_>>());
     }
 }

@@ -9,6 +9,7 @@
     reason = "this is a test"
 )]
 
+mod agreement;
 mod broken;
 mod disk;
 mod gone_back;
@@ -41,6 +42,7 @@ const TESTS: &[Test] = &[
     ("a_database_put_back_ends_every_session", gone_back::put_back),
     ("a_standby_that_lost_commits_ends_every_session", gone_back::fail_over),
     ("a_synchronous_standby_loses_nothing", gone_back::fail_over_without_loss),
+    ("a_node_with_other_settings_is_named", agreement::is_looked_at),
     ("a_database_elsewhere_has_to_show_who_it_is", tls::elsewhere),
     ("a_disk_error_at_commit_of_sqlite_ends_the_server", disk::sqlite),
     ("whoever_answers_before_the_others_know_is_convicted", wrong::answers_early),

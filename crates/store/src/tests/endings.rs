@@ -327,13 +327,90 @@ async fn everything_ends_by_one_entry() {
         assert_ne!(first, "second");
         assert_eq!(log::incarnation(&mut store.reader()).await.unwrap(), "second");
         assert!(lists::in_use(&mut store.reader()).await.unwrap().is_empty());
+        assert_all_is_over(&store, ana.id).await;
+        let head = log::head(&mut store.reader()).await.unwrap();
+        assert_eq!([write_down(&store, 1).await, write_down(&store, 9).await, write_down(&store, 9).await], [1, 1, 0]);
+        assert_all_is_over(&store, ana.id).await;
+        assert_eq!(log::head(&mut store.reader()).await.unwrap(), head, "nobody has to be told again");
+        let now = users::by_id(&mut store.reader(), ana.id).await.unwrap().unwrap();
         let all = sessions::of_user(&mut store.reader(), ana.id, Some(UnixMillis(0))).await.unwrap();
         let told = |id: &str| all.iter().find(|one| one.id == sid(id)).unwrap().ended.clone().unwrap();
         assert_eq!((told("a").at, told("a").reason.as_str()), (UnixMillis(1), "logout"));
         assert_eq!((told("b").at, told("b").reason.as_str()), (UnixMillis(9), "restored"));
         assert_eq!((told("b").by.as_str(), told("b").place), ("server", None));
-        let now = users::by_id(&mut store.reader(), ana.id).await.unwrap().unwrap();
-        assert_eq!(now.epoch, ana.epoch + 1, "a restore voids sign-ins in flight and reset links");
+        let mut tx = store.begin().await.unwrap();
+        let in_flight = users::sign_in(&mut tx, ana.id, ana.epoch, UnixMillis(20)).await.unwrap();
+        assert!(!in_flight, "a restore voids sign-ins in flight and reset links");
+        assert!(users::sign_in(&mut tx, ana.id, now.epoch, UnixMillis(20)).await.unwrap());
+        let raise = users::Change { raise_epoch: true, ..users::Change::default() };
+        assert!(users::change(&mut tx, ana.id, ana.epoch, &raise).await.unwrap().is_none());
+        let raised = users::change(&mut tx, ana.id, now.epoch, &raise).await.unwrap().unwrap();
+        assert_eq!(raised.epoch, now.epoch + 1);
+        assert_eq!(users::lock(&mut tx, ana.id).await.unwrap().unwrap().epoch, raised.epoch);
+    })
+    .await;
+}
+
+/// Of three sessions that were ended at 1 (`a`) and at 9 (the others), whether or not the rows of these were written.
+async fn assert_all_is_over(store: &Store, ana: UserId) {
+    let run = &mut store.reader();
+    let since = async |time: i64| {
+        let found = sessions::of_user(&mut store.reader(), ana, Some(UnixMillis(time))).await.unwrap();
+        found.into_iter().map(|one| one.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((since(0).await.len(), since(9).await, since(10).await), (3, vec!["b".into(), "c".into()], vec![]));
+    assert!(sessions::of_user(run, ana, None).await.unwrap().is_empty());
+    assert!(sessions::expired(run, UnixMillis(i64::MAX), 9).await.unwrap().is_empty());
+    assert!(sessions::idle(run, UnixMillis(i64::MAX), 9).await.unwrap().is_empty());
+    assert!(sessions::stranded(run, 9).await.unwrap().is_empty());
+    for id in ["a", "b", "c"] {
+        assert!(!sessions::is_live(run, &sid(id)).await.unwrap());
+        assert_eq!(sessions::last_seen(run, &sid(id)).await.unwrap(), None);
+        assert!(end(store, Which::One(&sid(id)), 30).await.is_empty());
+        assert!(end(store, Which::IdleSince(&sid(id), UnixMillis(i64::MAX)), 30).await.is_empty());
+        if let Some(alone) = endings::end_alone(store, &sid(id), &logout(30)).await.unwrap() {
+            assert_eq!((alone.entry, alone.after.number), (None, 2));
+        }
+    }
+    assert!(end(store, Which::OfUser(ana), 30).await.is_empty());
+    let logout = logout(30);
+    let several = ["a", "b", "c", "d"].map(sid);
+    let mut tx = store.begin_ending().await.unwrap();
+    let ended = endings::end_each(&mut tx, &several.each_ref().map(|id| (id, &logout))).await.unwrap();
+    assert!(ended.is_empty());
+}
+
+async fn write_down(store: &Store, limit: i64) -> u64 {
+    let mut tx = store.begin().await.unwrap();
+    let written = endings::write_down(&mut tx, limit).await.unwrap();
+    tx.commit().await.unwrap();
+    written
+}
+
+/// Otherwise it would stay in use, and sessions in it outlive the end of everything.
+#[tokio::test]
+async fn no_list_is_made_while_everything_ends() {
+    on_both_engines(async |store| {
+        three_sessions(&store).await;
+        let mut tx = store.begin_ending().await.unwrap();
+        endings::end_everything(&mut tx, "second", &restored(9)).await.unwrap();
+        let made = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let fresh = ListName::from_text("fresh");
+                let (len, capacity) = (1, 100);
+                let wanted =
+                    lists::Wanted { expires_by: UnixMillis(9), len, capacity, fresh: &fresh, now: UnixMillis(9) };
+                let (list, _) = lists::reserve(&store, &wanted).await.unwrap();
+                (list.name, log::incarnation(&mut store.reader()).await.unwrap())
+            }
+        });
+        if !store.is_sqlite() {
+            waiting_for_the_head(&store, 1).await;
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(made.await.unwrap(), (ListName::from_text("fresh"), "second".to_owned()));
+        assert_eq!(lists::in_use(&mut store.reader()).await.unwrap().len(), 1);
     })
     .await;
 }

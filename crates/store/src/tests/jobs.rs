@@ -84,7 +84,8 @@ async fn the_only_lease_replaces_all_others() {
         leases::take_only(&store, "first", 3).await.unwrap();
         leases::take_only(&store, "second", 4).await.unwrap();
         leases::set_applied(&store, "second", 9).await.unwrap();
-        let only = Lease { node: "second".to_owned(), turn: 0, applied: 9, about: String::new() };
+        let only =
+            Lease { node: "second".to_owned(), turn: 0, applied: 9, about: String::new(), settings: String::new() };
         assert_eq!(leases::all(&mut store.reader()).await.unwrap(), [only]);
         let gone = leases::set_applied(&store, "first", 9).await;
         assert!(matches!(gone, Err(StoreError::Unavailable(_))));

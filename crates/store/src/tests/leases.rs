@@ -1,12 +1,12 @@
 //! Leases, as nodes take them from each other.
 
 use super::grow;
-use crate::leases::{self, Lease};
+use crate::leases::{self, Imprint, Lease};
 use crate::testing::{Fresh, on_both_engines};
 use crate::{Store, StoreError};
 
 fn lease(node: &str, turn: i64, applied: i64) -> Lease {
-    Lease { node: node.to_owned(), turn, applied, about: "here".to_owned() }
+    Lease { node: node.to_owned(), turn, applied, about: "here".to_owned(), settings: "same".to_owned() }
 }
 
 async fn all(store: &Store) -> Vec<Lease> {
@@ -66,4 +66,41 @@ async fn a_servers_identity_tells_copies_apart() {
     assert_eq!(identity.split('/').count(), 4, "{identity}");
     assert_eq!(identity, leases::identity(&mut one.reader()).await.unwrap());
     assert_ne!(identity, leases::identity(&mut other.reader()).await.unwrap());
+}
+
+async fn imprint(store: &Store) -> Imprint {
+    leases::imprint(&mut store.reader()).await.unwrap()
+}
+
+/// Housekeeping moves the rows and keeps who wrote them.
+#[tokio::test]
+async fn rows_that_were_put_back_are_told_from_those_that_were_moved() {
+    let fresh = Fresh::postgres().await;
+    let store = fresh.store().await;
+    assert_eq!(imprint(&store).await, Imprint::None);
+    let write = async || {
+        let mut tx = store.begin_ending_control().await.unwrap();
+        leases::set_imprint(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    write().await;
+    assert_eq!(imprint(&store).await, Imprint::Original);
+    for housekeeping in [
+        "VACUUM FULL FREEZE meta",
+        "CLUSTER meta USING meta_pkey",
+        "REINDEX TABLE meta",
+        "ALTER TABLE meta ADD COLUMN more BIGINT DEFAULT 1",
+    ] {
+        fresh.run(housekeeping.to_owned()).await;
+        assert_eq!(imprint(&store).await, Imprint::Original, "{housekeeping}");
+    }
+    for round in 0..2 {
+        fresh.copy().await;
+        fresh.put_back().await;
+        assert_eq!(imprint(&store).await, Imprint::Copied, "round {round}");
+        fresh.run("DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace \
+                   AND relname LIKE 'copy_of_%' LOOP EXECUTE format('DROP TABLE %I', t); END LOOP; END $$".to_owned()).await;
+        write().await;
+        assert_eq!(imprint(&store).await, Imprint::Original, "round {round}");
+    }
 }

@@ -1,0 +1,82 @@
+//! What the nodes of one installation have to agree on: each says so in its lease, as hashes, and looks at what others say.
+
+use std::collections::HashMap;
+
+use ring::digest::{SHA256, digest};
+
+use crate::settings::{Algorithm, Failover, Registration, Settings};
+
+/// `name=hash` for each of these settings, with spaces between. So few bits of a secret help nobody who could not as well try
+/// it on a token.
+pub(crate) fn of(settings: &Settings) -> String {
+    let (algorithm, secret): (_, &[u8]) = match &settings.algorithm {
+        Algorithm::Es256 => ("ES256", &[]),
+        Algorithm::Hs256(secret) => ("HS256", &secret.0),
+    };
+    let idle = settings.idle_timeout.map_or(0, |idle| idle.as_millis());
+    let failover = if settings.failover == Failover::Synchronous { "synchronous" } else { "end-all" };
+    let open = settings.registration == Registration::Open;
+    let said: [(&str, &[u8]); 8] = [
+        ("server.public_url", settings.public_url.as_bytes()),
+        ("token.algorithm", algorithm.as_bytes()),
+        ("token.secret", secret),
+        ("token.audience", settings.audience.as_bytes()),
+        ("token.ttl", &settings.token_ttl.as_millis().to_be_bytes()),
+        ("session.idle_timeout", &idle.to_be_bytes()),
+        ("database.failover", failover.as_bytes()),
+        ("register.open", &[u8::from(open)]),
+    ];
+    let hashed = said.map(|(name, value)| {
+        let hash = digest(&SHA256, &[name.as_bytes(), &[0], value].concat());
+        let four = hash.as_ref().iter().take(4).fold(0_u32, |hash, byte| hash << 8 | u32::from(*byte));
+        format!("{name}={four:08x}")
+    });
+    hashed.join(" ")
+}
+
+/// Of nodes that say this of themselves, in which settings each differs from what more than half of those say who speak of
+/// it. A release that knows fewer settings is not held to the others.
+#[must_use]
+pub fn differing(said: &[&str]) -> Vec<Vec<String>> {
+    let mut votes: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
+    for (name, hash) in said.iter().flat_map(|text| each(text)) {
+        *votes.entry(name).or_default().entry(hash).or_default() += 1;
+    }
+    let differs = |(name, hash): (&str, &str)| {
+        let of_name = votes.get(name)?;
+        let all: usize = of_name.values().sum();
+        let same = of_name.get(hash).copied().unwrap_or_default();
+        (same < all && same * 2 <= all).then(|| name.to_owned())
+    };
+    said.iter().map(|text| each(text).filter_map(differs).collect()).collect()
+}
+
+fn each(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split(' ').filter_map(|pair| pair.split_once('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{differing, of};
+    use crate::Settings;
+
+    #[test]
+    fn whoever_is_in_the_minority_differs_and_of_two_both() {
+        let usual = Settings::for_url("https://auth.example.com");
+        let other = Settings { idle_timeout: Some(Duration::from_mins(5)), ..usual.clone() };
+        let (usual, other) = (of(&usual), of(&other));
+        let idle = vec!["session.idle_timeout".to_owned()];
+        assert_eq!(differing(&[&usual, &usual]), [vec![], Vec::<String>::new()]);
+        assert_eq!(differing(&[&usual, &other, &usual]), [vec![], idle.clone(), vec![]]);
+        assert_eq!(differing(&[&usual, &other]), [idle.clone(), idle]);
+    }
+
+    #[test]
+    fn a_release_that_says_less_is_not_held_to_the_rest() {
+        let usual = of(&Settings::for_url("https://auth.example.com"));
+        assert_eq!(differing(&[&usual, "", "server.public_url=00000000 later=1"])[1], Vec::<String>::new());
+        assert_eq!(differing(&[&usual, &usual, "server.public_url=00000000 later=1"])[2], ["server.public_url"]);
+    }
+}
