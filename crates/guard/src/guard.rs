@@ -104,6 +104,8 @@ impl Guard {
         let known = match self.find(token, now) {
             Ok(known) => known,
             Err(Unread::Invalid | Unread::Over(_)) => return Err(Refusal::Invalid),
+            // Over, whatever becomes of its list: nobody need look that up.
+            Err(Unread::UnknownList(verified)) if now >= verified.expires_at => return Err(Refusal::Invalid),
             Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified)),
             // Whoever is current knows every key.
             Err(Unread::UnknownKey) if every_key.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
@@ -155,12 +157,6 @@ impl Guard {
             // What is not good is simply not remembered.
             let _ = self.find(token, self.clock.now());
         }
-    }
-
-    /// Whether the token's time is over by this guard's clock.
-    #[must_use]
-    pub fn has_expired(&self, verified: &Verified) -> bool {
-        self.clock.now() >= verified.expires_at
     }
 
     /// Whose token this is: signature and claims are good. Whether the session is over, and whether anything may be

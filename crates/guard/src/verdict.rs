@@ -40,7 +40,7 @@ pub enum Refusal {
     /// It has expired, and this process does not know that its session is over otherwise. Refused in any case; whoever
     /// can write it down does, so that a clock set back revives nothing.
     Expired(Arc<Verified>),
-    /// Signature and claims are good, and no list of this name was ever told: it may be new. Whoever can looks it up,
+    /// Signature and claims are good, it has not expired, and no list of this name was ever told: it may be new. Whoever can looks it up,
     /// opens it or retires it, and checks again; otherwise it is refused.
     UnknownList(Arc<Verified>),
 }

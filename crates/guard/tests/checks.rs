@@ -114,6 +114,9 @@ fn a_list_is_known_before_its_tokens_are_good() {
     assert_eq!(verified.list, name);
     assert!(world.guard.is_over(&name, ListIndex(3)));
     assert_eq!(world.guard.list_bytes(&name), None);
+    claims.exp = world.claims(3).iat;
+    let expired = world.sign(&world.header(), &claims);
+    assert_eq!(world.guard.check(&expired), Err(Refusal::Invalid), "its list need not be looked up");
 
     assert!(!world.guard.end(&name, ListIndex(4)), "not known yet");
     world.guard.open_list(&name, 8);

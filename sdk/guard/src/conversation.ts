@@ -2,9 +2,11 @@ import type { Follower } from "./follower.js";
 import { isObject } from "./keys.js";
 import {
   type Entries,
+  type Greeting,
   readElapsed,
   readEntries,
   readGreeting,
+  readHello,
   readList,
   readMembers,
   readPosition,
@@ -14,8 +16,6 @@ import {
 } from "./messages.js";
 import { ProtocolError } from "./protocol-error.js";
 import { EventReader, type StreamEvent } from "./sse.js";
-
-type Members = Record<string, unknown>;
 
 /** One request and everything that the server says to it. */
 export class Conversation {
@@ -62,7 +62,7 @@ export class Conversation {
     const members = readMembers(text);
     const position = readPosition(members.position);
     const elapsed = readElapsed(members);
-    this.#greet(members);
+    this.#greet(readGreeting(members));
     if (members.snapshot !== undefined) {
       const { keys, lists } = isObject(members.snapshot) ? members.snapshot : { keys: null, lists: null };
       if (!Array.isArray(lists)) throw new ProtocolError("the server sent no proper snapshot");
@@ -77,7 +77,7 @@ export class Conversation {
 
   #take(event: StreamEvent): void {
     if (event.type === "hello") {
-      this.#greet(readMembers(event.data));
+      this.#greet(readHello(readMembers(event.data)));
     } else if (event.type === "list") {
       this.#expectGreeting();
       this.#list(readMembers(event.data));
@@ -101,9 +101,9 @@ export class Conversation {
     }
   }
 
-  #greet(members: Members): void {
+  #greet(greeting: Greeting): void {
     if (this.#greeted) throw new ProtocolError("the server said hello twice");
-    const goesOn = this.#follower.greet(readGreeting(members));
+    const goesOn = this.#follower.greet(greeting);
     this.#greeted = true;
     // In another history nobody goes on from the old position, whatever the server believes: a snapshot must come.
     this.#isComplete = goesOn && this.position !== null;

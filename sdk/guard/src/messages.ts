@@ -63,12 +63,19 @@ export function readPosition(id: unknown): string {
   return typeof id === "string" && POSITION.test(id) ? id : broken("position");
 }
 
+/** `hello`, which also has to say who speaks: an answer to polling does not. */
+export function readHello(members: Members): Greeting {
+  const greeting = readGreeting(members);
+  return greeting.issuer === null ? broken("issuer") : greeting;
+}
+
 export function readGreeting(members: Members): Greeting {
   const { issuer, audience, incarnation, heartbeat, report } = members;
   return {
     issuer: typeof issuer === "string" ? issuer : null,
     audience: typeof audience === "string" && audience !== "" ? audience : broken("audience"),
-    incarnation: readIncarnation(incarnation),
+    // Without one every history would look like the one before.
+    incarnation: readIncarnation(incarnation) ?? broken("incarnation"),
     heartbeat: isNumber(heartbeat) && heartbeat > 0 ? heartbeat : null,
     report: isNumber(report) && report > 0 ? report : null,
   };

@@ -190,6 +190,10 @@ impl Follower {
 
     /// Looks at what holds for the whole server. False: another history than the one that the position is of, if any.
     pub(super) fn meet(&mut self, terms: &Terms) -> Result<bool, Fault> {
+        // Without one every history would look like the one before.
+        if terms.incarnation.is_null() {
+            return Err(Fault::Malformed("incarnation"));
+        }
         if terms.issuer.as_ref().is_some_and(|issuer| *issuer != self.expected.issuer) {
             return Err(Fault::OtherIssuer);
         }

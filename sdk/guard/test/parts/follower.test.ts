@@ -173,8 +173,7 @@ test("entries with keys add what is new and retire what is missing, but for what
   assert.equal(follower.keys.get("k1"), null);
   const k3 = Signer.es256("k3").jwk;
   const poll = follower.ask();
-  const answer = { elapsed: 0, position: "p5", issuer: ISSUER, audience: AUDIENCE, keys: { keys: [k2, k3] } };
-  poll.receiveAnswer(JSON.stringify(answer));
+  poll.receiveAnswer(JSON.stringify({ elapsed: 0, position: "p5", ...HELLO, keys: { keys: [k2, k3] } }));
   say(conversation, "entries", { elapsed: 3, keys: { keys: [k2] } }, "p4");
   assert.ok(follower.keys.get("k3"), "the stream lay in a buffer");
 });

@@ -10,6 +10,7 @@ use crate::world::{LATER, SMALL, World};
 pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
     let token = world.token(&SMALL, 42)?;
     let mut all = vec![ignored(world, &token), another_issuer(world, &token), another_audience(world, &token)];
+    all.extend(half_greetings(world, &token));
     all.extend(garbage(world, &token));
     all.extend(no_snapshot(world, &token));
     Ok(all)
@@ -55,6 +56,27 @@ fn another_audience(world: &World, token: &str) -> Value {
         .snapshot(6050, 10, &first(world))
         .checks(6050, token, "accepted")
         .done()
+}
+
+/// Who does not say who it is, or which history it tells, may be any server.
+fn half_greetings(world: &World, token: &str) -> Vec<Value> {
+    let without = |about: &'static str, member: &str, by: &str| {
+        Script::begun(about, world)
+            .loses(100)
+            .asks_after(200, Some("p1"))
+            .receives(250, &(hello(5).replace(member, by) + &ended("p2", 40, &SMALL, &[42])))
+            .checks(250, token, "accepted")
+            .checks(5010, token, "unavailable")
+            .asks_after(6000, None)
+            .snapshot(6050, 10, &first(world))
+            .checks(6050, token, "accepted")
+            .done()
+    };
+    vec![
+        without("a hello without an issuer: nothing of that stream is applied", "\"issuer\"", "\"other\""),
+        without("a hello without an incarnation: nothing of that stream is applied", "\"incarnation\"", "\"other\""),
+        without("a hello whose incarnation is null: nothing of that stream is applied", "\"first\"", "null"),
+    ]
 }
 
 /// After an event that cannot be read nothing more of its stream counts: what it said is not known.
