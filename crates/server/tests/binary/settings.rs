@@ -71,7 +71,7 @@ fn a_server_that_is_not_there_is_told_of_and_its_password_is_not() {
     let here = Installation::new().with("CERROJO_DATABASE__URL", "postgres://u:geheim@127.0.0.1:1/d");
     for arguments in [&["serve"][..], &["user", "list"], &["db", "migrate"], &["cluster", "status"]] {
         let ran = here.run(arguments).refused(1, "database.url");
-        assert!(ran.err.contains("refused"), "{ran:?}");
+        assert!(ran.err.contains("refused") && ran.err.contains("is the server running"), "{ran:?}");
         assert!(!ran.err.contains("geheim"), "{ran:?}");
     }
 }
