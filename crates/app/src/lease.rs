@@ -368,8 +368,9 @@ async fn looked_at(app: &App) -> Result<Arc<Vec<(leases::Lease, bool)>>, Trouble
 /// Says which nodes have other settings, once for as long as it is the same.
 fn compare_settings(app: &App, leases: &[leases::Lease]) {
     let own = &app.membership.settings;
-    let said: Vec<&str> = leases.iter().map(|lease| lease.settings.as_str()).filter(|said| *said != own).collect();
-    // Rows of a node that only joined anew say nothing new.
+    let mut said: Vec<&str> = leases.iter().map(|lease| lease.settings.as_str()).filter(|said| *said != own).collect();
+    // A node that joined anew, under another name, says nothing new.
+    said.sort_unstable();
     let mut complaint = lock(&app.membership.complaint);
     let now = said.join("\n");
     if *complaint == now {
