@@ -1,14 +1,53 @@
 //! What the nodes of one installation have to agree on: each says so in its lease, as hashes, and looks at what others say.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
+use cerrojo_store::leases::Lease;
 use ring::digest::{SHA256, digest};
 
 use crate::settings::{Algorithm, Failover, Registration, Settings};
 
+/// What a node says of its settings, and what it last heard of the others'.
+pub(crate) struct Agreement {
+    said: String,
+    heard: Mutex<String>,
+}
+
+impl Agreement {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { said: of(settings), heard: Mutex::default() }
+    }
+
+    /// For the node's lease.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Warns of nodes with other settings, once for as long as it is the same.
+    pub(crate) fn compare(&self, leases: &[Lease]) {
+        let others: Vec<&Lease> = leases.iter().filter(|lease| lease.settings != self.said).collect();
+        let mut said: Vec<&str> = others.iter().map(|lease| lease.settings.as_str()).collect();
+        // A node that joined anew, under another name, says nothing new.
+        said.sort_unstable();
+        let now = said.join("\n");
+        let before = std::mem::replace(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
+        if before == now {
+            return;
+        }
+        for lease in others {
+            let differing = differing(&[&self.said, &lease.settings]).swap_remove(0);
+            if !differing.is_empty() {
+                let settings = differing.join(", ");
+                tracing::warn!(node = %lease.about, %settings, "another node has other settings: give every node the same");
+            }
+        }
+    }
+}
+
 /// `name=hash` for each of these settings, with spaces between. So few bits of a secret help nobody who could not as well try
 /// it on a token.
-pub(crate) fn of(settings: &Settings) -> String {
+fn of(settings: &Settings) -> String {
     let (algorithm, secret): (_, &[u8]) = match &settings.algorithm {
         Algorithm::Es256 => ("ES256", &[]),
         Algorithm::Hs256(secret) => ("HS256", &secret.0),

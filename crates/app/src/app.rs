@@ -10,7 +10,7 @@ use cerrojo_store::commits::{self, Witness};
 use cerrojo_store::{Store, StoreError, leases};
 use tokio::sync::Notify;
 
-use crate::agreement;
+use crate::agreement::Agreement;
 use crate::end::Ender;
 use crate::feed::Feed;
 use crate::follow::{self, Applied, Follower};
@@ -196,7 +196,7 @@ impl App {
             node,
             ender: Ender::start(Weak::clone(me)),
             follower: Follower::at(applied.clone(), server),
-            membership: Membership::new(about, agreement::of(&settings)),
+            membership: Membership::new(about, Agreement::new(&settings)),
             blocks: Blocks::default(),
             look_ups: tokio::sync::Semaphore::new(2),
             writing_down: tokio::sync::Mutex::default(),

@@ -15,7 +15,8 @@ use cerrojo_store::{StoreError, leases, postgres};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::{App, Lease, Trouble, agreement, follow, went_back};
+use crate::agreement::Agreement;
+use crate::{App, Lease, Trouble, follow, went_back};
 
 /// How long a renewal lets a node say yes, counted from before it was sent.
 pub(crate) const TERM: Duration = Duration::from_secs(2);
@@ -50,9 +51,7 @@ pub(crate) struct Membership {
     told: Mutex<HashMap<String, i64>>,
     /// Where this node listens and which version it is, for people.
     about: String,
-    /// What it says of its settings, and what it last said of the others'.
-    settings: String,
-    complaint: Mutex<String>,
+    agreement: Agreement,
     /// Somebody says that it has applied the log.
     heard: Notify,
     /// Somebody says that the log has grown: not lost if it comes while the follower is at work.
@@ -71,7 +70,7 @@ struct Held {
 }
 
 impl Membership {
-    pub(crate) fn new(about: String, settings: String) -> Self {
+    pub(crate) fn new(about: String, agreement: Agreement) -> Self {
         Self {
             held: tokio::sync::Mutex::default(),
             name: Mutex::default(),
@@ -84,8 +83,7 @@ impl Membership {
             watched: Mutex::default(),
             told: Mutex::default(),
             about,
-            settings,
-            complaint: Mutex::default(),
+            agreement,
             heard: Notify::new(),
             grown: Notify::new(),
             lost: Notify::new(),
@@ -243,7 +241,7 @@ async fn join(app: &App, held: &mut Held) -> Result<(), Trouble> {
         turn: 0,
         applied: app.follower.number(),
         about: app.membership.about.clone(),
-        settings: app.membership.settings.clone(),
+        settings: app.membership.agreement.said().to_owned(),
     };
     let before = held.names.clone();
     held.names.push(node.clone());
@@ -365,31 +363,9 @@ async fn looked_at(app: &App) -> Result<Arc<Vec<(leases::Lease, bool)>>, Trouble
     Ok(found)
 }
 
-/// Says which nodes have other settings, once for as long as it is the same.
-fn compare_settings(app: &App, leases: &[leases::Lease]) {
-    let own = &app.membership.settings;
-    let mut said: Vec<&str> = leases.iter().map(|lease| lease.settings.as_str()).filter(|said| *said != own).collect();
-    // A node that joined anew, under another name, says nothing new.
-    said.sort_unstable();
-    let mut complaint = lock(&app.membership.complaint);
-    let now = said.join("\n");
-    if *complaint == now {
-        return;
-    }
-    *complaint = now;
-    drop(complaint);
-    for lease in leases.iter().filter(|lease| lease.settings != *own) {
-        let differing = agreement::differing(&[own, &lease.settings]).swap_remove(0);
-        if !differing.is_empty() {
-            let settings = differing.join(", ");
-            tracing::warn!(node = %lease.about, %settings, "another node has other settings: give every node the same");
-        }
-    }
-}
-
 async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
     let found = in_time(app, leases::all(&mut app.store.control())).await?;
-    compare_settings(app, &found);
+    app.membership.agreement.compare(&found);
     // After the answer: a turn that was read may have been renewed until then.
     let now = app.clock.elapsed();
     let mut watched = lock(&app.membership.watched);

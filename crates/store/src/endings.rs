@@ -35,10 +35,18 @@ macro_rules! end {
     };
 }
 
-macro_rules! unwritten {
-    () => {
-        "SELECT id FROM sessions WHERE ended_at IS NULL AND key_id >= '' \
-         AND list IN (SELECT name FROM lists WHERE ended_at IS NOT NULL)"
+/// `key_id >= ''` is always so: with it SQLite takes the index of live sessions by list and key, not that of all.
+macro_rules! write_down {
+    ($before:literal, $after:literal) => {
+        concat!(
+            "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
+             ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL \
+             AND sessions.id ",
+            $before,
+            "SELECT id FROM sessions WHERE ended_at IS NULL AND key_id >= '' \
+             AND list IN (SELECT name FROM lists WHERE ended_at IS NOT NULL) LIMIT $1",
+            $after
+        )
     };
 }
 
@@ -83,16 +91,9 @@ statements! {
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
     END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
     END_SIGNED_BY(5) = end!(" AND key_id = $5 RETURNING id, list, idx");
-    // `key_id >= ''` is always so: with it SQLite takes the index of live sessions by list and key, not that of all.
-    WRITE_DOWN(1) = concat!(
-        "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
-         ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL \
-         AND sessions.id IN (", unwritten!(), " LIMIT $1)"),
+    WRITE_DOWN(1) = write_down!("IN (", ")"),
         // Another node that is at the same takes others. Asked once, whatever the plan is, or it would take more than so many.
-        postgres = concat!(
-        "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
-         ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL \
-         AND sessions.id = ANY (ARRAY(", unwritten!(), " LIMIT $1 FOR UPDATE SKIP LOCKED))");
+        postgres = write_down!("= ANY (ARRAY(", " FOR UPDATE SKIP LOCKED))");
 }
 
 /// Which sessions. Those that have ended are never touched again.

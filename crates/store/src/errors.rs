@@ -52,6 +52,29 @@ impl StoreError {
         }
     }
 
+    /// What an error of the first connection to a PostgreSQL server means, with what to do about it where the server says why
+    /// (SQLSTATE: PostgreSQL's appendix A).
+    pub(crate) fn at_opening(error: &sqlx::Error) -> Self {
+        let advice = match error {
+            sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::ConnectionRefused => {
+                "nobody listens there: is the server running, and are host and port right?"
+            }
+            sqlx::Error::Database(cause) => match cause.code().as_deref() {
+                Some("28P01" | "28000") => {
+                    "look at user and password; characters such as # / ? @ have to be percent-encoded in a URL (# is %23)"
+                }
+                Some("3D000") => "make it first: createdb --owner USER DATABASE",
+                _ => return Self::before_commit(error),
+            },
+            _ => return Self::before_commit(error),
+        };
+        match Self::before_commit(error) {
+            Self::Unavailable(cause) => Self::Unavailable(format!("{cause} ({advice})")),
+            Self::Broken(cause) => Self::Broken(format!("{cause} ({advice})")),
+            failed => failed,
+        }
+    }
+
     /// What an error of COMMIT means. Only SQLite's BUSY and LOCKED say for certain that nothing was committed.
     pub(crate) fn at_commit(error: &sqlx::Error) -> Self {
         match error {

@@ -197,31 +197,8 @@ async fn check_server(options: &PgConnectOptions) -> Result<()> {
     };
     let asked = tokio::time::timeout(Duration::from_secs(10), asking).await;
     let asked = asked.map_err(|_| StoreError::Unavailable("no answer within 10 s".to_owned()))?;
-    let (fsync, encoding, version): (String, String, i64) = asked.map_err(|error| with_advice(&error))?;
+    let (fsync, encoding, version): (String, String, i64) = asked.map_err(|error| StoreError::at_opening(&error))?;
     check_settings(&fsync, &encoding, version)
-}
-
-/// What to do about a server that does not let anybody in, where it says why (SQLSTATE of PostgreSQL, appendix A).
-fn with_advice(error: &sqlx::Error) -> StoreError {
-    let advice = match error {
-        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::ConnectionRefused => {
-            "nobody listens there: is the server running, and are host and port right?"
-        }
-        sqlx::Error::Database(cause) => match cause.code().as_deref() {
-            Some("28P01" | "28000") => {
-                "look at user and password; characters such as # / ? @ have to be percent-encoded in a URL (# is %23)"
-            }
-            Some("3D000") => "make it first: createdb --owner USER DATABASE",
-            _ => "",
-        },
-        _ => "",
-    };
-    match StoreError::before_commit(error) {
-        failed if advice.is_empty() => failed,
-        StoreError::Unavailable(cause) => StoreError::Unavailable(format!("{cause} ({advice})")),
-        StoreError::Broken(cause) => StoreError::Broken(format!("{cause} ({advice})")),
-        failed => failed,
-    }
 }
 
 /// What goes over a network is encrypted and the server is who it says, unless the address (or `PGSSLMODE`) says otherwise.

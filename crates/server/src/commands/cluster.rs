@@ -1,5 +1,6 @@
 //! `cerrojo cluster`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cerrojo_app::agreement;
@@ -59,15 +60,13 @@ pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Resul
         .collect();
     read.close().await;
     show(&nodes, shape);
-    let mut differing: Vec<&str> = nodes.iter().flat_map(|node| &node.differs).map(String::as_str).collect();
-    differing.sort_unstable();
-    differing.dedup();
+    let differing: BTreeSet<&str> = nodes.iter().flat_map(|node| &node.differs).map(String::as_str).collect();
     match nodes.iter().filter(|node| node.state != "current").count() {
         _ if nodes.is_empty() => Err(Failure::new("no node holds a lease: no server of this installation is running")),
         0 if differing.is_empty() => Ok(()),
         0 => Err(Failure::new(format!(
             "nodes differ in {}: give every node the same settings (`cerrojo config show` on each)",
-            differing.join(", ")
+            Vec::from_iter(differing).join(", ")
         ))),
         few => Err(Failure::new(format!("{few} of {} nodes are not current", nodes.len()))),
     }

@@ -9,8 +9,8 @@ use crate::world::{LATER, SMALL, World};
 
 pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
     let token = world.token(&SMALL, 42)?;
-    let mut all = vec![ignored(world, &token), another_issuer(world, &token), another_audience(world, &token)];
-    all.extend(half_greetings(world, &token));
+    let mut all = vec![ignored(world, &token), another_issuer(world, &token)];
+    all.extend(greetings(world, &token));
     all.extend(garbage(world, &token));
     all.extend(no_snapshot(world, &token));
     Ok(all)
@@ -43,29 +43,15 @@ fn another_issuer(world: &World, token: &str) -> Value {
         .done()
 }
 
-fn another_audience(world: &World, token: &str) -> Value {
-    let other = hello(5).replace("https://api.example.org", "https://api.example.com");
-    Script::begun("a hello of another audience than at first: nothing of that stream is applied", world)
-        .loses(100)
-        .asks_after(200, Some("p1"))
-        .receives(250, &(other + &ended("p2", 40, &SMALL, &[42])))
-        .checks(250, token, "accepted")
-        .checks(5009, token, "accepted")
-        .checks(5010, token, "unavailable")
-        .asks_after(6000, None)
-        .snapshot(6050, 10, &first(world))
-        .checks(6050, token, "accepted")
-        .done()
-}
-
-/// Who does not say who it is, or which history it tells, may be any server.
-fn half_greetings(world: &World, token: &str) -> Vec<Value> {
-    let without = |about: &'static str, member: &str, by: &str| {
+/// Who says that it is another, or does not say who it is or which history it tells, may be any server.
+fn greetings(world: &World, token: &str) -> Vec<Value> {
+    let refused = |about: &'static str, told: &str, instead: &str| {
         Script::begun(about, world)
             .loses(100)
             .asks_after(200, Some("p1"))
-            .receives(250, &(hello(5).replace(member, by) + &ended("p2", 40, &SMALL, &[42])))
+            .receives(250, &(hello(5).replace(told, instead) + &ended("p2", 40, &SMALL, &[42])))
             .checks(250, token, "accepted")
+            .checks(5009, token, "accepted")
             .checks(5010, token, "unavailable")
             .asks_after(6000, None)
             .snapshot(6050, 10, &first(world))
@@ -73,9 +59,14 @@ fn half_greetings(world: &World, token: &str) -> Vec<Value> {
             .done()
     };
     vec![
-        without("a hello without an issuer: nothing of that stream is applied", "\"issuer\"", "\"other\""),
-        without("a hello without an incarnation: nothing of that stream is applied", "\"incarnation\"", "\"other\""),
-        without("a hello whose incarnation is null: nothing of that stream is applied", "\"first\"", "null"),
+        refused(
+            "a hello of another audience than at first: nothing of that stream is applied",
+            "https://api.example.org",
+            "https://api.example.com",
+        ),
+        refused("a hello without an issuer: nothing of that stream is applied", "\"issuer\"", "\"other\""),
+        refused("a hello without an incarnation: nothing of that stream is applied", "\"incarnation\"", "\"other\""),
+        refused("a hello whose incarnation is null: nothing of that stream is applied", "\"first\"", "null"),
     ]
 }
 
