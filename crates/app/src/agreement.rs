@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use cerrojo_store::leases::Lease;
-use ring::digest::{SHA256, digest};
 
+use crate::keys::MasterKey;
 use crate::settings::{Algorithm, Failover, Registration, Settings};
 
 /// What a node says of its settings, and what it last heard of the others'.
@@ -15,8 +15,8 @@ pub(crate) struct Agreement {
 }
 
 impl Agreement {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self { said: of(settings), heard: Mutex::default() }
+    pub(crate) fn new(settings: &Settings, master: &MasterKey) -> Self {
+        Self { said: of(settings, master), heard: Mutex::default() }
     }
 
     /// For the node's lease.
@@ -28,8 +28,9 @@ impl Agreement {
     pub(crate) fn compare(&self, leases: &[Lease]) {
         let others: Vec<&Lease> = leases.iter().filter(|lease| lease.settings != self.said).collect();
         let mut said: Vec<&str> = others.iter().map(|lease| lease.settings.as_str()).collect();
-        // A node that joined anew, under another name, says nothing new.
+        // A node that joined anew, under another name beside its old one, says nothing new.
         said.sort_unstable();
+        said.dedup();
         let now = said.join("\n");
         let before = std::mem::replace(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
         if before == now {
@@ -45,9 +46,9 @@ impl Agreement {
     }
 }
 
-/// `name=hash` for each of these settings, with spaces between. So few bits of a secret help nobody who could not as well try
-/// it on a token.
-fn of(settings: &Settings) -> String {
+/// `name=hash` for each of these settings, with spaces between. The hashes are made with the master key, which all nodes have
+/// and whoever reads the database has not: nobody tries secrets on them.
+fn of(settings: &Settings, master: &MasterKey) -> String {
     let (algorithm, secret): (_, &[u8]) = match &settings.algorithm {
         Algorithm::Es256 => ("ES256", &[]),
         Algorithm::Hs256(secret) => ("HS256", &secret.0),
@@ -66,9 +67,8 @@ fn of(settings: &Settings) -> String {
         ("register.open", &[u8::from(open)]),
     ];
     let hashed = said.map(|(name, value)| {
-        let hash = digest(&SHA256, &[name.as_bytes(), &[0], value].concat());
-        let four = hash.as_ref().iter().take(4).fold(0_u32, |hash, byte| hash << 8 | u32::from(*byte));
-        format!("{name}={four:08x}")
+        let [a, b, c, d, ..] = master.compare_by(&["settings", name], value);
+        format!("{name}={:08x}", u32::from_be_bytes([a, b, c, d]))
     });
     hashed.join(" ")
 }
@@ -98,8 +98,23 @@ fn each(text: &str) -> impl Iterator<Item = (&str, &str)> {
 mod tests {
     use std::time::Duration;
 
-    use super::{differing, of};
+    use cerrojo_domain::SystemRandom;
+
+    use super::differing;
     use crate::Settings;
+    use crate::keys::MasterKey;
+
+    fn of(settings: &Settings) -> String {
+        super::of(settings, &MasterKey::parse(&"5a".repeat(32)).unwrap())
+    }
+
+    #[test]
+    fn what_is_said_means_nothing_without_the_master_key() {
+        let settings = Settings::for_url("https://auth.example.com");
+        let other = super::of(&settings, &MasterKey::generate(&SystemRandom));
+        let said = of(&settings);
+        assert!(said.split(' ').zip(other.split(' ')).all(|(one, other)| one != other), "{said} {other}");
+    }
 
     #[test]
     fn whoever_is_in_the_minority_differs_and_of_two_both() {

@@ -159,6 +159,7 @@ impl App {
             },
             Arc::clone(&clock),
         ));
+        let agreement = Agreement::new(&settings, &master_key);
         let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
         store.watch_commits(Arc::new(Watch { guard: Arc::clone(&guard), side_file: side_file.clone(), engine }));
         let keys = Keyring::open(KeyringParts {
@@ -196,7 +197,7 @@ impl App {
             node,
             ender: Ender::start(Weak::clone(me)),
             follower: Follower::at(applied.clone(), server),
-            membership: Membership::new(about, Agreement::new(&settings)),
+            membership: Membership::new(about, agreement),
             blocks: Blocks::default(),
             look_ups: tokio::sync::Semaphore::new(2),
             writing_down: tokio::sync::Mutex::default(),

@@ -249,7 +249,7 @@ async fn join(app: &App, held: &mut Held) -> Result<(), Trouble> {
     in_time(app, leases::join(&app.store, &lease, &before)).await?;
     held.names = vec![node.clone()];
     *lock(&app.membership.name) = Some(node.clone());
-    let identity = in_time(app, leases::identity(&mut app.store.control())).await?;
+    let identity = in_time(app, leases::identity_of_original(&mut app.store.control())).await?;
     if !app.follower.is_on(&identity) {
         while_heard(app, went_back::look(app)).await?;
     }

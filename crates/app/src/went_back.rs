@@ -116,7 +116,15 @@ async fn judge(court: Court<'_>, known: Option<&Known>) -> Result<Verdict, Store
         None => false,
     };
     let mut entries = Vec::new();
-    if lost || imprint == Imprint::Copied || (moved && !vouched) {
+    // A copy of rows of an earlier release has none.
+    let copied = imprint != Imprint::Original && !court.store.is_sqlite();
+    if lost || copied || (moved && !vouched) {
+        tracing::warn!(
+            log_was_lost = lost,
+            rows_are_copies = copied,
+            another_server_or_history = moved && !vouched,
+            "the database is not the one that was left"
+        );
         let known = known.map(|known| known.applied.incarnation.as_str());
         entries = end_everything(&mut tx, known, (court.clock, court.random)).await?;
     }

@@ -1,9 +1,10 @@
 //! Endings: the only statements of the program that end sessions.
 //!
-//! The design asks that sessions be locked in the order of their ids. No two of the transactions below run at once, since
-//! each holds the log's head row; beside them only [`crate::sessions::saw`] writes to sessions that exist. If such a one has
-//! locked several rows in another order, PostgreSQL breaks the tie and one of the two gets `Unavailable` with nothing
-//! changed. So a plain UPDATE is enough here, and the order of ids is made for the log's entries.
+//! The design asks that sessions be locked in the order of their ids. No two of the transactions that end some run at once,
+//! since each holds the log's head row; beside them only [`crate::sessions::saw`] writes to sessions that exist, and
+//! [`write_down`] to those that are over. If such a one has locked several rows in another order, PostgreSQL breaks the tie
+//! and one of the two gets `Unavailable` with nothing changed. So a plain UPDATE is enough here, and the order of ids is made
+//! for the log's entries.
 
 use std::sync::LazyLock;
 
@@ -18,7 +19,7 @@ use crate::postgres::waiting_commit;
 use crate::row::Row;
 use crate::statement::{Statement, statements};
 use crate::tx::{EndingTx, Tx};
-use crate::{Store, lists, log, users};
+use crate::{Store, leases, lists, log, migrate, users};
 
 macro_rules! end {
     ($which:literal) => {
@@ -50,6 +51,10 @@ macro_rules! write_down {
     };
 }
 
+/// The migration that gave lists an ending.
+const WITH_ENDED_LISTS: i64 = 4;
+/// Endings written by one statement where all have to be: PostgreSQL keeps their ids in memory.
+const AT_ONCE: i64 = 500_000;
 /// Sessions ended by one statement, if there are so many.
 const BATCH: usize = 32;
 /// Fewer are ended one by one.
@@ -75,17 +80,19 @@ statements! {
     END_EACH(160) = END_EACH_TEXT.as_str();
     END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx");
     // A transaction of its own (PostgreSQL). The head row is locked before any row of a session is: what was read of that one
-    // before the wait is looked at again when it is locked. Whoever finds it over learns where the locked head stands: read
+    // before the wait is looked at again when it is locked. What was read of its list is not: if everything was ended during
+    // the wait, which touches no session, nothing is done. Whoever finds it over learns where the locked head stands: read
     // later, it might be another server's. A commit that waits for nothing is overruled as elsewhere.
-    END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, ''"),
+    END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, '', 1"),
         postgres = concat!(
-        "WITH head AS (SELECT number, mark, ", waiting_commit!(), " FROM log_head WHERE one = 1 FOR UPDATE), \
-         ended AS (", end!(" FROM head", " AND id = $5 RETURNING id, list, idx"), "), \
+        "WITH head AS (SELECT number, mark, incarnation = (SELECT incarnation FROM log_head WHERE one = 1) AS goes_on, ",
+        waiting_commit!(), " FROM log_head WHERE one = 1 FOR UPDATE), \
+         ended AS (", end!(" FROM head", " AND id = $5 AND head.goes_on RETURNING id, list, idx"), "), \
          moved AS (UPDATE log_head SET number = log_head.number + 1, mark = $6 FROM ended WHERE one = 1 \
          RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT) || ' ' || $6)), \
          written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
          SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved) \
-         SELECT ended.id, ended.list, ended.idx, head.number, head.mark \
+         SELECT ended.id, ended.list, ended.idx, head.number, head.mark, CAST(CAST(head.goes_on AS INTEGER) AS BIGINT) \
          FROM head LEFT JOIN (ended CROSS JOIN moved) ON 1 = 1");
     END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx");
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
@@ -168,6 +175,9 @@ async fn ended_alone(store: &Store, binds: Vec<Bind>, mark: String) -> Result<Op
     let Some(rows) = store.db.rows_committed(END_ALONE, binds).await? else { return Ok(None) };
     let row = rows.first().ok_or_else(|| StoreError::Broken("the log has no head".to_owned()))?;
     let after = Position { number: row.int(3)?, mark: row.text(4)? };
+    if row.int(5)? == 0 {
+        return Ok(None);
+    }
     if row.text_or_null(0)?.is_none() {
         return Ok(Some(Alone { entry: None, after }));
     }
@@ -228,12 +238,19 @@ fn fact((session, list, index): Place) -> Fact {
 /// reason is `Restored` every user gets another epoch, so that sign-ins in flight and reset links of the lost history fail.
 ///
 /// However many sessions there are, it takes no longer: a session without an ending whose list ended so is over, and its
-/// row is written by [`write_down`].
+/// row is written by [`write_down`]. Only while a node of an earlier release is there, which knows nothing of that, is each
+/// row written at once; after this none can start.
 pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Ending) -> Result<Entry> {
+    let earlier = leases::is_any_of_an_earlier_release(tx).await?;
     if ending.reason == EndReason::Restored {
         users::change_every_epoch(tx).await?;
+        if earlier {
+            users::raise_every_epoch(tx).await?;
+        }
     }
     lists::retire_all(tx, told(ending)).await?;
+    while earlier && write_down(tx, AT_ONCE).await? > 0 {}
+    migrate::ask_for(tx, WITH_ENDED_LISTS).await?;
     log::set_incarnation(tx, incarnation).await?;
     Ok(tx.append(Fact::EverythingOver { incarnation: incarnation.to_owned() }, ending.at))
 }

@@ -8,7 +8,7 @@ use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
 use crate::postgres::Lane;
 use crate::row::Row;
-use crate::statement::statements;
+use crate::statement::{Statement, statements};
 use crate::tx::Tx;
 
 /// Which server this is, and which history of it: another one after a restore or a failover. The number of the head's table
@@ -18,6 +18,13 @@ macro_rules! identity {
         "(SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
          || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) \
          || '/' || CAST('log_head' AS regclass)::oid"
+    };
+}
+
+/// Added to the identity where the rows of `meta` are not those that were written there: see [`Imprint`].
+macro_rules! unless_copied {
+    () => {
+        "COALESCE((SELECT CASE WHEN value = CAST(xmin AS TEXT) THEN '' END FROM meta WHERE name = 'imprint'), '/copied')"
     };
 }
 
@@ -44,7 +51,8 @@ statements! {
          AND $3 <= (SELECT number FROM log_head) RETURNING (SELECT number FROM log_head), '', 0"),
         postgres = concat!(
         "UPDATE leases SET turn = turn + 1, ", applied!("$3"), " WHERE node = $1 AND turn = $2 \
-         AND $3 <= (SELECT number FROM log_head) RETURNING (SELECT number FROM log_head), ", identity!(), ", ", flushed!());
+         AND $3 <= (SELECT number FROM log_head) RETURNING (SELECT number FROM log_head), ",
+        identity!(), " || ", unless_copied!(), ", ", flushed!());
     // The word to the others goes out with the commit, which need not be durable: losing it only makes somebody wait.
     SET_APPLIED(2) = concat!("UPDATE leases SET ", applied!("$2"), " WHERE node = $1 AND $2 <= (SELECT number FROM log_head)"),
         postgres = concat!(
@@ -55,6 +63,9 @@ statements! {
     REMOVE(2) = "DELETE FROM leases WHERE node = $1 AND turn = $2";
     EVERY_ROW(0) = "SELECT node, turn, applied, about, settings FROM leases ORDER BY node";
     IDENTITY(0) = "SELECT ''", postgres = concat!("SELECT ", identity!());
+    IDENTITY_OF_ORIGINAL(0) = "SELECT ''", postgres = concat!("SELECT ", identity!(), " || ", unless_copied!());
+    // On SQLite nobody is beside this program, and its own lease says nothing.
+    COUNT_EARLIER(0) = "SELECT 0", postgres = "SELECT count(*) FROM leases WHERE settings = ''";
     // The number of a transaction as `xmin` shows it: without the epoch.
     SET_IMPRINT(0) = "SELECT 1 WHERE 0 = 1", postgres =
         "INSERT INTO meta (name, value) VALUES ('imprint', CAST(mod(CAST(CAST(pg_current_xact_id() AS TEXT) AS NUMERIC), 4294967296) AS TEXT)) \
@@ -84,7 +95,7 @@ pub struct Lease {
 pub struct Renewed {
     /// The number of the log's last entry.
     pub head: i64,
-    /// See [`identity`].
+    /// See [`identity_of_original`].
     pub identity: String,
     /// See [`flushed`].
     pub flushed: i64,
@@ -156,10 +167,22 @@ pub async fn all(run: &mut impl Run) -> Result<Vec<Lease>> {
 /// # Errors
 /// [`StoreError`] also on a server that is in recovery.
 pub async fn identity(run: &mut impl Run) -> Result<String> {
-    match db::row(run, IDENTITY, binds![]).await? {
-        Some(row) => row.text(0),
-        None => Err(StoreError::odd("the server's identity")),
-    }
+    text(run, IDENTITY).await
+}
+
+/// The same, and another where the rows are copies of what was written there: for whoever looks while the server goes on.
+pub async fn identity_of_original(run: &mut impl Run) -> Result<String> {
+    text(run, IDENTITY_OF_ORIGINAL).await
+}
+
+async fn text(run: &mut impl Run, statement: Statement) -> Result<String> {
+    let row = db::row(run, statement, binds![]).await?.ok_or_else(|| StoreError::odd("the server's identity"))?;
+    row.text(0)
+}
+
+/// Whether a node of a release before the fourth migration has a lease: those say nothing of their settings.
+pub(crate) async fn is_any_of_an_earlier_release(tx: &mut Tx) -> Result<bool> {
+    Ok(db::number(tx, COUNT_EARLIER, binds![]).await? > 0)
 }
 
 /// What a row tells about itself that a copy of it cannot.
@@ -169,7 +192,7 @@ pub enum Imprint {
     Original,
     /// Another transaction wrote the row than it says: rows were put back into the tables.
     Copied,
-    /// There is none: a new database, one of a release that wrote none, or SQLite.
+    /// There is none. The fourth migration wrote one, so on PostgreSQL it is a copy of something older.
     None,
 }
 

@@ -9,7 +9,7 @@ use crate::errors::{Result, StoreError};
 use crate::postgres::Lane;
 use crate::statement::statements;
 use crate::tx::Tx;
-use crate::{Store, log, postgres, sqlite};
+use crate::{Store, leases, log, postgres, sqlite};
 
 struct Migration {
     number: i64,
@@ -31,12 +31,17 @@ pub(crate) fn names() -> Vec<&'static str> {
     MIGRATIONS.iter().map(|migration| migration.name).collect()
 }
 
+/// The migration with which the imprint is written, once: see [`leases::Imprint`]. One that writes the rows of `meta` anew
+/// (another type of a column, say) has to write it as well, after looking at it.
+const WITH_IMPRINT: i64 = 4;
+
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
      number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) /*strict*/";
 
 statements! {
     RECORDED(0) = "SELECT number, name, checksum FROM schema_version ORDER BY number";
     OLDEST(0) = "SELECT value FROM meta WHERE name = 'oldest_schema'";
+    ASK_FOR(1) = "UPDATE meta SET value = CAST($1 AS TEXT) WHERE name = 'oldest_schema' AND CAST(value AS BIGINT) < $1";
     RECORD(3) = "INSERT INTO schema_version (number, name, checksum) VALUES ($1, $2, $3)";
 }
 
@@ -63,6 +68,9 @@ async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {
     open.execute(RECORD, binds![next.number, next.name, checksum(next.text)]).await?;
     let mut tx = Tx::new(open, store.random());
     log::begin(&mut tx).await?;
+    if next.number == WITH_IMPRINT {
+        leases::set_imprint(&mut tx).await?;
+    }
     tx.commit().await?;
     Ok(Some(next))
 }
@@ -108,6 +116,11 @@ async fn oldest_schema(open: &mut Open, recorded: &[Recorded]) -> Result<i64> {
     let rows = open.rows(OLDEST, binds![]).await?;
     let Some(row) = rows.first() else { return Ok(i64::MAX) };
     row.text(0)?.parse().map_err(|_| StoreError::odd("meta.oldest_schema"))
+}
+
+/// From now on no program starts that does not know this migration: what was written only a newer one understands.
+pub(crate) async fn ask_for(tx: &mut Tx, migration: i64) -> Result<()> {
+    tx.execute(ASK_FOR, binds![migration]).await.map(drop)
 }
 
 struct Recorded {

@@ -42,6 +42,7 @@ statements! {
          epoch = epoch + $8 WHERE user_id = $1 AND ", epoch!(), " = $2 RETURNING ", columns!());
     LOCK(1) = concat!("UPDATE users SET epoch = epoch WHERE user_id = $1 RETURNING ", columns!());
     UPGRADE_HASH(3) = "UPDATE users SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2";
+    RAISE_EVERY_EPOCH(0) = "UPDATE users SET epoch = epoch + 1";
     DELETE(1) = "DELETE FROM users WHERE user_id = $1";
 }
 
@@ -147,6 +148,11 @@ pub async fn upgrade_hash(tx: &mut Tx, id: UserId, old: &str, new: &str) -> Resu
 /// ended in the same transaction; their rows stay until they are swept.
 pub async fn delete(tx: &mut EndingTx, id: UserId) -> Result<bool> {
     tx.hits(DELETE, binds![id]).await
+}
+
+/// Gives every user another epoch also where a node of an earlier release reads it.
+pub(crate) async fn raise_every_epoch(tx: &mut EndingTx) -> Result<()> {
+    tx.execute(RAISE_EVERY_EPOCH, binds![]).await.map(drop)
 }
 
 /// Gives every user another epoch, without touching their rows: one that no lost history had, so it is random.

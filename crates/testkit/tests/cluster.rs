@@ -195,6 +195,28 @@ async fn a_database_that_goes_back_under_running_nodes_ends_everything_once() {
     assert_eq!(everything_over_entries(&one).await, 1);
 }
 
+/// Sign-ins leave no entry: nothing but the rows themselves tells.
+#[tokio::test]
+async fn rows_put_back_under_running_nodes_that_lose_nothing_but_a_sign_in_are_noticed() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
+    assert_in([&one, &other], &ana).await;
+    for node in [&one, &other] {
+        node.beat().await;
+    }
+    one.database().copy().await;
+    let late = ana.another_session().await;
+    assert_in([&one, &other], &late).await;
+    one.database().put_back().await;
+    for node in [&one, &other] {
+        node.clock.advance(Duration::from_millis(600));
+        node.tick().await;
+    }
+    assert_over([&one, &other], &[&ana, &late]).await;
+    assert_eq!(everything_over_entries(&one).await, 1);
+    assert_in([&one, &other], &ana.another_session().await).await;
+}
+
 #[tokio::test]
 async fn a_database_restored_from_elsewhere_under_running_nodes_ends_everything_once() {
     let (one, other) = two_nodes().await;

@@ -6,7 +6,6 @@ import {
   readElapsed,
   readEntries,
   readGreeting,
-  readHello,
   readList,
   readMembers,
   readPosition,
@@ -29,7 +28,6 @@ export class Conversation {
   #greeted = false;
   /** Whether the guard has, by this conversation, all that it stands for: from then on it makes the guard fresh. */
   #isComplete = false;
-  #hadSnapshot = false;
   /** The lists that a snapshot which is coming in has told of so far. */
   #told: Set<string> | null = null;
   #goodbye: number | null = null;
@@ -77,7 +75,7 @@ export class Conversation {
 
   #take(event: StreamEvent): void {
     if (event.type === "hello") {
-      this.#greet(readHello(readMembers(event.data)));
+      this.#greet(readGreeting(readMembers(event.data)));
     } else if (event.type === "list") {
       this.#expectGreeting();
       this.#list(readMembers(event.data));
@@ -133,8 +131,7 @@ export class Conversation {
     }
     this.#addKeys(keys);
     // It may be of another history than the greeting was.
-    if (this.#hadSnapshot || incarnation !== null) this.#follower.setIncarnation(incarnation);
-    this.#hadSnapshot = true;
+    if (incarnation !== null) this.#follower.setIncarnation(incarnation);
     this.#told = null;
     this.#isComplete = true;
   }

@@ -106,7 +106,7 @@ export class Follower {
 
   /** Answers whether it is of the history that the position is of. @internal */
   greet(greeting: Greeting): boolean {
-    if (greeting.issuer !== null && greeting.issuer !== this.#options.issuer) {
+    if (greeting.issuer !== this.#options.issuer) {
       throw new ProtocolError(`the server says that it is ${greeting.issuer}, not ${this.#options.issuer}`);
     }
     // Whatever was found good was found so for the first one: a server of another is another server.
@@ -124,7 +124,7 @@ export class Follower {
   }
 
   /** @internal */
-  setIncarnation(incarnation: string | null): void {
+  setIncarnation(incarnation: string): void {
     if (this.#greeting) this.#greeting = { ...this.#greeting, incarnation };
   }
 

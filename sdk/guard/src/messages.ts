@@ -5,7 +5,7 @@ import { decodeList } from "./status-list.js";
 
 /** What `hello` says, and each answer to polling. */
 export interface Greeting {
-  readonly issuer: string | null;
+  readonly issuer: string;
   readonly audience: string;
   readonly incarnation: string | null;
   /** How often something comes at least, in milliseconds. */
@@ -63,16 +63,11 @@ export function readPosition(id: unknown): string {
   return typeof id === "string" && POSITION.test(id) ? id : broken("position");
 }
 
-/** `hello`, which also has to say who speaks: an answer to polling does not. */
-export function readHello(members: Members): Greeting {
-  const greeting = readGreeting(members);
-  return greeting.issuer === null ? broken("issuer") : greeting;
-}
-
 export function readGreeting(members: Members): Greeting {
   const { issuer, audience, incarnation, heartbeat, report } = members;
   return {
-    issuer: typeof issuer === "string" ? issuer : null,
+    // Who does not say who it is may be anybody.
+    issuer: typeof issuer === "string" ? issuer : broken("issuer"),
     audience: typeof audience === "string" && audience !== "" ? audience : broken("audience"),
     // Without one every history would look like the one before.
     incarnation: readIncarnation(incarnation) ?? broken("incarnation"),

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use cerrojo_domain::Random;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use zeroize::Zeroizing;
 
 use crate::Trouble;
@@ -66,6 +67,14 @@ impl MasterKey {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain = self.cipher()?.open_in_place(nonce, Aad::from(bound_to(label)), &mut opened).ok()?;
         Some(Zeroizing::new(plain.to_vec()))
+    }
+
+    /// What tells whether two values are the same to whoever has this key, and nothing to anybody else (HMAC-SHA-256).
+    pub(crate) fn compare_by(&self, label: &[&str], value: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()));
+        context.update(&bound_to(label));
+        context.update(value);
+        context.sign().as_ref().try_into().unwrap_or_default()
     }
 
     fn cipher(&self) -> Option<LessSafeKey> {

@@ -194,7 +194,8 @@ impl Follower {
         if terms.incarnation.is_null() {
             return Err(Fault::Malformed("incarnation"));
         }
-        if terms.issuer.as_ref().is_some_and(|issuer| *issuer != self.expected.issuer) {
+        // Who does not say who it is may be anybody.
+        if *terms.issuer.as_ref().ok_or(Fault::Malformed("issuer"))? != self.expected.issuer {
             return Err(Fault::OtherIssuer);
         }
         let told = self.audience_told.get_or_insert_with(|| terms.audience.clone());

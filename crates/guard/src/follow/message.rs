@@ -40,7 +40,6 @@ impl Position {
 /// What holds for the whole server: `hello`, and the same in an answer to polling. The incarnation is only compared.
 #[derive(Debug, Deserialize)]
 pub(super) struct Terms {
-    /// Not in an answer to polling.
     pub(super) issuer: Option<String>,
     pub(super) audience: String,
     pub(super) incarnation: Value,

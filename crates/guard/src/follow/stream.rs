@@ -91,7 +91,9 @@ impl Stream {
                 let snapshot = read::<RawSnapshot>(&event.data, "snapshot")?.check()?;
                 follower.apply_snapshot(&snapshot, source, look)?;
                 // In the midst of a stream it may be of another history than the hello was.
-                follower.incarnation = snapshot.incarnation.or(self.incarnation.take());
+                if let Some(incarnation) = snapshot.incarnation.or(self.incarnation.take()) {
+                    follower.incarnation = Some(incarnation);
+                }
                 self.stage = Stage::Current;
                 self.reached(follower, event.id, (source, look))?;
             }
@@ -108,9 +110,6 @@ impl Stream {
 
     fn hello(&mut self, follower: &mut Follower, resumed: bool, event: &Event) -> Result<(), Fault> {
         let terms: Terms = read(&event.data, "hello")?;
-        if terms.issuer.is_none() {
-            return Err(Fault::Malformed("issuer"));
-        }
         let goes_on = follower.meet(&terms)?;
         self.stage = match (resumed, goes_on) {
             (true, true) => Stage::Current,

@@ -156,6 +156,8 @@ fn what_changes_for_the_whole_server_is_noticed() {
     assert_eq!(follower.polled(asked, None, &audience), Err(Fault::OtherAudience));
     let issuer = polled(&json!({ "issuer": "https://b.example" }));
     assert_eq!(follower.polled(asked, None, &issuer), Err(Fault::OtherIssuer));
+    let nobody = polled(&json!({ "issuer": null }));
+    assert_eq!(follower.polled(asked, None, &nobody), Err(Fault::Malformed("issuer")));
     assert_eq!(follower.polled(asked, None, b"{}"), Err(Fault::Malformed("entries")));
 }
 

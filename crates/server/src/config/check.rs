@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cerrojo_app::{Algorithm, Argon2Settings, Composition, Failover, Reauthentication, Registration, Secret, Settings};
 use cerrojo_domain::Roles;
 use cerrojo_web::GuardPlaces;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::given::Origin;
@@ -107,9 +108,28 @@ fn url_of(listen: SocketAddr) -> String {
     format!("http://{address}")
 }
 
+/// What a PostgreSQL URL may say behind its question mark. The driver would pass over anything else and log its value, which
+/// may be the rest of a password.
+const PARAMETERS: [&str; 10] =
+    ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "dbname", "user", "password", "application_name"];
+
+fn is_known_parameter(name: &str) -> bool {
+    const ALSO: [&str; 7] =
+        ["ssl-mode", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key", "hostaddr", "statement-cache-capacity"];
+    PARAMETERS.contains(&name) || ALSO.contains(&name) || name == "options" || name.starts_with("options[")
+}
+
 fn database(text: &str) -> Result<Database, values::Wrong> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         let text = Zeroizing::new(text.to_owned());
+        let encoded = "in the password ? is written %3F, / %2F, # %23 and @ %40";
+        let url = Url::parse(&text).map_err(|error| format!("{error}; {encoded}"))?;
+        if url.query_pairs().any(|(name, _)| !is_known_parameter(&name)) {
+            return Err(format!(
+                "a parameter behind the question mark is none of {}; {encoded}",
+                PARAMETERS.join(", ")
+            ));
+        }
         return Ok(Database::Postgres(PostgresUrl { text, connections: 0 }));
     }
     let path = text.strip_prefix("sqlite:").ok_or("")?;

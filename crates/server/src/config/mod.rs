@@ -284,6 +284,13 @@ mod tests {
         for url in ["sqlite::memory:", "sqlite:", "sqlite:a.db?mode=ro", "mysql://x"] {
             assert!(problem(&[("CERROJO_DATABASE__URL", url)]).contains("database.url"), "{url}");
         }
+        for typed in ["postgres://u:12?secret@h/d", "postgres://h/d?sslmod=require", "postgres://u:s?ecret@h/d"] {
+            let said = problem(&[("CERROJO_DATABASE__URL", typed)]);
+            assert!(said.contains("%3F") && !said.contains("secret"), "{said}");
+        }
+        for good in ["postgres://h/d?sslmode=verify-full&sslrootcert=/ca.pem", "postgresql:///d?host=/run/postgresql"] {
+            assert!(with(&[("CERROJO_DATABASE__URL", good)]).is_ok(), "{good}");
+        }
         assert!(matches!(
             with(&[("CERROJO_DATABASE__URL", "postgres://h/d")]).unwrap().database,
             Database::Postgres(_)

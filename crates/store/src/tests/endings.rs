@@ -12,7 +12,7 @@ use crate::endings::Which;
 use crate::postgres::{self, Lane, Word};
 use crate::sessions::NewSession;
 use crate::testing::{Fresh, on_both_engines};
-use crate::{OpenOptions, Store, StoreError, endings, lists, log, sessions, users};
+use crate::{OpenOptions, Store, StoreError, endings, lists, log, meta, sessions, users};
 
 /// The sessions that entries end, in order.
 fn ended(entries: &[Entry]) -> Vec<&str> {
@@ -105,6 +105,32 @@ async fn what_ends_alone_comes_after_whoever_holds_the_head() {
         assert_eq!(numbers(&log::after(&mut store.reader(), 0, 10).await.unwrap()), [1, 2]);
         let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
         assert_eq!(kept.at, UnixMillis(4_000));
+    })
+    .await;
+}
+
+/// No row of a session is touched by the end of everything: whoever waited for it has to look for it elsewhere.
+#[tokio::test]
+async fn what_would_end_alone_behind_the_end_of_everything_is_over_by_that() {
+    on_both_engines(async |store| {
+        if store.is_sqlite() {
+            return;
+        }
+        three_sessions(&store).await;
+        add_list(&store, "main").await;
+        let mut tx = store.begin_ending().await.unwrap();
+        endings::end_everything(&mut tx, "second", &restored(9)).await.unwrap();
+        let alone = tokio::spawn({
+            let store = store.clone();
+            async move { endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap().is_some() }
+        });
+        waiting_for_the_head(&store, 1).await;
+        tx.commit().await.unwrap();
+        assert!(!alone.await.unwrap(), "it has to go the way of all others, which sees everything over");
+        assert_eq!(numbers(&log::after(&mut store.reader(), 0, 10).await.unwrap()), [1]);
+        write_down(&store, 9).await;
+        let kept = sessions::by_id(&mut store.reader(), &sid("a")).await.unwrap().unwrap().ended.unwrap();
+        assert_eq!((kept.at, kept.reason.as_str()), (UnixMillis(9), "restored"));
     })
     .await;
 }
@@ -411,6 +437,39 @@ async fn no_list_is_made_while_everything_ends() {
         tx.commit().await.unwrap();
         assert_eq!(made.await.unwrap(), (ListName::from_text("fresh"), "second".to_owned()));
         assert_eq!(lists::in_use(&mut store.reader()).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+/// It knows nothing of lists that ended nor of shifted epochs: what it reads has to say the same.
+#[tokio::test]
+async fn a_node_of_an_earlier_release_sees_everything_over_and_none_starts_after_it() {
+    on_both_engines(async |store| {
+        let Db::Postgres(pools) = &store.db else { return };
+        let pool = &pools.link(Lane::Control).pool;
+        let ana = three_sessions(&store).await;
+        add_list(&store, "main").await;
+        let over = async |number: i64| {
+            let mut tx = store.begin_ending().await.unwrap();
+            endings::end_everything(&mut tx, &format!("{number}:x"), &restored(9)).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let as_read_by_it = async || {
+            let live = "SELECT count(*) FROM sessions WHERE ended_at IS NULL";
+            let epoch = "SELECT epoch FROM users WHERE user_id = $1";
+            (
+                sqlx::query_scalar::<_, i64>(live).fetch_one(pool).await.unwrap(),
+                sqlx::query_scalar::<_, i64>(epoch).bind(ana.id.0).fetch_one(pool).await.unwrap(),
+            )
+        };
+        over(1).await;
+        assert_eq!(as_read_by_it().await, (3, 0), "with nobody to see it no row is touched");
+        let oldest = meta::get(&mut store.reader(), "oldest_schema").await.unwrap();
+        assert_eq!(oldest.as_deref(), Some("4"), "and nobody may come to see it");
+        let earlier = "INSERT INTO leases (node, turn, applied, about) VALUES ('x', 0, 0, '')";
+        sqlx::query(earlier).execute(pool).await.unwrap();
+        over(2).await;
+        assert_eq!(as_read_by_it().await, (0, 1));
     })
     .await;
 }

@@ -77,14 +77,15 @@ async fn imprint(store: &Store) -> Imprint {
 async fn rows_that_were_put_back_are_told_from_those_that_were_moved() {
     let fresh = Fresh::postgres().await;
     let store = fresh.store().await;
-    assert_eq!(imprint(&store).await, Imprint::None);
+    assert_eq!(imprint(&store).await, Imprint::Original);
+    let seen = async || leases::identity_of_original(&mut store.reader()).await.unwrap();
+    let identity = leases::identity(&mut store.reader()).await.unwrap();
+    assert_eq!(seen().await, identity);
     let write = async || {
         let mut tx = store.begin_ending_control().await.unwrap();
         leases::set_imprint(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
     };
-    write().await;
-    assert_eq!(imprint(&store).await, Imprint::Original);
     for housekeeping in [
         "VACUUM FULL FREEZE meta",
         "CLUSTER meta USING meta_pkey",
@@ -98,7 +99,12 @@ async fn rows_that_were_put_back_are_told_from_those_that_were_moved() {
     for round in 0..2 {
         fresh.put_back().await;
         assert_eq!(imprint(&store).await, Imprint::Copied, "round {round}");
+        assert_ne!(seen().await, identity, "round {round}");
         write().await;
         assert_eq!(imprint(&store).await, Imprint::Original, "round {round}");
+        assert_eq!(seen().await, identity, "round {round}");
     }
+    fresh.run("DELETE FROM meta WHERE name = 'imprint'".to_owned()).await;
+    assert_eq!(imprint(&store).await, Imprint::None);
+    assert_ne!(seen().await, identity, "rows of a release before have none");
 }

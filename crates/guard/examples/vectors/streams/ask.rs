@@ -12,6 +12,7 @@ pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
     let mut all = resumed(world, &token)?;
     all.push(from_the_start(world, &token)?);
     all.push(another_history(world, &token)?);
+    all.push(a_silent_snapshot(world, &token));
     all.push(unknown_list(world)?);
     Ok(all)
 }
@@ -113,6 +114,20 @@ fn another_history(world: &World, token: &str) -> Result<Value, Box<dyn Error>> 
         .checks(6201, &world.token(&LATER, 42)?, "accepted")
         .checks(6202, &world.token(&LATER, 42)?, "unavailable")
         .done())
+}
+
+fn a_silent_snapshot(world: &World, token: &str) -> Value {
+    let second = first(world).concat().replace("ELAPSED", "1000");
+    Script::begun("a second snapshot that names no incarnation is of the same: another is not gone on with", world)
+        .receives(1050, &second)
+        .loses(1100)
+        .asks_after(1200, Some("p1"))
+        .receives(1250, &(hello_of(1, "second") + &ended("p2", 40, &SMALL, &[7])))
+        .checks(1250, token, "accepted")
+        .checks(5998, token, "accepted")
+        .checks(5999, token, "unavailable")
+        .asks_after(7000, None)
+        .done()
 }
 
 fn unknown_list(world: &World) -> Result<Value, Box<dyn Error>> {
