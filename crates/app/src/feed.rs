@@ -8,6 +8,8 @@ use std::sync::{PoisonError, RwLock};
 use cerrojo_domain::{Entry, Fact, KeyId, ListIndex, ListName, Position};
 use tokio::sync::watch;
 
+use crate::incarnation;
+
 /// Entries that are kept. Whoever is further behind is better served by a snapshot.
 pub(crate) const KEPT: usize = 20_000;
 
@@ -75,6 +77,8 @@ pub(crate) enum Found {
     Here(Place),
     /// Not here; it may be in the database's log.
     Earlier(Position),
+    /// Not here, but another process may have read so far.
+    Ahead,
     /// Of another history, or none of ours.
     Nowhere,
 }
@@ -156,7 +160,11 @@ impl Feed {
         let Some(number) = number.parse::<i64>().ok().filter(|number| *number >= 0) else { return Found::Nowhere };
         let ring = self.read();
         if incarnation != ring.incarnation {
-            return Found::Nowhere;
+            let is_later = incarnation::count(incarnation) > incarnation::count(&ring.incarnation);
+            return if is_later { Found::Ahead } else { Found::Nowhere };
+        }
+        if number > ring.number() {
+            return Found::Ahead;
         }
         if number < ring.base.number {
             return Found::Earlier(Position { number, mark: mark.to_owned() });
@@ -259,7 +267,7 @@ mod tests {
     fn here(feed: &Feed, position: &str) -> Option<Place> {
         match feed.find(position) {
             Found::Here(place) => Some(place),
-            Found::Earlier(_) | Found::Nowhere => None,
+            Found::Earlier(_) | Found::Ahead | Found::Nowhere => None,
         }
     }
 
@@ -284,7 +292,11 @@ mod tests {
     fn a_position_of_another_history_is_nowhere() {
         let feed = feed();
         feed.push(&[ended(8)]);
-        for text in ["", "one.8", "one.8.m9", "two.8.m8", "one.9.m9", "one.-1.m", "one.8.m8.x", "one.x.m", "one.7.m"] {
+        for text in ["one.9.m9", "1:one.2.m2"] {
+            assert!(matches!(feed.find(text), Found::Ahead), "{text}");
+        }
+        for text in ["", "one.8", "one.8.m9", "two.8.m8", "0:two.9.m9", "one.-1.m", "one.8.m8.x", "one.x.m", "one.7.m"]
+        {
             assert!(matches!(feed.find(text), Found::Nowhere), "{text}");
         }
         assert!(matches!(feed.find("one.6.anything"), Found::Earlier(at) if at.number == 6 && at.mark == "anything"));

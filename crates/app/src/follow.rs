@@ -336,12 +336,18 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
 
 async fn everything_over(app: &App) -> Result<(), Trouble> {
     app.blocks.forget();
-    // Lists made since are new ones; if they cannot be told apart, nothing is kept. What is opened after the names were
-    // asked for is new as well, whether or not it is read below.
+    // Lists made since are new ones. What is opened after the names were asked for is new as well, whether or not it is read
+    // below.
     let known = app.guard.lists();
     let in_use = lists::in_use(&mut app.store.control()).await;
-    let kept: HashSet<_> = in_use.iter().flatten().map(|list| &list.name).collect();
-    known.iter().filter(|name| !kept.contains(name)).for_each(|name| app.guard.retire_list(name));
+    if in_use.is_err() && app.lease == Lease::Member {
+        // They cannot be told apart, and what is retired here is retired for ever: nothing is said until they can.
+        app.guard.hold_lease_until(Duration::ZERO);
+        app.membership.broke();
+    } else {
+        let kept: HashSet<_> = in_use.iter().flatten().map(|list| &list.name).collect();
+        known.iter().filter(|name| !kept.contains(name)).for_each(|name| app.guard.retire_list(name));
+    }
     in_use?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::agreement::Agreement;
+use crate::together::Together;
 use crate::{App, Lease, Trouble, follow, went_back};
 
 /// How long a renewal lets a node say yes, counted from before it was sent.
@@ -41,10 +42,8 @@ pub(crate) struct Membership {
     unheard: AtomicBool,
     /// When connections were last given up, in the same; 0: never.
     gave_up: AtomicU64,
-    /// The last look at all leases; one at a time.
-    looking: tokio::sync::Mutex<Look>,
-    /// How many asked for a look so far.
-    asked: AtomicU64,
+    /// Looks at all leases, each with whether it was seen to stand still.
+    looks: Together<Arc<Vec<(leases::Lease, bool)>>>,
     /// The turn at which each lease stands, and since when this process has seen it there.
     watched: Mutex<HashMap<String, (i64, Duration)>>,
     /// How far nodes have said that they are. Only good for knowing when to look.
@@ -78,8 +77,7 @@ impl Membership {
             renewed: AtomicU64::new(0),
             unheard: AtomicBool::new(false),
             gave_up: AtomicU64::new(0),
-            looking: tokio::sync::Mutex::default(),
-            asked: AtomicU64::new(0),
+            looks: Together::default(),
             watched: Mutex::default(),
             told: Mutex::default(),
             about,
@@ -173,7 +171,10 @@ pub async fn beat(app: &App) -> Result<(), Trouble> {
     let now = app.clock.elapsed();
     app.membership.renewed.store(millis(now), Ordering::Release);
     drop(held);
-    clear_away(app).await
+    if let Err(trouble) = clear_away(app).await {
+        tracing::warn!(%trouble, "leases of nodes that are gone could not be removed; it is tried again");
+    }
+    Ok(())
 }
 
 fn millis(elapsed: Duration) -> u64 {
@@ -342,25 +343,10 @@ async fn remove(app: &App, lease: &leases::Lease) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// A look at the leases, and how many had asked for one before it was begun.
-#[derive(Default)]
-struct Look {
-    begun: u64,
-    found: Arc<Vec<(leases::Lease, bool)>>,
-}
-
 /// Every lease, and whether this process has seen it stand still for longer than it can last: as they are after the call
-/// was made. Whoever asks while somebody looks shares the look after that, however many they are.
+/// was made.
 async fn looked_at(app: &App) -> Result<Arc<Vec<(leases::Lease, bool)>>, Trouble> {
-    let number = app.membership.asked.fetch_add(1, Ordering::AcqRel);
-    let mut last = app.membership.looking.lock().await;
-    if last.begun > number {
-        return Ok(Arc::clone(&last.found));
-    }
-    let begun = app.membership.asked.load(Ordering::Acquire);
-    let found = Arc::new(look(app).await?);
-    *last = Look { begun, found: Arc::clone(&found) };
-    Ok(found)
+    app.membership.looks.make(async { look(app).await.map(Arc::new) }).await
 }
 
 async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {

@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod status_list;
 pub mod sweep;
 mod tasks;
+mod together;
 mod trouble;
 mod went_back;
 

@@ -10,9 +10,11 @@ use cerrojo_store::lists::{by_name, in_use};
 use cerrojo_store::log;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::feed::{self, Found, KEPT, Tail};
+use crate::together::Together;
 use crate::{App, Trouble, follow, lists};
 
 /// Entries of the database's log that are read at once.
@@ -20,6 +22,14 @@ const CHUNK: i64 = 1000;
 
 /// Look-ups in the database at a time, which anybody can cause: they leave connections to others.
 const LOOK_UPS: usize = 2;
+
+/// Snapshots in memory at a time that were made for whoever has no credentials: a reader that takes them slowly holds them.
+const FOR_STRANGERS: usize = 8;
+/// The least time between two of those. After one that took longer so many times as long is left to others.
+const PAUSE: Duration = Duration::from_millis(100);
+const SHARE: u32 = 4;
+/// How long strangers wait for their turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lists and keys as of one moment, without a gap to what the feed has from `tail` on.
 pub struct Snapshot {
@@ -33,6 +43,7 @@ pub struct Snapshot {
     pub keys: Value,
     /// Every list in use.
     pub lists: Vec<ListPicture>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// One list.
@@ -52,11 +63,26 @@ pub struct Pictures {
     packed: Mutex<HashMap<ListName, Packed>>,
     /// Of those who ask for lists that this process does not know.
     turns: Semaphore,
+    /// Of those who come with a position that this process has not read.
+    catching_up: Together<()>,
+    /// Of those who ask for the names of all lists.
+    names: Together<Arc<[ListName]>>,
+    /// When strangers may be made the next snapshot; one is made for them at a time.
+    strangers: Mutex<Option<Instant>>,
+    room: Arc<Semaphore>,
 }
 
 impl Default for Pictures {
     fn default() -> Self {
-        Self { last: Mutex::default(), packed: Mutex::default(), turns: Semaphore::new(LOOK_UPS) }
+        Self {
+            last: Mutex::default(),
+            packed: Mutex::default(),
+            turns: Semaphore::new(LOOK_UPS),
+            catching_up: Together::default(),
+            names: Together::default(),
+            strangers: Mutex::default(),
+            room: Arc::new(Semaphore::new(FOR_STRANGERS)),
+        }
     }
 }
 
@@ -70,18 +96,46 @@ struct Packed {
 /// # Errors
 /// [`Trouble::Unavailable`] if this node cannot show that it is current.
 pub async fn take(app: &App, arrival: Duration) -> Result<Arc<Snapshot>, Trouble> {
+    take_with(app, arrival, None).await
+}
+
+/// The same for whoever has no credentials: never more often, nor more of them at once, than leaves enough to others.
+///
+/// # Errors
+/// [`Trouble::Unavailable`] also if it was not their turn for some seconds.
+pub async fn take_for_stranger(app: &App, arrival: Duration) -> Result<Arc<Snapshot>, Trouble> {
+    let taken = async {
+        let mut next = app.pictures.strangers.lock().await;
+        let last = app.pictures.last.lock().await.clone();
+        if let Some(ready) = last.filter(|ready| arrival < ready.taken_at) {
+            return Ok(ready);
+        }
+        if let Some(next) = *next {
+            sleep_until(next).await;
+        }
+        let room = Arc::clone(&app.pictures.room).acquire_owned().await;
+        let begun = Instant::now();
+        let taken = take_with(app, arrival, room.ok()).await;
+        *next = Some(Instant::now() + PAUSE.max(begun.elapsed() * SHARE));
+        taken
+    };
+    let waited = || Trouble::Unavailable("too many ask for everything at once".to_owned());
+    timeout(PATIENCE, taken).await.map_err(|_| waited())?
+}
+
+async fn take_with(app: &App, arrival: Duration, room: Option<OwnedSemaphorePermit>) -> Result<Arc<Snapshot>, Trouble> {
     let mut last = app.pictures.last.lock().await;
     if let Some(ready) = last.as_ref().filter(|ready| arrival < ready.taken_at) {
         return Ok(Arc::clone(ready));
     }
-    let made = Arc::new(make(app).await?);
+    let made = Arc::new(make(app, room).await?);
     *last = Some(Arc::clone(&made));
     Ok(made)
 }
 
 /// The order is part of the guarantee: the time, the lease, the position, then the bits, which may be newer than it and
 /// never older; at last the clock again.
-async fn make(app: &App) -> Result<Snapshot, Trouble> {
+async fn make(app: &App, room: Option<OwnedSemaphorePermit>) -> Result<Snapshot, Trouble> {
     let taken_at = app.clock.elapsed();
     let lease = app.guard.lease();
     let (tail, incarnation) = app.feed.head_of();
@@ -100,7 +154,7 @@ async fn make(app: &App) -> Result<Snapshot, Trouble> {
     if !lease.lies_ahead(&*app.clock) {
         return Err(Trouble::Unavailable("the lists of this node may not be current".to_owned()));
     }
-    Ok(Snapshot { taken_at, tail, incarnation, keys, lists })
+    Ok(Snapshot { taken_at, tail, incarnation, keys, lists, _room: room })
 }
 
 /// One list as it is now; `None`: retired, or there never was one.
@@ -159,25 +213,28 @@ async fn open_all(app: &App) -> Result<(), Trouble> {
 }
 
 /// The names of all lists in use.
-pub async fn names(app: &App) -> Result<Vec<ListName>, Trouble> {
-    open_all(app).await?;
-    let mut names: Vec<ListName> = app.guard.open_lists().into_iter().map(|(name, _)| name).collect();
-    names.sort();
-    Ok(names)
+pub async fn names(app: &App) -> Result<Arc<[ListName]>, Trouble> {
+    let names = async {
+        open_all(app).await?;
+        let mut names: Vec<ListName> = app.guard.open_lists().into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        Ok(names.into())
+    };
+    app.pictures.names.make(names).await
 }
 
 /// What has happened since a position that somebody outside came back with; `None`: it does not go on from there, so
 /// that a snapshot is needed. What was acknowledged before the call is in it.
 pub async fn resume(app: &App, position: &str) -> Result<Option<Tail>, Trouble> {
     let mut found = app.feed.find(position);
-    if matches!(found, Found::Nowhere) {
+    if matches!(found, Found::Ahead) {
         // It may be of a node that has read further. A snapshot of what this one knows would take away from the guard what it
-        // has learnt there, for ever.
-        follow::catch_up(app).await?;
+        // has learnt there, for ever. Anybody can say so: one reading is for all who do.
+        app.pictures.catching_up.make(follow::catch_up(app)).await?;
         found = app.feed.find(position);
     }
     match found {
-        Found::Nowhere => Ok(None),
+        Found::Ahead | Found::Nowhere => Ok(None),
         Found::Here(place) => Ok(app.feed.since(place)),
         Found::Earlier(position) => from_log(app, position).await,
     }

@@ -1,8 +1,8 @@
 //! Services that may follow the server, report activity and ask about tokens: who they are and whether their secret is
 //! right.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -22,8 +22,6 @@ use crate::{App, Quota, Trouble};
 const FRESH: Duration = Duration::from_millis(250);
 /// How long the database is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Pairs of address and service that are remembered as having been right.
-const FAMILIAR: usize = 10_000;
 const LONGEST_NAME: usize = 64;
 
 /// SHA-256 of a secret.
@@ -41,7 +39,6 @@ pub struct ServiceId {
 #[derive(Default)]
 pub struct Services {
     read: tokio::sync::Mutex<Read>,
-    familiar: Mutex<HashSet<(AddressBlock, String)>>,
 }
 
 #[derive(Default)]
@@ -83,15 +80,10 @@ impl<E: Into<Trouble>> From<E> for ServiceError {
 /// Checks a name and a secret that came from `block`. The secret is compared in the same time wherever it differs, and so
 /// is one of a service that does not exist.
 ///
-/// When an address has sent too many wrong ones, only services that were right from there before may still try: whoever
-/// shares an address with them cannot shut them out.
+/// Whoever is right is let in, however many wrong ones came from the same address: whoever shares it cannot shut services
+/// out, and a secret of 256 random bits is not found by trying.
 pub async fn check(app: &App, (name, secret): (&str, &[u8]), block: AddressBlock) -> Result<ServiceId, ServiceError> {
     let known = app.services.known(app).await?;
-    let pair = (block, name.to_owned());
-    let is_familiar = app.services.familiar().contains(&pair);
-    if !is_familiar && let Some(quota) = app.limits.exhausted(Public::Service, block) {
-        return Err(ServiceError::TooMany(quota));
-    }
     let (expected, exists) = known.get(name).map_or(([0; 32], 0), |hash| (*hash, 1));
     let hash = hash(secret);
     let is_right = hash.ct_eq(&expected) & subtle::Choice::from(exists);
@@ -101,7 +93,6 @@ pub async fn check(app: &App, (name, secret): (&str, &[u8]), block: AddressBlock
             .request(Public::Service, block)
             .map_or_else(ServiceError::TooMany, |_| ServiceError::Wrong));
     }
-    app.services.remember(pair);
     Ok(ServiceId { name: name.to_owned(), hash })
 }
 
@@ -163,7 +154,8 @@ impl Services {
             if read.failed.is_some_and(|failed| now.saturating_sub(failed) < FRESH) {
                 return Err(unavailable());
             }
-            let found = timeout(PATIENCE, all(&app.store)).await;
+            // Not on the connections of requests: no flood of those shuts services out.
+            let found = timeout(PATIENCE, services::all(&mut app.store.control())).await;
             read.failed = Some(app.clock.elapsed());
             let hashed = |service: Service| Some((service.name, Hash::try_from(service.secret_hash).ok()?));
             read.known = Arc::new(found.map_err(|_| unavailable())??.into_iter().filter_map(hashed).collect());
@@ -175,18 +167,6 @@ impl Services {
 
     async fn forget(&self) {
         self.read.lock().await.at = None;
-    }
-
-    fn familiar(&self) -> std::sync::MutexGuard<'_, HashSet<(AddressBlock, String)>> {
-        self.familiar.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, pair: (AddressBlock, String)) {
-        let mut familiar = self.familiar();
-        if familiar.len() >= FAMILIAR && !familiar.contains(&pair) {
-            familiar.clear();
-        }
-        familiar.insert(pair);
     }
 }
 

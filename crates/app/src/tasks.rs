@@ -31,6 +31,7 @@ const LIMITS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Tasks {
     stop: watch::Sender<bool>,
+    renewing: JoinHandle<()>,
     running: Vec<JoinHandle<()>>,
 }
 
@@ -39,9 +40,9 @@ impl App {
     #[must_use]
     pub fn spawn_tasks(self: &Arc<Self>) -> Tasks {
         let (stop, stopped) = watch::channel(false);
+        let renewing = tokio::spawn(keep_the_lease(Arc::clone(self), stopped.clone()));
         let running = vec![
             tokio::spawn(follow_the_log(Arc::clone(self), stopped.clone())),
-            tokio::spawn(keep_the_lease(Arc::clone(self), stopped.clone())),
             tokio::spawn(listen(Arc::clone(self), stopped.clone())),
             every(SNAPSHOT, &stopped, self, |app| async move { snapshot::take(&app).await }),
             every(SWEEP, &stopped, self, |app| async move { sweep::sweep(&app).await }),
@@ -50,14 +51,19 @@ impl App {
             every(LIMITS, &stopped, self, |app| async move { app.limits.save(&app.store).await }),
             tokio::spawn(deliver(Arc::clone(self), stopped.clone())),
         ];
-        Tasks { stop, running }
+        Tasks { stop, renewing, running }
     }
 }
 
 impl Tasks {
-    /// Ends the tasks after what they have begun, writes down activity and limits, gives the lease back.
+    /// Gives the lease back, ends the tasks after what they have begun, writes down activity and limits.
     pub async fn stop(self, app: &App) {
         let _ = self.stop.send(true);
+        let _ = self.renewing.await;
+        if app.lease == Lease::Member {
+            // First of all: every logout at the others waits for this node until then.
+            report(lease::give_back(app).await);
+        }
         for task in self.running {
             let _ = task.await;
         }
@@ -66,12 +72,10 @@ impl Tasks {
         {
             report(written);
         }
-        app.guard.hold_lease_until(Duration::ZERO);
-        report(if app.lease == Lease::Member {
-            lease::give_back(app).await
-        } else {
-            leases::give_back(&app.store, &app.node).await.map_err(Trouble::from)
-        });
+        if app.lease != Lease::Member {
+            app.guard.hold_lease_until(Duration::ZERO);
+            report(leases::give_back(&app.store, &app.node).await.map_err(Trouble::from));
+        }
     }
 }
 

@@ -150,6 +150,11 @@ impl Guard {
         if deadline.lies_ahead(&*self.clock) { Ok(()) } else { Err(Refusal::Unavailable) }
     }
 
+    /// Notes that the session is used, as [`Guard::check`] does.
+    pub fn use_now(&self, verified: &Verified) {
+        self.used(&verified.list, verified.index, self.clock.now());
+    }
+
     /// Verifies the signature and claims of a token that was just given out, so that its first check finds that done.
     /// Nothing is accepted by it: every check still looks at key, expiry, idleness, bit and lease.
     pub fn expect(&self, token: &str) {

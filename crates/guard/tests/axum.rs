@@ -176,8 +176,10 @@ async fn what_cannot_be_said_is_503_and_what_is_over_stays_401() {
     }
 }
 
-/// The code of the close frame, and what came before it.
-async fn closed(fake: &Fake, guard: &ConnectedGuard, over: impl AsyncFnOnce()) -> (u16, usize) {
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// A socket of the service, which has echoed something.
+async fn opened(fake: &Fake, guard: &ConnectedGuard) -> Socket {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = app(guard);
@@ -188,6 +190,29 @@ async fn closed(fake: &Fake, guard: &ConnectedGuard, over: impl AsyncFnOnce()) -
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     socket.send(Message::text("hello")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
+    socket
+}
+
+#[tokio::test]
+async fn what_comes_over_a_socket_is_a_use_of_its_session() {
+    let fake = Fake::start().await;
+    fake.world().faults.report = Some(150);
+    let guard = fake.options().credentials("a", "b").connect().await.unwrap();
+    let mut socket = opened(&fake, &guard).await;
+    let reports = || fake.world().activity.iter().filter(|told| told["uses"][LIST][0][0] == 7).count();
+    until(|| reports() > 0).await;
+    // Told of all that was until now.
+    let last = fake.token(LIST, 8);
+    guard.check(&last).await.unwrap();
+    until(|| fake.world().activity.last().is_some_and(|told| told["uses"][LIST].to_string().contains("[8,"))).await;
+    let before = reports();
+    socket.send(Message::text("still here")).await.unwrap();
+    until(|| reports() > before).await;
+}
+
+/// The code of the close frame, and what came before it.
+async fn closed(fake: &Fake, guard: &ConnectedGuard, over: impl AsyncFnOnce()) -> (u16, usize) {
+    let mut socket = opened(fake, guard).await;
     over().await;
     let mut echoes = 0;
     loop {

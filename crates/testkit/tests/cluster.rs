@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use cerrojo_app::Failover;
-use cerrojo_domain::{Fact, UnixMillis};
+use cerrojo_domain::{self as domain, EndReason, Ending, Fact, UnixMillis, UserId};
+use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{leases, log, snapshots};
 use cerrojo_testkit::{Actor, Engine, Options, TestApp};
 use serde_json::json;
@@ -193,6 +194,30 @@ async fn a_database_that_goes_back_under_running_nodes_ends_everything_once() {
     }
     assert_over([&one, &other], &[&phone, &ana, &diana, &late]).await;
     assert_eq!(everything_over_entries(&one).await, 1);
+}
+
+/// Every logout elsewhere waits for a node until its lease is given back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_gives_its_lease_back_before_it_writes_down_what_can_wait() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
+    let tasks = other.inside().spawn_tasks();
+    let store = one.inside().store.clone();
+    let mut holding = store.begin_ending().await.unwrap();
+    let ending = Ending { reason: EndReason::Operator, actor: domain::Actor::Operator, at: UnixMillis(1), place: None };
+    assert_eq!(endings::end(&mut holding, Which::OfUser(UserId(1)), &ending).await.unwrap().len(), 1);
+    assert!(ana.through(&other).is_in().await, "seen there, and to be written to a row that somebody holds");
+    let inside = other.inside();
+    let stopping = tokio::spawn(async move { tasks.stop(&inside).await });
+    let given_back = async {
+        while leases::all(&mut store.control()).await.unwrap().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), given_back).await.expect("the lease is given back");
+    assert!(!stopping.is_finished(), "the activity is not written yet");
+    drop(holding);
+    stopping.await.unwrap();
 }
 
 /// Sign-ins leave no entry: nothing but the rows themselves tells.

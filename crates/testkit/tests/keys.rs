@@ -90,6 +90,24 @@ async fn a_new_key_signs_and_the_old_one_goes_on_verifying() {
     .await;
 }
 
+/// A node that has just started knows no more than others do.
+#[tokio::test]
+async fn a_node_that_starts_while_a_key_is_new_signs_with_the_one_before() {
+    on_both_engines(async |app| {
+        let ana = app.user("ana").await;
+        app.clock.advance(keys::RIPENS);
+        let new = keys::rotate(&app.inside()).await.unwrap();
+        app.restart().await;
+        let early = ana.another_session().await;
+        assert_eq!(kid(&early), kid(&ana));
+        app.clock.advance(keys::RIPENS);
+        assert_eq!(kid(&ana.another_session().await), new.as_str());
+        app.restart().await;
+        assert_eq!(kid(&ana.another_session().await), new.as_str());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_retired_key_ends_what_it_signed_at_once_and_for_ever() {
     on_both_engines(async |app| {

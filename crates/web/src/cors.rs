@@ -63,6 +63,10 @@ impl CorsPolicy {
     /// Puts the grant on an answer. A preflight is 204 wherever it was sent, so that the page gets to read what the real
     /// request is answered.
     pub(crate) fn put(&self, grant: Grant, response: &mut Response) {
+        // What is for everybody is the same for everybody.
+        if response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) && !matches!(grant, Grant::Preflight(_)) {
+            return;
+        }
         if *self != Self::Nobody {
             response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
         }

@@ -23,6 +23,8 @@ use crate::wire::{self, HEARTBEAT};
 const GATHERING: Duration = Duration::from_millis(20);
 /// How long a stream lasts, less up to a fifth of it, so that not all end together.
 const LONGEST: Duration = Duration::from_mins(15);
+/// How long a snapshot may take to be sent: as long it is kept in memory.
+pub(crate) const LONGEST_SNAPSHOT: Duration = Duration::from_mins(1);
 /// Guards that are told goodbye come back within this time.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -50,6 +52,7 @@ pub(crate) struct Stream {
 struct Sending {
     snapshot: Arc<Snapshot>,
     sent: usize,
+    until: Instant,
 }
 
 struct Times {
@@ -97,13 +100,22 @@ impl Stream {
             ready.push_back(wire::event("entries", Some(&tail.position), &data.into()));
             tail.place
         } else {
-            let snapshot = picture::take(&web, arrival).await?;
+            let snapshot = snapshot_for(&web, arrival, service.is_some()).await?;
             let at = snapshot.tail.place;
-            sending = Some(Sending { snapshot, sent: 0 });
+            sending = Some(Sending { snapshot, sent: 0, until: Instant::now() + LONGEST_SNAPSHOT });
             at
         };
         let times = Times::from_now(&web);
         Ok(Self { web, arrival, service, stopping, news, ready, snapshot: sending, at, times, place: Some(place) })
+    }
+
+    /// Whether the stream has lasted long enough, or takes too long to begin.
+    fn is_over(&self) -> bool {
+        let now = Instant::now();
+        let stops = |Stopping(receiver): &Stopping| receiver.has_changed().unwrap_or(true);
+        now >= self.times.ends
+            || self.snapshot.as_ref().is_some_and(|sending| now >= sending.until)
+            || self.stopping.as_ref().is_some_and(stops)
     }
 
     /// The next piece of the snapshot that is being sent.
@@ -162,6 +174,11 @@ impl Stream {
     }
 }
 
+/// A snapshot for a service, or for whoever has no credentials.
+pub(crate) async fn snapshot_for(web: &Web, arrival: Duration, is_service: bool) -> Result<Arc<Snapshot>, Trouble> {
+    if is_service { picture::take(web, arrival).await } else { picture::take_for_stranger(web, arrival).await }
+}
+
 impl Times {
     fn from_now(web: &Web) -> Self {
         let now = Instant::now();
@@ -174,6 +191,10 @@ impl Times {
 impl Pieces for Stream {
     async fn next(&mut self) -> Option<Bytes> {
         self.place.as_ref()?;
+        if self.is_over() {
+            self.snapshot = None;
+            return Some(self.goodbye());
+        }
         if let Some(ready) = self.ready.pop_front() {
             return Some(ready);
         }

@@ -174,6 +174,14 @@ export class Guard {
     throw verdict.outcome === "refused" ? new TokenRefused() : new GuardUnavailable();
   }
 
+  /**
+   * Notes that this session was used just now, as a check does: for what a person does over a connection that was checked
+   * when it was opened. `closeOnEnd` does it for each message of a socket.
+   */
+  used(session: Session): void {
+    this.#activity?.note(session);
+  }
+
   /** Hears of every ending that this guard learns of from now on. What it answers stops that. */
   onSessionEnd(listener: (ending: Ending) => void): () => void {
     return this.#follower.onEnding((ending) => this.#call(() => listener(ending)));

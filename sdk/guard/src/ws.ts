@@ -28,14 +28,15 @@ export interface Socket {
   close(code: number, reason: string): void;
   terminate(): void;
   once(event: "close", listener: () => void): unknown;
+  on(event: "message", listener: () => void): unknown;
   removeAllListeners(event: "message"): unknown;
 }
 
 /**
  * Closes the socket as soon as its session may not go on: with 4401 if it ended or expired, with 1013 if the guard is not
- * current. From that moment no message of it is delivered. Answers how to stop watching.
+ * current. From that moment no message of it is delivered. Until then each message counts as a use of the session. Answers how to stop watching.
  */
-export function closeOnEnd(guard: Pick<Guard, "watch">, socket: Socket, session: Session): () => void {
+export function closeOnEnd(guard: Pick<Guard, "watch" | "used">, socket: Socket, session: Session): () => void {
   const stop = guard.watch(session, (reason) => {
     socket.removeAllListeners("message");
     socket.close(...CLOSES[reason]);
@@ -43,6 +44,7 @@ export function closeOnEnd(guard: Pick<Guard, "watch">, socket: Socket, session:
     timer.unref();
     socket.once("close", () => clearTimeout(timer));
   });
+  socket.on("message", () => guard.used(session));
   socket.once("close", stop);
   return stop;
 }

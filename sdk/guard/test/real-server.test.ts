@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { ConnectError, type Fetch, Guard, type GuardOptions } from "@cerrojo/guard";
+import { getListFromStatusListJWT, getStatusListFromJWT } from "@sd-jwt/jwt-status-list";
+import { createRemoteJWKSet, jwtVerify } from "jose";
 import { until } from "./support/until.js";
 
 const BOUND = 5000;
@@ -211,6 +213,37 @@ test("services have credentials, and report activity", async (context) => {
   await guard.close();
   assert.equal(guard.metrics().activityReports, 1);
   await assert.rejects(here.guard({ credentials: { name: "orders", secret: `${secret}x` } }), ConnectError);
+});
+
+test("somebody else's libraries read the server's status lists", async (context) => {
+  const here = await Installation.start(context);
+  const { email, token: ended } = await here.register();
+  const live = await here.login(email);
+  assert.equal((await here.ask("POST", "logout", undefined, ended)).status, 200);
+  const keys = createRemoteJWKSet(new URL(`${here.address}/.well-known/jwks.json`));
+  const { status_lists: all } = (await (await fetch(`${here.address}/status-lists`)).json()) as {
+    status_lists: string[];
+  };
+  for (const [token, status] of [
+    [ended, 1],
+    [live, 0],
+  ] as const) {
+    const { idx, uri } = getStatusListFromJWT(token);
+    assert.ok(all.includes(uri), "it is named among all");
+    // What `fetch` asks for is compressed, and it unpacks it.
+    const answer = await fetch(uri, { headers: { accept: "application/statuslist+jwt" } });
+    assert.equal(answer.headers.get("content-type"), "application/statuslist+jwt");
+    assert.equal(answer.headers.get("content-encoding"), "gzip");
+    assert.equal(answer.headers.get("access-control-allow-origin"), "*");
+    const listToken = await answer.text();
+    const { payload, protectedHeader } = await jwtVerify(listToken, keys, { typ: "statuslist+jwt", subject: uri });
+    assert.equal(protectedHeader.alg, "ES256");
+    assert.equal(payload.ttl, 5);
+    assert.equal((payload.exp ?? 0) - (payload.iat ?? 0), 600);
+    assert.equal(getListFromStatusListJWT(listToken).getStatus(idx), status);
+    const again = await fetch(uri, { headers: { "if-none-match": answer.headers.get("etag") ?? "" } });
+    assert.ok(again.status === 304 || again.headers.get("etag") !== answer.headers.get("etag"));
+  }
 });
 
 test("a shared secret", async (context) => {

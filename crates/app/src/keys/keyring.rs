@@ -80,7 +80,6 @@ impl Keyring {
             reading: tokio::sync::Mutex::default(),
         };
         keyring.make_first(parts.store, parts.lease).await?;
-        keyring.refresh(parts.store).await?;
         // What has been there for a while others have known for as long.
         let now = keyring.clock.now();
         for row in cerrojo_store::keys::all(&mut parts.store.control()).await? {
@@ -124,7 +123,7 @@ impl Keyring {
             self.guard.retire_key(id);
         }
         if let Some(newest) = self.newest(&rows, SESSION, &keys) {
-            self.choose(&mut keys, newest);
+            self.choose(&mut keys, newest, &rows);
         }
         keys.status_list = self.newest(&rows, STATUS_LIST, &keys);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
@@ -155,12 +154,18 @@ impl Keyring {
     }
 
     /// A new key signs only when every node and every service that follows has had the time to learn of it; until then the
-    /// one that did goes on, unless it was retired.
-    fn choose(&self, keys: &mut Keys, newest: Arc<Signer>) {
+    /// one that did goes on, unless it was retired. A process that has just started takes the one before.
+    fn choose(&self, keys: &mut Keys, newest: Arc<Signer>, rows: &[Key]) {
         let now = self.clock.elapsed();
         let seen = *self.seen().entry(newest.key().clone()).or_insert(now);
         let ripe = seen.saturating_add(RIPENS);
-        let until_then = self.session_signer().ok().and_then(|signer| keys.signers.get(signer.key()).cloned());
+        let before = || {
+            let others = rows.iter().filter(|row| self.is_right_kind(row, SESSION) && row.id != *newest.key());
+            let usable = others.filter_map(|row| Some((row.created_at, keys.signers.get(&row.id)?)));
+            usable.max_by_key(|(created_at, _)| *created_at).map(|(_, signer)| Arc::clone(signer))
+        };
+        let signing = self.session_signer().ok();
+        let until_then = signing.and_then(|signer| keys.signers.get(signer.key()).cloned()).or_else(before);
         let newest = Arc::new(SessionSigner(newest));
         match until_then {
             Some(old) if seen > Duration::ZERO && now < ripe && old.key() != newest.key() => {
@@ -182,11 +187,15 @@ impl Keyring {
 
     /// Whether a key is of the kind that signs for `purpose` under these settings and was neither rotated nor retired.
     pub(super) fn may_sign(&self, row: &Key, purpose: &str) -> bool {
-        let right_kind = match self.given() {
+        self.is_right_kind(row, purpose) && row.rotated_at.is_none() && row.retired_at.is_none()
+    }
+
+    fn is_right_kind(&self, row: &Key, purpose: &str) -> bool {
+        let fits = match self.given() {
             Some(given) if purpose == SESSION => row.id == given,
             _ => row.algorithm == ES256,
         };
-        right_kind && row.purpose == purpose && row.rotated_at.is_none() && row.retired_at.is_none()
+        fits && row.purpose == purpose
     }
 
     /// What signs session tokens now.

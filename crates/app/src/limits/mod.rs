@@ -156,13 +156,6 @@ impl Limits {
         Ok(table.tightest([key].into_iter(), now))
     }
 
-    /// The figure of an endpoint if it is exhausted. Nothing is counted.
-    #[must_use]
-    pub fn exhausted(&self, endpoint: Public, block: AddressBlock) -> Option<Quota> {
-        let table = lock(self.public.as_ref()?);
-        table.tightest([endpoint.key(block)].into_iter(), self.clock.elapsed()).filter(|quota| quota.remaining == 0)
-    }
-
     /// Writes changed counters of accounts down; returns when every change made before the call is durable. Whoever
     /// comes first writes for all who wait.
     ///

@@ -34,7 +34,7 @@ impl SessionSocket {
         Self { socket, ended, over: None }
     }
 
-    /// The next message; `None` when the peer is gone or the session is over.
+    /// The next message, which counts as a use of the session; `None` when the peer is gone or the session is over.
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
         if self.over.is_some() {
             return None;
@@ -42,7 +42,12 @@ impl SessionSocket {
         let over = tokio::select! {
             biased;
             over = &mut self.ended => over,
-            message = self.socket.recv() => return message,
+            message = self.socket.recv() => {
+                if let Some(Ok(Message::Text(_) | Message::Binary(_))) = &message {
+                    self.ended.used();
+                }
+                return message;
+            }
         };
         self.close(over).await;
         None

@@ -136,6 +136,12 @@ impl ConnectedGuard {
         Err(denied)
     }
 
+    /// Notes that the session was used just now, as a check does: for what comes over a connection that was checked when it
+    /// was opened. [`SessionSocket`](crate::axum::SessionSocket) does it for each message that it receives.
+    pub fn used(&self, verified: &Verified) {
+        self.0.guard.use_now(verified);
+    }
+
     /// A future that completes when this session is over or the guard can no longer say that it is not: for a WebSocket or
     /// whatever else goes on for longer than a request.
     pub fn watch(&self, verified: &Arc<Verified>) -> Ended {

@@ -42,6 +42,15 @@ impl std::fmt::Debug for Ended {
     }
 }
 
+impl Ended {
+    /// Notes that the session was used just now, as a check does: what comes over a WebSocket is no less a sign of its
+    /// person than a request.
+    pub fn used(&self) {
+        let Watching { guard, verified, .. } = &*self.watching;
+        guard.use_now(verified);
+    }
+}
+
 impl Future for Ended {
     type Output = Over;
 

@@ -1,17 +1,20 @@
 //! What guards ask for: events, entries, lists; and what they tell: activity.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
+use cerrojo_app::picture::Snapshot;
 use cerrojo_app::{Trouble, activity, picture};
 use cerrojo_domain::{ListIndex, ListName};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::Web;
 use crate::basic::{Service, Who};
@@ -21,8 +24,8 @@ use crate::messages;
 use crate::places::Place;
 use crate::problem::{self, Problem};
 use crate::query::{Named, Pairs, is_name};
-use crate::stream::{Asked, Stopping, Stream};
-use crate::unfold;
+use crate::stream::{Asked, LONGEST_SNAPSHOT, Stopping, Stream, snapshot_for};
+use crate::unfold::{self, Pieces};
 use crate::wire;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -92,6 +95,7 @@ pub(crate) async fn entries(
 ) -> Result<Response, Problem> {
     let after = pairs.text("after")?.filter(|position| wire::is_position(position));
     let place = web.questions().take(&who)?;
+    let is_service = matches!(who, Who::Service(_));
     let taken_at = web.clock.elapsed();
     let lease = web.guard.lease();
     let tail = match &after {
@@ -106,16 +110,52 @@ pub(crate) async fn entries(
         if !lease.lies_ahead(&*web.clock) {
             return Err(Trouble::Unavailable("this node may not be current".to_owned()).into());
         }
-    } else {
-        let snapshot = picture::take(&web, arrival).await?;
-        let lists: Vec<Value> = snapshot.lists.iter().map(wire::list).collect();
-        let snapshot_of = wire::members([("keys", snapshot.keys.clone()), ("lists", lists.into())]);
-        told.insert("elapsed".to_owned(), wire::elapsed(snapshot.taken_at, arrival));
-        told.insert("incarnation".to_owned(), snapshot.incarnation.as_str().into());
-        told.insert("position".to_owned(), snapshot.tail.position.as_str().into());
-        told.insert("snapshot".to_owned(), snapshot_of.into());
+        return Ok(plain(&told.into(), place));
     }
-    Ok(plain(&told.into(), place))
+    let snapshot = snapshot_for(&web, arrival, is_service).await?;
+    told.insert("elapsed".to_owned(), wire::elapsed(snapshot.taken_at, arrival));
+    told.insert("incarnation".to_owned(), snapshot.incarnation.as_str().into());
+    told.insert("position".to_owned(), snapshot.tail.position.as_str().into());
+    let mut response = Response::new(unfold::body(Whole::new(&told.into(), snapshot, place)));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    Ok(response)
+}
+
+/// A snapshot in one JSON text, made list by list while it is sent: lists are shared by all who are sent them.
+struct Whole {
+    begin: Option<String>,
+    snapshot: Arc<Snapshot>,
+    sent: usize,
+    end: Option<&'static str>,
+    until: Instant,
+    _place: Place,
+}
+
+impl Whole {
+    /// `told`: the object's other members.
+    fn new(told: &Value, snapshot: Arc<Snapshot>, place: Place) -> Self {
+        let mut begin = told.to_string();
+        // Its brace is closed at the end.
+        begin.pop();
+        let begin = format!("{begin},\"snapshot\":{{\"keys\":{},\"lists\":[", snapshot.keys);
+        let until = Instant::now() + LONGEST_SNAPSHOT;
+        Self { begin: Some(begin), snapshot, sent: 0, end: Some("]}}"), until, _place: place }
+    }
+}
+
+impl Pieces for Whole {
+    async fn next(&mut self) -> Option<Bytes> {
+        if Instant::now() >= self.until {
+            return None;
+        }
+        if let Some(begin) = self.begin.take() {
+            return Some(begin.into());
+        }
+        let Some(list) = self.snapshot.lists.get(self.sent) else { return self.end.take().map(Bytes::from) };
+        self.sent += 1;
+        let comma = if self.sent == 1 { "" } else { "," };
+        Some(format!("{comma}{}", wire::list(list)).into())
+    }
 }
 
 /// A list that a guard does not know.

@@ -61,6 +61,23 @@ test("a socket closes with 4401 when its session ends, and others stay", async (
   await until("nobody watches", () => guard.metrics().watchers === 0);
 });
 
+test("what comes over a socket is a use of its session", async (context) => {
+  const { clock, server, connect } = await setup(context);
+  server.greeting = { report: 60_000 };
+  const guard = await connect({ credentials: { name: "a", secret: "b" }, maxStaleness: 600_000 });
+  const { open } = await echo(guard, context);
+  const [silent, speaking] = [await open(server.token(1)), await open(server.token(2))];
+  const reports = () => server.requests.filter(({ url }) => url === "/api/guards/activity");
+  await pass(clock, "their opening was told", () => guard.metrics().activityReports === 1, 200);
+  speaking.send("hello");
+  await once(speaking, "message");
+  await guard.close();
+  silent.terminate();
+  const [opened, later, ...more] = reports().map(({ body }) => JSON.parse(body).uses.list as [number, number][]);
+  assert.deepEqual(opened?.map(([index]) => index).sort(), [1, 2]);
+  assert.deepEqual([later?.map(([index]) => index), more], [[2], []]);
+});
+
 test("expiry and staleness close it too", async (context) => {
   const { clock, server, connect } = await setup(context);
   const guard = await connect();
