@@ -295,7 +295,12 @@ fn refuse(batch: Vec<Wanted>, error: StoreError) {
 /// Ends every session there is by one entry: every list is retired and a new incarnation begins. After a restore every
 /// epoch is raised as well, so that sign-ins in flight and pending reset links fail.
 pub(crate) async fn everything(app: &App, ending: Ending) -> Result<(), Trouble> {
-    let mut tx = app.store.begin_ending().await?;
+    let tx = app.store.begin_ending().await?;
+    everything_by(app, tx, ending).await
+}
+
+/// The same by a transaction that was begun.
+pub(crate) async fn everything_by(app: &App, mut tx: EndingTx, ending: Ending) -> Result<(), Trouble> {
     let incarnation = incarnation::after(&[&log::incarnation(&mut *tx).await?], &*app.random);
     let entries = everything_in_tx(&mut tx, &incarnation, &ending).await?;
     commit(app, tx, entries).await?;

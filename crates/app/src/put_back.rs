@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cerrojo_domain::{Actor, Clock, EndReason, Ending, Entry, Random};
-use cerrojo_store::{EndingTx, Store, StoreError, commits, lists, log, sessions, sqlite};
+use cerrojo_store::{EndingTx, Store, StoreError, commits, lists, log, origin, sessions, sqlite};
 
 use crate::app::StartError;
 use crate::side_file::{Remembered, SideFile};
@@ -76,14 +76,16 @@ pub(crate) async fn end_everything_if_it_went_back(
     (clock, random): (&dyn Clock, &dyn Random),
 ) -> Result<(), StartError> {
     let mut run = store.reader();
+    let mixed = origin::is_mixed(&mut run).await?;
     let held = match file.remembered() {
         Some(remembered) => holds(store, &remembered).await?,
         None => sessions::newest(&mut run).await?.is_none() && lists::in_use(&mut run).await?.is_empty(),
     };
-    if held {
+    if held && !mixed {
         return Ok(());
     }
     tracing::warn!(
+        rows_of_another_database = mixed,
         "the database is older than what this server last knew of it, or its position file is missing: \
          every session is ended"
     );

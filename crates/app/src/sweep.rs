@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cerrojo_domain::{Actor, EndReason, Ending, Fact, SessionId};
 use cerrojo_store::endings::Which;
-use cerrojo_store::{attempts, endings, known_addresses, lists, log, outbox, reset_links, sessions};
+use cerrojo_store::{attempts, endings, known_addresses, lists, log, origin, outbox, reset_links, sessions};
 
 use crate::{App, Trouble, activity, end};
 
@@ -21,6 +21,7 @@ const DELIVERED: Duration = Duration::from_hours(7 * 24);
 
 /// One round. A running server makes one every minute.
 pub async fn sweep(app: &App) -> Result<(), Trouble> {
+    end_what_is_of_another_database(app).await?;
     activity::write_down(app).await?;
     end_expired(app).await?;
     end_idle(app).await?;
@@ -28,6 +29,20 @@ pub async fn sweep(app: &App) -> Result<(), Trouble> {
     write_down_endings(app).await?;
     retire_lists(app).await?;
     remove_old_rows(app).await
+}
+
+/// Nothing of it is accepted, but sessions in it would be shown, and what else it says may be of any time.
+async fn end_what_is_of_another_database(app: &App) -> Result<(), Trouble> {
+    if !origin::is_mixed(&mut app.store.reader()).await? {
+        return Ok(());
+    }
+    tracing::error!("rows of another database were put into this one: every session is ended");
+    let mut tx = app.store.begin_ending().await?;
+    if origin::is_mixed(&mut *tx).await? {
+        let ending = Ending { reason: EndReason::Restored, actor: Actor::Server, at: app.clock.now(), place: None };
+        end::everything_by(app, tx, ending).await?;
+    }
+    Ok(())
 }
 
 async fn end_expired(app: &App) -> Result<(), Trouble> {

@@ -1,6 +1,6 @@
 //! Noticing a PostgreSQL database that went back: restored from a copy, or a standby promoted that had lost commits.
 //!
-//! Three things tell. Each node knows the last entry that it applied; the database records which server it is on, and which
+//! Four things tell. Lists and keys say in which database they were made. Each node knows the last entry that it applied; the database records which server it is on, and which
 //! history of it; and one row says which transaction wrote it. All are looked at again in a transaction that holds the
 //! log's head row, which only a server that is not in recovery lets anybody have; of many nodes that notice, one ends
 //! everything.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cerrojo_domain::{Clock, Entry, Random};
 use cerrojo_store::leases::{self, Imprint};
-use cerrojo_store::{EndingTx, Store, StoreError, log, meta, postgres};
+use cerrojo_store::{EndingTx, Store, StoreError, log, meta, origin, postgres};
 
 use crate::app::StartError;
 use crate::follow::{self, Applied};
@@ -118,10 +118,12 @@ async fn judge(court: Court<'_>, known: Option<&Known>) -> Result<Verdict, Store
     let mut entries = Vec::new();
     // A copy of rows of an earlier release has none.
     let copied = imprint != Imprint::Original && !court.store.is_sqlite();
-    if lost || copied || (moved && !vouched) {
+    let mixed = origin::is_mixed(&mut *tx).await?;
+    if lost || copied || mixed || (moved && !vouched) {
         tracing::warn!(
             log_was_lost = lost,
             rows_are_copies = copied,
+            rows_of_another_database = mixed,
             another_server_or_history = moved && !vouched,
             "the database is not the one that was left"
         );

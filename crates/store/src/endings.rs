@@ -19,7 +19,7 @@ use crate::postgres::waiting_commit;
 use crate::row::Row;
 use crate::statement::{Statement, statements};
 use crate::tx::{EndingTx, Tx};
-use crate::{Store, leases, lists, log, migrate, users};
+use crate::{Store, leases, lists, log, migrate, origin, users};
 
 macro_rules! end {
     ($which:literal) => {
@@ -248,6 +248,7 @@ pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Endin
             users::raise_every_epoch(tx).await?;
         }
     }
+    origin::see_to(tx, ending.at).await?;
     lists::retire_all(tx, told(ending)).await?;
     while earlier && write_down(tx, AT_ONCE).await? > 0 {}
     migrate::ask_for(tx, WITH_ENDED_LISTS).await?;

@@ -5,16 +5,20 @@ use cerrojo_domain::{KeyId, UnixMillis};
 use crate::bind::binds;
 use crate::db::Run;
 use crate::errors::Result;
+use crate::origin::{here, is_foreign_key};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
 
 statements! {
-    INSERT(8) = "INSERT INTO keys \
-         (id, algorithm, purpose, public_key, sealed_key, created_at, rotated_at, retired_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    EVERY_ROW(0) = "SELECT id, algorithm, purpose, public_key, sealed_key, created_at, rotated_at, retired_at \
-         FROM keys ORDER BY created_at, id";
+    INSERT(8) = concat!(
+        "INSERT INTO keys \
+         (id, algorithm, purpose, public_key, sealed_key, created_at, rotated_at, retired_at, origin) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, ", here!(), ")");
+    // One that another database made is retired, since ever.
+    EVERY_ROW(0) = concat!(
+        "SELECT id, algorithm, purpose, public_key, sealed_key, created_at, rotated_at, \
+         COALESCE(retired_at, CASE WHEN ", is_foreign_key!(), " THEN created_at END) FROM keys ORDER BY created_at, id");
     SET_ROTATED(2) = "UPDATE keys SET rotated_at = $2 WHERE id = $1 AND rotated_at IS NULL";
     SET_RETIRED(2) = "UPDATE keys SET retired_at = $2 WHERE id = $1 AND retired_at IS NULL";
     RESEAL(2) = "UPDATE keys SET sealed_key = $2 WHERE id = $1";

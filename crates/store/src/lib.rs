@@ -21,6 +21,7 @@ pub mod leases;
 pub mod lists;
 pub mod log;
 pub mod meta;
+pub mod origin;
 pub mod outbox;
 pub mod postgres;
 pub mod reset_links;

@@ -6,6 +6,7 @@ use crate::Store;
 use crate::bind::{Bind, binds};
 use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
+use crate::origin::{here, is_ours};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
@@ -21,7 +22,7 @@ pub(crate) use not_all_over;
 
 macro_rules! columns {
     () => {
-        "name, capacity, created_at, expires_by, retired"
+        concat!("name, capacity, created_at, expires_by, CASE WHEN ", is_ours!(), " THEN retired ELSE 1 END")
     };
 }
 
@@ -29,17 +30,17 @@ statements! {
     // The conditions stand twice: whoever waited for the row must look at it again.
     RESERVE(2) = concat!(
         "UPDATE lists SET next_index = next_index + $2 WHERE retired = 0 AND next_index + $2 <= capacity AND name = \
-         (SELECT name FROM lists WHERE retired = 0 AND expires_by = $1 AND next_index + $2 <= capacity \
-         ORDER BY created_at, name LIMIT 1) RETURNING ", columns!(), ", next_index - $2");
+         (SELECT name FROM lists WHERE retired = 0 AND ", is_ours!(), " AND expires_by = $1 \
+         AND next_index + $2 <= capacity ORDER BY created_at, name LIMIT 1) RETURNING ", columns!(), ", next_index - $2");
     INSERT(5) = concat!(
-        "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired) VALUES ($1, $2, $3, $4, $5, 0) \
-         RETURNING ", columns!(), ", next_index - $5"),
+        "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired, origin) \
+         VALUES ($1, $2, $3, $4, $5, 0, ", here!(), ") RETURNING ", columns!(), ", next_index - $5"),
         // Not while somebody ends everything, who would not see it and leave it in use.
         postgres = concat!(
-        "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired) SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), \
-         CAST($4 AS BIGINT), CAST($5 AS BIGINT), 0 \
+        "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired, origin) SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), \
+         CAST($4 AS BIGINT), CAST($5 AS BIGINT), 0, ", here!(), " \
          FROM (SELECT 1 FROM log_head WHERE one = 1 FOR SHARE) AS head RETURNING ", columns!(), ", next_index - $5");
-    IN_USE(0) = concat!("SELECT ", columns!(), " FROM lists WHERE retired = 0 ORDER BY created_at, name");
+    IN_USE(0) = concat!("SELECT ", columns!(), " FROM lists WHERE retired = 0 AND ", is_ours!(), " ORDER BY created_at, name");
     BY_NAME(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1");
     // Whoever retires the list meanwhile is waited for, and waits for whoever has it so.
     HELD(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1"),

@@ -174,7 +174,8 @@ async fn written(tx: &mut Tx, statement: Statement, binds: Vec<Bind>) -> Result<
 /// A number that exists already is no caller's mistake: the head row and the log disagree.
 pub(crate) fn not_written(error: StoreError) -> StoreError {
     match error {
-        StoreError::Taken => StoreError::Broken("the log reaches beyond its head row".to_owned()),
+        StoreError::Taken => StoreError::Broken("the log reaches beyond its head row: a dump was put into a database that was begun already. Within a minute a \
+             running server ends everything and goes on; restore whole, into an empty database".to_owned()),
         error => error,
     }
 }

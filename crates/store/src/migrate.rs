@@ -9,7 +9,7 @@ use crate::errors::{Result, StoreError};
 use crate::postgres::Lane;
 use crate::statement::statements;
 use crate::tx::Tx;
-use crate::{Store, leases, log, postgres, sqlite};
+use crate::{Store, leases, log, origin, postgres, sqlite};
 
 struct Migration {
     number: i64,
@@ -17,12 +17,16 @@ struct Migration {
     text: &'static str,
 }
 
+/// With this one the database gets its name.
+const WITH_ORIGIN: i64 = 5;
+
 /// In order. One that was released is never edited; its checksum would no longer match.
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "0001_start", text: include_str!("../migrations/0001_start.sql") },
     Migration { number: 2, name: "0002_cluster", text: include_str!("../migrations/0002_cluster.sql") },
     Migration { number: 3, name: "0003_services", text: include_str!("../migrations/0003_services.sql") },
     Migration { number: 4, name: "0004_everything_over", text: include_str!("../migrations/0004_everything_over.sql") },
+    Migration { number: 5, name: "0005_origin", text: include_str!("../migrations/0005_origin.sql") },
 ];
 
 /// Their names.
@@ -70,6 +74,9 @@ async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {
     log::begin(&mut tx).await?;
     if next.number == WITH_IMPRINT {
         leases::set_imprint(&mut tx).await?;
+    }
+    if next.number == WITH_ORIGIN {
+        origin::begin(&mut tx).await?;
     }
     tx.commit().await?;
     Ok(Some(next))

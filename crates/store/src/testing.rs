@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr, clippy::missing_panics_doc, reason = "only tests call this")]
 
 use cerrojo_domain::{Random, SystemRandom};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection, raw_sql};
 use tempfile::TempDir;
 
 use crate::{OpenOptions, Store};
@@ -63,12 +63,20 @@ impl Fresh {
         self.run(format!("BEGIN; SET LOCAL session_replication_role = replica; {empty}; {fill}; COMMIT")).await;
     }
 
-    /// Runs statements of the test's own (PostgreSQL).
+    /// Drops everything but the copies: the database has still to be begun (PostgreSQL).
+    pub async fn drop_all(&self) {
+        self.run(for_each_table("DROP TABLE %I CASCADE', t")).await;
+    }
+
+    /// Adds the copy to what is there and passes over what collides, as restoring a dump does by default (PostgreSQL).
+    pub async fn add_copy(&self) {
+        let fill = for_each_table("INSERT INTO %I SELECT * FROM %I ON CONFLICT DO NOTHING', t, 'copy_of_' || t");
+        self.run(format!("BEGIN; SET LOCAL session_replication_role = replica; {fill}; COMMIT")).await;
+    }
+
+    /// Runs statements of the test's own.
     pub async fn run(&self, text: String) {
-        let mut connection =
-            PgConnection::connect(&self.url).await.expect("the PostgreSQL server of the tests answers");
-        raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("the test's own statements");
-        connection.close().await.expect("closing the connection");
+        execute(&self.url, text).await;
     }
 
     /// The database, opened and migrated.
@@ -86,6 +94,19 @@ fn for_each_table(format: &str) -> String {
          AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'copy_of_%' \
          LOOP EXECUTE format('{format}); END LOOP; END $$"
     )
+}
+
+/// Runs statements of a test's own on the database of this address.
+pub async fn execute(url: &str, text: String) {
+    let query = raw_sql(AssertSqlSafe(text));
+    if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the file opens");
+        query.execute(&mut connection).await.expect("the test's own statements");
+        return connection.close().await.expect("closing the connection");
+    }
+    let mut connection = PgConnection::connect(url).await.expect("the PostgreSQL server of the tests answers");
+    query.execute(&mut connection).await.expect("the test's own statements");
+    connection.close().await.expect("closing the connection");
 }
 
 /// Says on which engine a test failed.

@@ -285,6 +285,68 @@ async fn rows_put_back_while_no_node_runs_end_everything_once() {
     assert_eq!(everything_over_entries(&one).await, 1, "what was seen to is not seen to again");
 }
 
+/// By default the tools pass over what is there already: all that tells of the history is the new database's.
+#[tokio::test]
+async fn a_dump_put_into_a_database_that_was_begun_anew_ends_everything_once() {
+    let (one, other) = two_nodes().await;
+    let (ana, bea) = (one.user("ana").await, one.user("bea").await);
+    let before = ana.another_session().await;
+    other.crash().await;
+    before.logout().await;
+    one.database().copy().await;
+    bea.logout().await;
+    for node in [&one, &other] {
+        node.crash().await;
+        std::fs::remove_file(node.side_file()).unwrap();
+    }
+    one.database().drop_all().await;
+    // As a supervisor would, before anything is restored.
+    one.run().await;
+    one.database().add_copy().await;
+    ana.get("/api/auth/verify").await.assert_token_refused();
+    one.crash().await;
+    std::fs::remove_file(one.side_file()).unwrap();
+    for node in [&one, &other] {
+        node.run().await;
+    }
+    assert_over([&one, &other], &[&ana, &bea, &before]).await;
+    assert_eq!(everything_over_entries(&one).await, 1);
+    assert_in([&one, &other], &ana.another_session().await).await;
+    one.crash().await;
+    std::fs::remove_file(one.side_file()).unwrap();
+    one.run().await;
+    assert_eq!(everything_over_entries(&one).await, 1, "what was seen to is not seen to again");
+}
+
+/// A node that runs meanwhile looks now and then.
+#[tokio::test]
+async fn a_dump_put_into_a_running_database_that_was_begun_anew_ends_everything() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
+    one.database().copy().await;
+    for node in [&one, &other] {
+        node.crash().await;
+        std::fs::remove_file(node.side_file()).unwrap();
+    }
+    one.database().drop_all().await;
+    one.run().await;
+    one.database().add_copy().await;
+    // The dump's leases are of nobody: in time they are removed.
+    for _ in 0..2 {
+        one.clock.advance(LONGER);
+        one.beat().await;
+    }
+    cerrojo_app::sweep::sweep(&one.inside()).await.unwrap();
+    ana.get("/api/auth/verify").await.assert_token_refused();
+    assert_eq!(everything_over_entries(&one).await, 1);
+    cerrojo_app::sweep::sweep(&one.inside()).await.unwrap();
+    assert_eq!(everything_over_entries(&one).await, 1);
+    let again = ana.another_session().await;
+    assert!(again.is_in().await);
+    let listed = again.get("/api/auth/sessions").await.data()["sessions"].as_array().unwrap().len();
+    assert_eq!(listed, 1);
+}
+
 /// What a promoted standby of the same server finds recorded: the timeline before.
 async fn promote(nodes: [&TestApp; 2]) {
     for node in nodes {

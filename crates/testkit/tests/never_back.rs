@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cerrojo_domain::{Actor as By, EndReason, Ending, SessionId};
 use cerrojo_store::endings::{self, Which};
+use cerrojo_store::testing;
 use cerrojo_testkit::{Actor, Engine, OTHER_PASSWORD, Options, PASSWORD, TestApp, header_of, on_both_engines};
 use serde_json::json;
 
@@ -31,6 +32,29 @@ async fn a_success_covers_what_another_process_ended_before() {
         let ended = admin.delete(&format!("/api/admin/users/{}/sessions", ana.id)).await;
         assert_eq!(ended.data()["ended"], 0);
         ana.get("/api/auth/verify").await.assert_token_refused();
+    })
+    .await;
+}
+
+/// A dump that was put into a database which had been begun anew.
+#[tokio::test]
+async fn lists_and_keys_of_another_database_are_over_and_everything_with_them() {
+    on_both_engines(async |app| {
+        let ana = app.user("ana").await;
+        let kid = |actor: &Actor| header_of(actor.token())["kid"].clone();
+        let old = kid(&ana);
+        app.crash().await;
+        let of_another = "UPDATE lists SET origin = 'another'; UPDATE keys SET origin = 'another'";
+        testing::execute(app.database_url(), of_another.to_owned()).await;
+        app.run().await;
+        ana.get("/api/auth/verify").await.assert_token_refused();
+        let again = ana.another_session().await;
+        assert!(again.is_in().await);
+        assert_ne!(kid(&again), old);
+        let listed = again.get("/api/auth/sessions").await.data()["sessions"].as_array().unwrap().len();
+        assert_eq!(listed, 1, "nor is it shown");
+        app.restart().await;
+        assert!(again.is_in().await && !ana.is_in().await, "it is seen to once");
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cerrojo_app::Lease;
 use cerrojo_domain::Entry;
-use cerrojo_store::{Store, log, sqlite};
+use cerrojo_store::{Store, log, origin, sqlite};
 
 use super::restore;
 use crate::cli::Db;
@@ -65,6 +65,13 @@ async fn check(configuration: &Configuration) -> Result<(), Failure> {
     let read = open::to_read(configuration, "cerrojo db check").await?;
     let mut problems = if read.store.is_sqlite() { sqlite::check(&read.store).await? } else { Vec::new() };
     problems.extend(check_log(&read.store).await?);
+    if origin::is_mixed(&mut read.store.reader()).await? {
+        problems.push(
+            "lists or keys of another database are in it: a dump was put into a database that was begun already; \
+             restore it whole into an empty one"
+                .to_owned(),
+        );
+    }
     read.close().await;
     if problems.is_empty() {
         out::line("the database is whole");

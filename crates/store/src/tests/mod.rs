@@ -7,6 +7,7 @@ mod jobs;
 mod leases;
 mod lists;
 mod log;
+mod origin;
 mod schema;
 mod sessions;
 mod snapshots;

@@ -19,6 +19,7 @@ fn every_statement() -> Vec<Statement> {
         crate::lists::ALL,
         crate::log::ALL,
         crate::meta::ALL,
+        crate::origin::ALL,
         crate::migrate::ALL,
         crate::outbox::ALL,
         crate::reset_links::ALL,

@@ -1,0 +1,92 @@
+//! Rows of another database, put into this one.
+
+use cerrojo_domain::{EndReason, Ending, KeyId, ListName, UnixMillis};
+use sqlx::{AssertSqlSafe, raw_sql};
+
+use super::{add_list, logout};
+use crate::db::Db;
+use crate::keys::Key;
+use crate::postgres::Lane;
+use crate::testing::on_both_engines;
+use crate::{Store, endings, keys, lists, log, origin};
+
+async fn execute(store: &Store, text: &str) {
+    let query = raw_sql(AssertSqlSafe(text.to_owned()));
+    match &store.db {
+        Db::Sqlite(pools) => drop(query.execute(&pools.writer).await.unwrap()),
+        Db::Postgres(pools) => drop(query.execute(&pools.link(Lane::Requests).pool).await.unwrap()),
+    }
+}
+
+async fn add_key(store: &Store, id: &str, algorithm: &str) {
+    let key = Key {
+        id: KeyId::from_text(id),
+        algorithm: algorithm.to_owned(),
+        purpose: "session".to_owned(),
+        public: Vec::new(),
+        sealed: vec![1],
+        created_at: UnixMillis(7),
+        rotated_at: None,
+        retired_at: None,
+    };
+    let mut tx = store.begin_ending().await.unwrap();
+    keys::insert(&mut tx, &key).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn in_use(store: &Store) -> (Vec<ListName>, Vec<KeyId>) {
+    let run = &mut store.reader();
+    let lists = lists::in_use(run).await.unwrap().into_iter().map(|list| list.name).collect();
+    let keys = keys::all(run).await.unwrap().into_iter().filter(|key| key.retired_at.is_none());
+    (lists, keys.map(|key| key.id).collect())
+}
+
+#[tokio::test]
+async fn what_another_database_made_is_over() {
+    on_both_engines(async |store| {
+        add_list(&store, "main").await;
+        add_key(&store, "ours", "ES256").await;
+        add_key(&store, "given", "HS256").await;
+        let names = |texts: &[&str]| texts.iter().map(|text| KeyId::from_text(*text)).collect::<Vec<_>>();
+        let main = ListName::from_text("main");
+        assert_eq!(in_use(&store).await, (vec![main.clone()], names(&["given", "ours"])));
+        assert!(!origin::is_mixed(&mut store.reader()).await.unwrap());
+
+        // What an earlier release wrote has none.
+        execute(&store, "UPDATE lists SET origin = NULL; UPDATE keys SET origin = NULL").await;
+        assert_eq!(in_use(&store).await.0.len(), 1);
+        assert!(!origin::is_mixed(&mut store.reader()).await.unwrap());
+
+        execute(&store, "UPDATE lists SET origin = 'x'; UPDATE keys SET origin = 'x'").await;
+        assert_eq!(in_use(&store).await, (vec![], names(&["given"])), "a shared secret is of the settings");
+        assert!(lists::by_name(&mut store.reader(), &main).await.unwrap().unwrap().retired);
+        let mut tx = store.begin().await.unwrap();
+        assert!(lists::held(&mut tx, &main).await.unwrap().unwrap().retired);
+        tx.commit().await.unwrap();
+        assert!(origin::is_mixed(&mut store.reader()).await.unwrap());
+        let fresh = ListName::from_text("fresh");
+        let wanted = lists::Wanted {
+            expires_by: UnixMillis(90_000_000),
+            len: 1,
+            capacity: 100,
+            fresh: &fresh,
+            now: UnixMillis(9),
+        };
+        assert_eq!(lists::reserve(&store, &wanted).await.unwrap().0.name, fresh, "no place is given out of it");
+        assert_eq!(in_use(&store).await.0, [fresh]);
+
+        execute(&store, "INSERT INTO log (number, mark, kind, at) VALUES (70, 'x', 'key_added', 1)").await;
+        let mut tx = store.begin_ending().await.unwrap();
+        let ending = Ending { reason: EndReason::Restored, ..logout(9) };
+        endings::end_everything(&mut tx, "second", &ending).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!origin::is_mixed(&mut store.reader()).await.unwrap(), "it is seen to once");
+        assert_eq!(in_use(&store).await, (vec![], names(&["given"])));
+        let entries = log::after(&mut store.reader(), 0, 99).await.unwrap();
+        assert_eq!(entries.last().map(|entry| &entry.position), Some(&log::head(&mut store.reader()).await.unwrap()));
+
+        execute(&store, "INSERT INTO log (number, mark, kind, at) VALUES (70, 'x', 'key_added', 1)").await;
+        assert!(origin::is_mixed(&mut store.reader()).await.unwrap(), "entries that no head ever reached");
+    })
+    .await;
+}
