@@ -158,13 +158,15 @@ async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             let mut word = Word::Any;
             loop {
                 pass_on(&app, word);
-                word = tokio::select! {
-                    heard = listener.heard() => match heard {
-                        Ok(heard) => heard,
-                        Err(_) => break,
-                    },
+                let heard = tokio::select! {
+                    heard = listener.heard() => heard,
                     _ = stopped.changed() => return,
                 };
+                let Ok(heard) = heard else {
+                    postgres::leave_connections(&app.store);
+                    break;
+                };
+                word = heard;
             }
         }
         tokio::select! {

@@ -92,7 +92,7 @@ async fn lease(place: &Place, what: &str) -> Result<(Lease, Option<Lock>), Failu
 }
 
 /// Refuses where there is no file.
-pub(crate) fn existing(database: &Path) -> Result<(), Failure> {
+fn existing(database: &Path) -> Result<(), Failure> {
     if database.is_file() {
         return Ok(());
     }

@@ -157,12 +157,12 @@ impl Pools {
         Link { pool: pool.clone(), cut: now.cut.subscribe() }
     }
 
-    /// Gives every connection up, whatever runs on it, and begins anew: a server that is cut off answers nothing, not even
-    /// that it is gone.
-    fn begin_anew(&self) {
+    /// Takes new connections from now on. `cut`: gives up whatever runs on the old ones, too: a server that is cut off
+    /// answers nothing, not even that it is gone.
+    fn begin_anew(&self, cut: bool) {
         let fresh = Self::lanes(&self.0.options, self.0.connections);
         let old = std::mem::replace(&mut *self.0.now.write().unwrap_or_else(PoisonError::into_inner), fresh);
-        old.cut.send_replace(true);
+        old.cut.send_replace(cut);
         // Closing says goodbye to the server, which may hang as long as the server does.
         tokio::spawn(async move { tokio::join!(old.requests.close(), old.control.close()) });
     }
@@ -256,7 +256,15 @@ pub(crate) async fn has_migrations(pools: &Pools) -> Result<bool> {
 /// and new connections are made. On SQLite nothing happens.
 pub fn give_up_connections(store: &Store) {
     if let Db::Postgres(pools) = &store.db {
-        pools.begin_anew();
+        pools.begin_anew(true);
+    }
+}
+
+/// Whoever lost a connection says so here: the server may have been restarted, and those that were idle meanwhile would each
+/// fail whoever takes it next. What runs goes on. On SQLite nothing happens.
+pub fn leave_connections(store: &Store) {
+    if let Db::Postgres(pools) = &store.db {
+        pools.begin_anew(false);
     }
 }
 

@@ -23,8 +23,10 @@ use crate::place::{Place, beside};
 use crate::{ask, open, out};
 
 pub(crate) async fn run(configuration: &Configuration, backup: &Path, consent: Consent) -> Result<(), Failure> {
-    open::existing(backup)?;
     let place = Place::of(configuration)?;
+    if !backup.is_file() {
+        return Err(Failure::new(format!("there is no backup at {}", backup.display())));
+    }
     place.check()?;
     ask::consent(consent, &format!("{} will be replaced and every session ends.", place.database.display()))?;
     let _lock = match Lock::take(&place.database, &Holder::this(Kind::Command, "cerrojo db restore")).await? {
