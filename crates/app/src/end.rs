@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, Position, SessionId, UnixMillis};
 use cerrojo_store::endings::{self, Which};
-use cerrojo_store::{EndingTx, StoreError, keys, log};
+use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{App, Caller, Lease, Trouble, follow, incarnation};
@@ -323,6 +323,7 @@ pub(crate) async fn everything_in_tx(
                 entries.push(log::append(tx, Fact::KeyRetired { key: key.id }, ending.at).await?);
             }
         }
+        origin::begin_anew(tx).await?;
     }
     Ok(entries)
 }

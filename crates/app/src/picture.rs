@@ -10,7 +10,7 @@ use cerrojo_store::lists::{by_name, in_use};
 use cerrojo_store::log;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::feed::{self, Found, KEPT, Tail};
@@ -24,11 +24,11 @@ const CHUNK: i64 = 1000;
 const LOOK_UPS: usize = 2;
 
 /// Snapshots in memory at a time that were made for whoever has no credentials: a reader that takes them slowly holds them.
-const FOR_STRANGERS: usize = 8;
+const FOR_STRANGERS: usize = 16;
 /// The least time between two of those. After one that took longer so many times as long is left to others.
 const PAUSE: Duration = Duration::from_millis(100);
 const SHARE: u32 = 4;
-/// How long strangers wait for their turn.
+/// How long somebody waits for their turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lists and keys as of one moment, without a gap to what the feed has from `tail` on.
@@ -105,7 +105,7 @@ pub async fn take(app: &App, arrival: Duration) -> Result<Arc<Snapshot>, Trouble
 /// [`Trouble::Unavailable`] also if it was not their turn for some seconds.
 pub async fn take_for_stranger(app: &App, arrival: Duration) -> Result<Arc<Snapshot>, Trouble> {
     let taken = async {
-        let mut next = app.pictures.strangers.lock().await;
+        let next = app.pictures.strangers.lock().await;
         let last = app.pictures.last.lock().await.clone();
         if let Some(ready) = last.filter(|ready| arrival < ready.taken_at) {
             return Ok(ready);
@@ -114,13 +114,23 @@ pub async fn take_for_stranger(app: &App, arrival: Duration) -> Result<Arc<Snaps
             sleep_until(next).await;
         }
         let room = Arc::clone(&app.pictures.room).acquire_owned().await;
-        let begun = Instant::now();
-        let taken = take_with(app, arrival, room.ok()).await;
-        *next = Some(Instant::now() + PAUSE.max(begun.elapsed() * SHARE));
-        taken
+        let _pace = Pace { next, begun: Instant::now() };
+        take_with(app, arrival, room.ok()).await
     };
     let waited = || Trouble::Unavailable("too many ask for everything at once".to_owned());
     timeout(PATIENCE, taken).await.map_err(|_| waited())?
+}
+
+/// Sets when strangers may be made the next one, also if nobody waits for this one any more.
+struct Pace<'a> {
+    next: MutexGuard<'a, Option<Instant>>,
+    begun: Instant,
+}
+
+impl Drop for Pace<'_> {
+    fn drop(&mut self) {
+        *self.next = Some(Instant::now() + PAUSE.max(self.begun.elapsed() * SHARE));
+    }
 }
 
 async fn take_with(app: &App, arrival: Duration, room: Option<OwnedSemaphorePermit>) -> Result<Arc<Snapshot>, Trouble> {
@@ -230,7 +240,8 @@ pub async fn resume(app: &App, position: &str) -> Result<Option<Tail>, Trouble> 
     if matches!(found, Found::Ahead) {
         // It may be of a node that has read further. A snapshot of what this one knows would take away from the guard what it
         // has learnt there, for ever. Anybody can say so: one reading is for all who do.
-        app.pictures.catching_up.make(follow::catch_up(app)).await?;
+        let caught_up = timeout(PATIENCE, app.pictures.catching_up.make(follow::catch_up(app))).await;
+        caught_up.map_err(|_| Trouble::Unavailable("the log could not be read in time".to_owned()))??;
         found = app.feed.find(position);
     }
     match found {

@@ -162,10 +162,7 @@ async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
                     heard = listener.heard() => heard,
                     _ = stopped.changed() => return,
                 };
-                let Ok(heard) = heard else {
-                    postgres::leave_connections(&app.store);
-                    break;
-                };
+                let Ok(heard) = heard else { break };
                 word = heard;
             }
         }

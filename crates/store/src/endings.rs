@@ -38,11 +38,14 @@ macro_rules! end {
 
 /// `key_id >= ''` is always so: with it SQLite takes the index of live sessions by list and key, not that of all.
 macro_rules! write_down {
+    () => {
+        "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
+         ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL"
+    };
     ($before:literal, $after:literal) => {
         concat!(
-            "UPDATE sessions SET ended_at = lists.ended_at, ended_reason = lists.ended_reason, ended_by = lists.ended_by, \
-             ended_from = lists.ended_from FROM lists WHERE lists.name = sessions.list AND sessions.ended_at IS NULL \
-             AND sessions.id ",
+            write_down!(),
+            " AND sessions.id ",
             $before,
             "SELECT id FROM sessions WHERE ended_at IS NULL AND key_id >= '' \
              AND list IN (SELECT name FROM lists WHERE ended_at IS NOT NULL) LIMIT $1",
@@ -53,8 +56,6 @@ macro_rules! write_down {
 
 /// The migration that gave lists an ending.
 const WITH_ENDED_LISTS: i64 = 4;
-/// Endings written by one statement where all have to be: PostgreSQL keeps their ids in memory.
-const AT_ONCE: i64 = 500_000;
 /// Sessions ended by one statement, if there are so many.
 const BATCH: usize = 32;
 /// Fewer are ended one by one.
@@ -98,6 +99,7 @@ statements! {
     END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
     END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
     END_SIGNED_BY(5) = end!(" AND key_id = $5 RETURNING id, list, idx");
+    WRITE_ALL_DOWN(0) = concat!(write_down!(), " AND lists.ended_at IS NOT NULL");
     WRITE_DOWN(1) = write_down!("IN (", ")"),
         // Another node that is at the same takes others. Asked once, whatever the plan is, or it would take more than so many.
         postgres = write_down!("= ANY (ARRAY(", " FOR UPDATE SKIP LOCKED))");
@@ -250,7 +252,9 @@ pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Endin
     }
     origin::see_to(tx, ending.at).await?;
     lists::retire_all(tx, told(ending)).await?;
-    while earlier && write_down(tx, AT_ONCE).await? > 0 {}
+    if earlier {
+        tx.execute(WRITE_ALL_DOWN, binds![]).await?;
+    }
     migrate::ask_for(tx, WITH_ENDED_LISTS).await?;
     log::set_incarnation(tx, incarnation).await?;
     Ok(tx.append(Fact::EverythingOver { incarnation: incarnation.to_owned() }, ending.at))

@@ -42,6 +42,10 @@ impl StoreError {
         match error {
             sqlx::Error::Database(cause) if cause.kind() == ErrorKind::UniqueViolation => Self::Taken,
             sqlx::Error::Database(cause) if passes_by(&**cause) => Self::Unavailable(text),
+            sqlx::Error::Database(cause) if is_damaged(&**cause) => Self::Broken(format!(
+                "{text} (is it a copy that was put beside another one's -wal file? Put a backup in place with \
+                 `cerrojo db restore FILE`)"
+            )),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
@@ -122,6 +126,12 @@ fn is_locked(cause: &dyn sqlx::error::DatabaseError) -> bool {
     const BUSY: i64 = 5;
     const LOCKED: i64 = 6;
     matches!(sqlite_code(cause), Some(BUSY | LOCKED))
+}
+
+fn is_damaged(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    const CORRUPT: i64 = 11;
+    const NOT_A_DATABASE: i64 = 26;
+    matches!(sqlite_code(cause), Some(CORRUPT | NOT_A_DATABASE))
 }
 
 /// Whether the same statement may well succeed later. SQLite: busy, locked, disk full. PostgreSQL: connection trouble

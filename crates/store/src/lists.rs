@@ -38,8 +38,8 @@ statements! {
         // Not while somebody ends everything, who would not see it and leave it in use.
         postgres = concat!(
         "INSERT INTO lists (name, capacity, created_at, expires_by, next_index, retired, origin) SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), \
-         CAST($4 AS BIGINT), CAST($5 AS BIGINT), 0, ", here!(), " \
-         FROM (SELECT 1 FROM log_head WHERE one = 1 FOR SHARE) AS head RETURNING ", columns!(), ", next_index - $5");
+         CAST($4 AS BIGINT), CAST($5 AS BIGINT), 0, head.origin \
+         FROM (SELECT log_head.origin FROM log_head WHERE one = 1 FOR SHARE) AS head RETURNING ", columns!(), ", next_index - $5");
     IN_USE(0) = concat!("SELECT ", columns!(), " FROM lists WHERE retired = 0 AND ", is_ours!(), " ORDER BY created_at, name");
     BY_NAME(1) = concat!("SELECT ", columns!(), " FROM lists WHERE name = $1");
     // Whoever retires the list meanwhile is waited for, and waits for whoever has it so.

@@ -18,7 +18,7 @@ struct Migration {
 }
 
 /// With this one the database gets its name.
-const WITH_ORIGIN: i64 = 5;
+pub(crate) const WITH_ORIGIN: i64 = 5;
 
 /// In order. One that was released is never edited; its checksum would no longer match.
 const MIGRATIONS: &[Migration] = &[

@@ -1,9 +1,9 @@
-//! In which database a row was written.
+//! In which database, and in which history of it, a row was written.
 //!
-//! A database that was begun anew has another history than a dump that is put into it afterwards, and the tools that do so
-//! pass over the rows that are there already: what tells of the history would be of the new one, and lists, keys and sessions
-//! of the old. So each list and each key says in which database it was made, by a random name that the database got when it
-//! was begun. Those of another one are over.
+//! A database that was begun has another history than a dump that is put into it afterwards, and the tools that do so pass over
+//! the rows that are there already: what tells of the history would be of the one, and lists, keys and sessions of the other. So
+//! each list and each key has the random name of the history that it was made in. The log's head says which one it is now;
+//! it begins with the database, and with every end of everything because of a restore. What is of another one is over.
 
 use cerrojo_domain::UnixMillis;
 
@@ -12,20 +12,25 @@ use crate::db::{self, Run};
 use crate::errors::Result;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
-use crate::{log, meta};
+use crate::{log, meta, migrate};
 
-/// The name of this database, where it has one.
+/// The name of this history.
 macro_rules! here {
     () => {
-        "COALESCE((SELECT value FROM meta WHERE name = 'origin'), '')"
+        "(SELECT origin FROM log_head WHERE one = 1)"
     };
 }
 pub(crate) use here;
 
-/// Whether a row of a table with an origin is of this database. Programs that knew nothing of it wrote none.
+/// Whether a row of a table with an origin is of this history. Programs that knew nothing of it write none: those rows are
+/// good where such a program may be at work.
 macro_rules! is_ours {
     () => {
-        concat!("(origin IS NULL OR origin = ", $crate::origin::here!(), ")")
+        concat!(
+            "(CASE WHEN origin IS NULL THEN EXISTS (SELECT 1 FROM meta WHERE name = 'without_origin') ELSE origin = ",
+            $crate::origin::here!(),
+            " END)"
+        )
     };
 }
 pub(crate) use is_ours;
@@ -39,6 +44,8 @@ macro_rules! is_foreign_key {
 pub(crate) use is_foreign_key;
 
 statements! {
+    COUNT_ROWS(0) = "SELECT (SELECT count(*) FROM lists) + (SELECT count(*) FROM keys)";
+    SET(1) = "UPDATE log_head SET origin = $1 WHERE one = 1";
     ADOPT_LISTS(1) = "UPDATE lists SET origin = $1";
     ADOPT_KEYS(1) = "UPDATE keys SET origin = $1";
     COUNT_FOREIGN(0) = concat!(
@@ -47,27 +54,42 @@ statements! {
          + (SELECT count(*) FROM log WHERE number > (SELECT number FROM log_head WHERE one = 1))");
     CUT_LOG(0) = "DELETE FROM log WHERE number > (SELECT number FROM log_head WHERE one = 1)";
     RETIRE_FOREIGN_KEYS(1) = concat!("UPDATE keys SET retired_at = $1 WHERE retired_at IS NULL AND ", is_foreign_key!());
+    COUNT_ON(0) = "UPDATE counters SET value = (SELECT max(number) FROM (\
+         SELECT value AS number FROM counters WHERE name = 'user' UNION ALL SELECT COALESCE(max(user_id), 0) FROM users \
+         UNION ALL SELECT COALESCE(max(user_id), 0) FROM sessions) AS numbers) WHERE name = 'user'";
 }
 
-/// With its migration: the database gets its name, and so do the rows that it has.
+/// With its migration: the history gets its name, and so do the rows that there are. Where there are some, programs of an earlier
+/// release may be at work and write more; into a new database none ever writes.
 pub(crate) async fn begin(tx: &mut Tx) -> Result<()> {
     let name = log::mark(tx.random());
-    meta::set(tx, "origin", &name).await?;
-    for statement in [ADOPT_LISTS, ADOPT_KEYS] {
-        tx.execute(statement, binds![name.as_str()]).await?;
+    tx.execute(SET, binds![name.as_str()]).await?;
+    if db::number(tx, COUNT_ROWS, binds![]).await? > 0 {
+        for statement in [ADOPT_LISTS, ADOPT_KEYS] {
+            tx.execute(statement, binds![name.as_str()]).await?;
+        }
+        return meta::set(tx, "without_origin", "1").await;
     }
-    Ok(())
+    migrate::ask_for(tx, migrate::WITH_ORIGIN).await
 }
 
-/// Whether lists, keys or entries of the log of another database were put into this one and nobody has seen to it. They are not
+/// Whether lists, keys or entries of the log of another history were put into this one and nobody has seen to it. They are not
 /// accepted all the same.
 pub async fn is_mixed(run: &mut impl Run) -> Result<bool> {
     Ok(db::number(run, COUNT_FOREIGN, binds![]).await? > 0)
 }
 
-/// Where everything is over: keys of another database stay retired, and its entries, which lie beyond the head and in the way of
-/// what is written next, are removed.
+/// Where everything is over: keys of another history stay retired, its entries, which lie beyond the head and in the way of what
+/// is written next, are removed, and numbers of its users are not given to others.
 pub(crate) async fn see_to(tx: &mut EndingTx, at: UnixMillis) -> Result<()> {
     tx.execute(CUT_LOG, binds![]).await?;
+    tx.execute(COUNT_ON, binds![]).await?;
     tx.execute(RETIRE_FOREIGN_KEYS, binds![at]).await.map(drop)
+}
+
+/// Another history begins: whatever is put into the database again of the one before is not of it, nor are keys that were not
+/// retired until now.
+pub async fn begin_anew(tx: &mut EndingTx) -> Result<()> {
+    let name = log::mark(tx.random());
+    tx.execute(SET, binds![name]).await.map(drop)
 }

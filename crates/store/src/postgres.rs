@@ -99,7 +99,7 @@ impl Link {
         tokio::select! {
             biased;
             done = work => done.map_err(|error| StoreError::before_commit(&error)),
-            _ = self.cut.wait_for(|cut| *cut) => Err(given_up()),
+            () = self.cut_off() => Err(given_up()),
         }
     }
 
@@ -108,7 +108,14 @@ impl Link {
         tokio::select! {
             biased;
             done = commit => done,
-            _ = self.cut.wait_for(|cut| *cut) => Err(StoreError::OutcomeUnknown(given_up().to_string())),
+            () = self.cut_off() => Err(StoreError::OutcomeUnknown(given_up().to_string())),
+        }
+    }
+
+    /// Returns when the connections are given up, never if they are only left.
+    async fn cut_off(&mut self) {
+        if self.cut.wait_for(|cut| *cut).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -162,7 +169,9 @@ impl Pools {
     fn begin_anew(&self, cut: bool) {
         let fresh = Self::lanes(&self.0.options, self.0.connections);
         let old = std::mem::replace(&mut *self.0.now.write().unwrap_or_else(PoisonError::into_inner), fresh);
-        old.cut.send_replace(cut);
+        if cut {
+            old.cut.send_replace(true);
+        }
         // Closing says goodbye to the server, which may hang as long as the server does.
         tokio::spawn(async move { tokio::join!(old.requests.close(), old.control.close()) });
     }
@@ -260,14 +269,6 @@ pub fn give_up_connections(store: &Store) {
     }
 }
 
-/// Whoever lost a connection says so here: the server may have been restarted, and those that were idle meanwhile would each
-/// fail whoever takes it next. What runs goes on. On SQLite nothing happens.
-pub fn leave_connections(store: &Store) {
-    if let Db::Postgres(pools) = &store.db {
-        pools.begin_anew(false);
-    }
-}
-
 /// Whether commits wait for a standby: without that a promotion may lose some, whatever an operator says.
 pub async fn waits_for_a_standby(store: &Store) -> Result<bool> {
     let Db::Postgres(pools) = &store.db else { return Ok(false) };
@@ -324,6 +325,8 @@ pub async fn listen(store: &Store) -> Result<Listener> {
         let channel: String = sqlx::query(CHANNEL).fetch_one(&pool).await?.try_get(0)?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(&channel).await?;
+        // Whoever uses it wants to know.
+        listener.eager_reconnect(false);
         Ok(listener)
     };
     let inner = Box::pin(link.during(listening)).await?;
@@ -334,11 +337,17 @@ impl Listener {
     /// Returns when there was word, or when some may have been lost.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the connection cannot be had back.
+    /// [`StoreError::Unavailable`] if the connection is lost. The server may have been restarted, and connections that were
+    /// idle meanwhile would each fail whoever takes it next: new ones are taken from now on, and what runs goes on.
     pub async fn heard(&mut self) -> Result<Word> {
         loop {
-            let heard = Box::pin(self.link.during(self.inner.try_recv())).await?;
-            let Some(told) = heard else { return Ok(Word::Any) };
+            let heard = Box::pin(self.link.during(self.inner.try_recv())).await;
+            if !matches!(heard, Ok(Some(_))) && !*self.link.cut.borrow() {
+                self.pools.begin_anew(false);
+            }
+            let Some(told) = heard? else {
+                return Err(StoreError::Unavailable("the connection that listens was lost".to_owned()));
+            };
             if !self.pools.is_own(told.payload()) {
                 return Ok(Word::read(told.payload()));
             }

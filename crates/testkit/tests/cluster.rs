@@ -318,6 +318,58 @@ async fn a_dump_put_into_a_database_that_was_begun_anew_ends_everything_once() {
     assert_eq!(everything_over_entries(&one).await, 1, "what was seen to is not seen to again");
 }
 
+/// Its rows name no history, and there is room for its log.
+#[tokio::test]
+async fn nor_does_a_dump_of_an_earlier_release_bring_anything_back() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
+    other.crash().await;
+    one.database().copy().await;
+    ana.logout().await;
+    one.crash().await;
+    std::fs::remove_file(one.side_file()).unwrap();
+    let as_before =
+        "UPDATE copy_of_lists SET origin = NULL; UPDATE copy_of_keys SET origin = NULL; DELETE FROM copy_of_log";
+    one.database().run(as_before.to_owned()).await;
+    one.database().drop_all().await;
+    one.run().await;
+    one.crash().await;
+    one.database().add_copy().await;
+    std::fs::remove_file(one.side_file()).unwrap();
+    one.run().await;
+    ana.get("/api/auth/verify").await.assert_token_refused();
+    assert_eq!(everything_over_entries(&one).await, 1);
+    assert!(ana.another_session().await.is_in().await);
+    let bea = one.user("bea").await;
+    assert!(bea.id > ana.id, "numbers of the dump's users are not given again");
+}
+
+/// A restore that failed half way and was begun again.
+#[tokio::test]
+async fn what_is_put_in_again_after_a_restore_was_noticed_is_over() {
+    let (one, other) = two_nodes().await;
+    let ana = one.user("ana").await;
+    one.database().copy().await;
+    one.database().restore_a_dump().await;
+    for node in [&one, &other] {
+        node.clock.advance(Duration::from_millis(600));
+        node.tick().await;
+    }
+    assert_over([&one, &other], &[&ana]).await;
+    for node in [&one, &other] {
+        node.crash().await;
+        std::fs::remove_file(node.side_file()).unwrap();
+    }
+    let again = "DELETE FROM sessions; DELETE FROM lists; DELETE FROM keys; INSERT INTO lists SELECT * FROM copy_of_lists; \
+                 INSERT INTO keys SELECT * FROM copy_of_keys; INSERT INTO sessions SELECT * FROM copy_of_sessions";
+    one.database().run(again.to_owned()).await;
+    for node in [&one, &other] {
+        node.run().await;
+    }
+    assert_over([&one, &other], &[&ana]).await;
+    assert_in([&one, &other], &ana.another_session().await).await;
+}
+
 /// A node that runs meanwhile looks now and then.
 #[tokio::test]
 async fn a_dump_put_into_a_running_database_that_was_begun_anew_ends_everything() {

@@ -23,7 +23,7 @@ use crate::wire::{self, HEARTBEAT};
 const GATHERING: Duration = Duration::from_millis(20);
 /// How long a stream lasts, less up to a fifth of it, so that not all end together.
 const LONGEST: Duration = Duration::from_mins(15);
-/// How long a snapshot may take to be sent: as long it is kept in memory.
+/// How long a snapshot may take to be sent to whoever has no credentials: as long it is kept in memory.
 pub(crate) const LONGEST_SNAPSHOT: Duration = Duration::from_mins(1);
 /// Guards that are told goodbye come back within this time.
 const RETRY: Duration = Duration::from_millis(500);
@@ -52,7 +52,8 @@ pub(crate) struct Stream {
 struct Sending {
     snapshot: Arc<Snapshot>,
     sent: usize,
-    until: Instant,
+    /// A service has the stream's own time.
+    until: Option<Instant>,
 }
 
 struct Times {
@@ -102,7 +103,8 @@ impl Stream {
         } else {
             let snapshot = snapshot_for(&web, arrival, service.is_some()).await?;
             let at = snapshot.tail.place;
-            sending = Some(Sending { snapshot, sent: 0, until: Instant::now() + LONGEST_SNAPSHOT });
+            let until = service.is_none().then(|| Instant::now() + LONGEST_SNAPSHOT);
+            sending = Some(Sending { snapshot, sent: 0, until });
             at
         };
         let times = Times::from_now(&web);
@@ -114,7 +116,7 @@ impl Stream {
         let now = Instant::now();
         let stops = |Stopping(receiver): &Stopping| receiver.has_changed().unwrap_or(true);
         now >= self.times.ends
-            || self.snapshot.as_ref().is_some_and(|sending| now >= sending.until)
+            || self.snapshot.as_ref().and_then(|sending| sending.until).is_some_and(|until| now >= until)
             || self.stopping.as_ref().is_some_and(stops)
     }
 

@@ -29,6 +29,7 @@ export interface Socket {
   terminate(): void;
   once(event: "close", listener: () => void): unknown;
   on(event: "message", listener: () => void): unknown;
+  removeListener(event: "message", listener: () => void): unknown;
   removeAllListeners(event: "message"): unknown;
 }
 
@@ -44,9 +45,13 @@ export function closeOnEnd(guard: Pick<Guard, "watch" | "used">, socket: Socket,
     timer.unref();
     socket.once("close", () => clearTimeout(timer));
   });
-  socket.on("message", () => guard.used(session));
+  const used = () => guard.used(session);
+  socket.on("message", used);
   socket.once("close", stop);
-  return stop;
+  return () => {
+    stop();
+    socket.removeListener("message", used);
+  };
 }
 
 /**

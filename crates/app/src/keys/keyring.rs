@@ -159,13 +159,14 @@ impl Keyring {
         let now = self.clock.elapsed();
         let seen = *self.seen().entry(newest.key().clone()).or_insert(now);
         let ripe = seen.saturating_add(RIPENS);
-        let before = || {
-            let others = rows.iter().filter(|row| self.is_right_kind(row, SESSION) && row.id != *newest.key());
-            let usable = others.filter_map(|row| Some((row.created_at, keys.signers.get(&row.id)?)));
-            usable.max_by_key(|(created_at, _)| *created_at).map(|(_, signer)| Arc::clone(signer))
+        let until_then = if let Ok(signing) = self.session_signer() {
+            keys.signers.get(signing.key()).cloned()
+        } else {
+            // Rotated for this one, not long ago.
+            let made = rows.iter().find(|row| row.id == *newest.key()).map(|row| row.created_at);
+            let is_before = |row: &&Key| self.is_right_kind(row, SESSION) && row.rotated_at >= made;
+            rows.iter().filter(is_before).filter_map(|row| keys.signers.get(&row.id)).next_back().cloned()
         };
-        let signing = self.session_signer().ok();
-        let until_then = signing.and_then(|signer| keys.signers.get(signer.key()).cloned()).or_else(before);
         let newest = Arc::new(SessionSigner(newest));
         match until_then {
             Some(old) if seen > Duration::ZERO && now < ripe && old.key() != newest.key() => {

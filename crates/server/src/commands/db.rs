@@ -67,7 +67,7 @@ async fn check(configuration: &Configuration) -> Result<(), Failure> {
     problems.extend(check_log(&read.store).await?);
     if origin::is_mixed(&mut read.store.reader()).await? {
         problems.push(
-            "lists or keys of another database are in it: a dump was put into a database that was begun already; \
+            "lists, keys or entries of another history are in it: a dump was put into a database that was begun already; \
              restore it whole into an empty one"
                 .to_owned(),
         );

@@ -465,7 +465,7 @@ async fn a_node_of_an_earlier_release_sees_everything_over_and_none_starts_after
         over(1).await;
         assert_eq!(as_read_by_it().await, (3, 0), "with nobody to see it no row is touched");
         let oldest = meta::get(&mut store.reader(), "oldest_schema").await.unwrap();
-        assert_eq!(oldest.as_deref(), Some("4"), "and nobody may come to see it");
+        assert!(oldest.unwrap().parse::<i64>().unwrap() >= 4, "and nobody may come to see it");
         let earlier = "INSERT INTO leases (node, turn, applied, about) VALUES ('x', 0, 0, '')";
         sqlx::query(earlier).execute(pool).await.unwrap();
         over(2).await;

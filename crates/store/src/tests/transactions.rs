@@ -7,7 +7,7 @@ use crate::bind::binds;
 use crate::db::Db;
 use crate::db::sealed::Run as _;
 use crate::endings::Which;
-use crate::postgres::Lane;
+use crate::postgres::{self, Lane};
 use crate::statement::statements;
 use crate::testing::{Fresh, on_both_engines};
 use crate::{StoreError, endings, meta, sessions, users};
@@ -204,4 +204,46 @@ async fn a_writer_that_cannot_have_its_turn_says_so_and_changed_nothing() {
     drop(held);
     add_user(&store, "ana@example.com").await;
     add_user(&other, "eva@example.com").await;
+}
+
+/// A server that was restarted has closed them all.
+#[tokio::test]
+async fn when_whoever_listens_loses_the_connection_idle_ones_are_left_and_what_runs_goes_on() {
+    let fresh = Fresh::postgres().await;
+    let store = fresh.store().await;
+    let Db::Postgres(pools) = &store.db else { unreachable!() };
+    let pool = pools.link(Lane::Requests).pool;
+    let mut listener = postgres::listen(&store).await.unwrap();
+    let mut held = Vec::new();
+    let mut gone = Vec::new();
+    for _ in 0..3 {
+        let mut connection = pool.acquire().await.unwrap();
+        let asked = sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()");
+        gone.push(asked.fetch_one(&mut *connection).await.unwrap());
+        held.push(connection);
+    }
+    let listens = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' || current_schema() || '%'";
+    gone.push(sqlx::query_scalar::<_, i32>(listens).fetch_one(&pool).await.unwrap());
+    drop(held);
+    let terminate = gone.iter().map(|pid| format!("SELECT pg_terminate_backend({pid});"));
+    fresh.run(terminate.collect()).await;
+    assert!(listener.heard().await.is_err());
+    let mut running = store.begin().await.unwrap();
+    for _ in 0..3 {
+        meta::get(&mut store.reader(), "any").await.unwrap();
+    }
+    meta::set(&mut running, "any", "1").await.unwrap();
+    running.commit().await.unwrap();
+    assert_eq!(meta::get(&mut store.reader(), "any").await.unwrap().as_deref(), Some("1"));
+
+    // Another listener, whose connection alone is cut: a transaction that is under way is none of its business.
+    let mut listener = postgres::listen(&store).await.unwrap();
+    let pid = sqlx::query_scalar::<_, i32>(listens).fetch_one(&pools.link(Lane::Control).pool).await.unwrap();
+    let mut running = store.begin().await.unwrap();
+    meta::set(&mut running, "any", "2").await.unwrap();
+    fresh.run(format!("SELECT pg_terminate_backend({pid})")).await;
+    assert!(listener.heard().await.is_err());
+    meta::set(&mut running, "any", "3").await.unwrap();
+    running.commit().await.unwrap();
+    assert_eq!(meta::get(&mut store.reader(), "any").await.unwrap().as_deref(), Some("3"));
 }
