@@ -44,6 +44,12 @@ async fn stands_still(still: &TestApp, seen_by: &TestApp) {
     cerrojo_app::lease::beat(&seen_by.inside()).await.unwrap();
 }
 
+/// A node is gone, and its position file with it: in containers they go together.
+async fn lose(node: &TestApp) {
+    node.crash().await;
+    std::fs::remove_file(node.side_file()).unwrap();
+}
+
 async fn everything_over_entries(app: &TestApp) -> usize {
     let all = log::after(&mut app.inside().store.reader(), 0, 10_000).await.unwrap();
     all.iter().filter(|entry| matches!(entry.fact, Fact::EverythingOver { .. })).count()
@@ -267,8 +273,7 @@ async fn rows_put_back_while_no_node_runs_end_everything_once() {
     other.crash().await;
     ana.logout().await;
     for node in [&one, &other] {
-        node.crash().await;
-        std::fs::remove_file(node.side_file()).unwrap();
+        lose(node).await;
     }
     one.database().put_back().await;
     for node in [&one, &other] {
@@ -278,8 +283,7 @@ async fn rows_put_back_while_no_node_runs_end_everything_once() {
     assert_eq!(everything_over_entries(&one).await, 1);
     assert_in([&one, &other], &ana.another_session().await).await;
     for node in [&one, &other] {
-        node.crash().await;
-        std::fs::remove_file(node.side_file()).unwrap();
+        lose(node).await;
         node.run().await;
     }
     assert_eq!(everything_over_entries(&one).await, 1, "what was seen to is not seen to again");
@@ -296,24 +300,21 @@ async fn a_dump_put_into_a_database_that_was_begun_anew_ends_everything_once() {
     one.database().copy().await;
     bea.logout().await;
     for node in [&one, &other] {
-        node.crash().await;
-        std::fs::remove_file(node.side_file()).unwrap();
+        lose(node).await;
     }
     one.database().drop_all().await;
     // As a supervisor would, before anything is restored.
     one.run().await;
     one.database().add_copy().await;
     ana.get("/api/auth/verify").await.assert_token_refused();
-    one.crash().await;
-    std::fs::remove_file(one.side_file()).unwrap();
+    lose(&one).await;
     for node in [&one, &other] {
         node.run().await;
     }
     assert_over([&one, &other], &[&ana, &bea, &before]).await;
     assert_eq!(everything_over_entries(&one).await, 1);
     assert_in([&one, &other], &ana.another_session().await).await;
-    one.crash().await;
-    std::fs::remove_file(one.side_file()).unwrap();
+    lose(&one).await;
     one.run().await;
     assert_eq!(everything_over_entries(&one).await, 1, "what was seen to is not seen to again");
 }
@@ -326,16 +327,14 @@ async fn nor_does_a_dump_of_an_earlier_release_bring_anything_back() {
     other.crash().await;
     one.database().copy().await;
     ana.logout().await;
-    one.crash().await;
-    std::fs::remove_file(one.side_file()).unwrap();
+    lose(&one).await;
     let as_before =
         "UPDATE copy_of_lists SET origin = NULL; UPDATE copy_of_keys SET origin = NULL; DELETE FROM copy_of_log";
     one.database().run(as_before.to_owned()).await;
     one.database().drop_all().await;
     one.run().await;
-    one.crash().await;
+    lose(&one).await;
     one.database().add_copy().await;
-    std::fs::remove_file(one.side_file()).unwrap();
     one.run().await;
     ana.get("/api/auth/verify").await.assert_token_refused();
     assert_eq!(everything_over_entries(&one).await, 1);
@@ -357,8 +356,7 @@ async fn what_is_put_in_again_after_a_restore_was_noticed_is_over() {
     }
     assert_over([&one, &other], &[&ana]).await;
     for node in [&one, &other] {
-        node.crash().await;
-        std::fs::remove_file(node.side_file()).unwrap();
+        lose(node).await;
     }
     let again = "DELETE FROM sessions; DELETE FROM lists; DELETE FROM keys; INSERT INTO lists SELECT * FROM copy_of_lists; \
                  INSERT INTO keys SELECT * FROM copy_of_keys; INSERT INTO sessions SELECT * FROM copy_of_sessions";
@@ -377,8 +375,7 @@ async fn a_dump_put_into_a_running_database_that_was_begun_anew_ends_everything(
     let ana = one.user("ana").await;
     one.database().copy().await;
     for node in [&one, &other] {
-        node.crash().await;
-        std::fs::remove_file(node.side_file()).unwrap();
+        lose(node).await;
     }
     one.database().drop_all().await;
     one.run().await;
