@@ -11,6 +11,10 @@ use crate::failure::{Failure, Outcome};
 use crate::load::{Client, elapsed};
 use crate::requests::Requests;
 
+/// A connection that was free for so long is not used again, as pools of real clients have it: half of what the server
+/// allows at least.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// What arrives.
 pub(crate) struct Arrivals {
     /// Asked one after the other, from the beginning again after the last.
@@ -51,7 +55,8 @@ pub(crate) struct Servers(Vec<Server>);
 struct Server {
     address: SocketAddr,
     is_asked: AtomicBool,
-    free: Mutex<Vec<Client>>,
+    /// Since when each is free.
+    free: Mutex<Vec<(Client, Duration)>>,
 }
 
 impl Servers {
@@ -107,13 +112,24 @@ impl Server {
     }
 
     async fn status_of(&self, request: &[u8]) -> Outcome<u16> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut client = match free {
+        let mut client = match self.free() {
             Some(client) => client,
             None => Client::connect(self.address).await?,
         };
         let answered = client.ask(request).await?;
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push((client, elapsed()));
         Ok(answered.status)
+    }
+
+    /// The connection that was used last. The server may be closing one that has been idle for longer.
+    fn free(&self) -> Option<Client> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (client, since) = free.pop()?;
+        if elapsed().saturating_sub(since) < IDLE {
+            return Some(client);
+        }
+        // Those below it have been idle for longer still.
+        free.clear();
+        None
     }
 }
