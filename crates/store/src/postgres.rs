@@ -169,11 +169,12 @@ impl Pools {
     fn begin_anew(&self, cut: bool) {
         let fresh = Self::lanes(&self.0.options, self.0.connections);
         let old = std::mem::replace(&mut *self.0.now.write().unwrap_or_else(PoisonError::into_inner), fresh);
+        // Where they are only left, whoever has just taken the old ones still gets one; they are closed with the last of those.
         if cut {
             old.cut.send_replace(true);
+            // Closing says goodbye to the server, which may hang as long as the server does.
+            tokio::spawn(async move { tokio::join!(old.requests.close(), old.control.close()) });
         }
-        // Closing says goodbye to the server, which may hang as long as the server does.
-        tokio::spawn(async move { tokio::join!(old.requests.close(), old.control.close()) });
     }
 
     pub(crate) async fn close(&self) {
