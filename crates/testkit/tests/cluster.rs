@@ -23,11 +23,12 @@ async fn two_nodes_with(options: Options) -> (TestApp, TestApp) {
     (one, other)
 }
 
-/// Until so many entries are in the log; fails if they never are.
+/// Until so many entries are in the log and this node has applied them; fails if that never is so.
 async fn entries(app: &TestApp, number: i64) {
     let inside = app.inside();
+    let applied = || inside.feed.head().position.split('.').nth(1).unwrap().parse::<i64>().unwrap();
     let there = async {
-        while log::head(&mut inside.store.reader()).await.unwrap().number < number {
+        while applied() < number {
             tokio::task::yield_now().await;
         }
     };
