@@ -106,8 +106,7 @@ pub async fn take(app: &App, arrival: Duration) -> Result<Arc<Snapshot>, Trouble
 pub async fn take_for_stranger(app: &App, arrival: Duration) -> Result<Arc<Snapshot>, Trouble> {
     let taken = async {
         let next = app.pictures.strangers.lock().await;
-        let last = app.pictures.last.lock().await.clone();
-        if let Some(ready) = last.filter(|ready| arrival < ready.taken_at) {
+        if let Some(ready) = begun_after(arrival, app.pictures.last.lock().await.as_ref()) {
             return Ok(ready);
         }
         if let Some(next) = *next {
@@ -117,8 +116,13 @@ pub async fn take_for_stranger(app: &App, arrival: Duration) -> Result<Arc<Snaps
         let _pace = Pace { next, begun: Instant::now() };
         take_with(app, arrival, room.ok()).await
     };
-    let waited = || Trouble::Unavailable("too many ask for everything at once".to_owned());
-    timeout(PATIENCE, taken).await.map_err(|_| waited())?
+    let taken = timeout(PATIENCE, taken).await;
+    taken.map_err(|_| Trouble::Unavailable("too many ask for everything at once".to_owned()))?
+}
+
+/// The last one, if it will do for who asked at `arrival`.
+fn begun_after(arrival: Duration, last: Option<&Arc<Snapshot>>) -> Option<Arc<Snapshot>> {
+    last.filter(|ready| arrival < ready.taken_at).cloned()
 }
 
 /// Sets when strangers may be made the next one, also if nobody waits for this one any more.
@@ -135,8 +139,8 @@ impl Drop for Pace<'_> {
 
 async fn take_with(app: &App, arrival: Duration, room: Option<OwnedSemaphorePermit>) -> Result<Arc<Snapshot>, Trouble> {
     let mut last = app.pictures.last.lock().await;
-    if let Some(ready) = last.as_ref().filter(|ready| arrival < ready.taken_at) {
-        return Ok(Arc::clone(ready));
+    if let Some(ready) = begun_after(arrival, last.as_ref()) {
+        return Ok(ready);
     }
     let made = Arc::new(make(app, room).await?);
     *last = Some(Arc::clone(&made));

@@ -1,9 +1,9 @@
 //! Noticing a PostgreSQL database that went back: restored from a copy, or a standby promoted that had lost commits.
 //!
-//! Four things tell. Lists and keys say in which database they were made. Each node knows the last entry that it applied; the database records which server it is on, and which
-//! history of it; and one row says which transaction wrote it. All are looked at again in a transaction that holds the
-//! log's head row, which only a server that is not in recovery lets anybody have; of many nodes that notice, one ends
-//! everything.
+//! Four things tell. Each node knows the last entry that it applied; the database records which server it is on, and which
+//! history of it; one row says which transaction wrote it; and lists and keys say in which history they were made. All are
+//! looked at again in a transaction that holds the log's head row, which only a server that is not in recovery lets anybody
+//! have; of many nodes that notice, one ends everything.
 
 use std::time::Duration;
 

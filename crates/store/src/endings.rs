@@ -54,8 +54,6 @@ macro_rules! write_down {
     };
 }
 
-/// The migration that gave lists an ending.
-const WITH_ENDED_LISTS: i64 = 4;
 /// Sessions ended by one statement, if there are so many.
 const BATCH: usize = 32;
 /// Fewer are ended one by one.
@@ -255,7 +253,7 @@ pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Endin
     if earlier {
         tx.execute(WRITE_ALL_DOWN, binds![]).await?;
     }
-    migrate::ask_for(tx, WITH_ENDED_LISTS).await?;
+    migrate::ask_for(tx, migrate::EVERYTHING_OVER).await?;
     log::set_incarnation(tx, incarnation).await?;
     Ok(tx.append(Fact::EverythingOver { incarnation: incarnation.to_owned() }, ending.at))
 }

@@ -17,8 +17,11 @@ struct Migration {
     text: &'static str,
 }
 
+/// The migration that gave lists an ending. With it the imprint is written, once: see [`leases::Imprint`]. One that writes the
+/// rows of `meta` anew (another type of a column, say) has to write it as well, after looking at it.
+pub(crate) const EVERYTHING_OVER: i64 = 4;
 /// With this one the database gets its name.
-pub(crate) const WITH_ORIGIN: i64 = 5;
+pub(crate) const ORIGIN: i64 = 5;
 
 /// In order. One that was released is never edited; its checksum would no longer match.
 const MIGRATIONS: &[Migration] = &[
@@ -34,10 +37,6 @@ const MIGRATIONS: &[Migration] = &[
 pub(crate) fn names() -> Vec<&'static str> {
     MIGRATIONS.iter().map(|migration| migration.name).collect()
 }
-
-/// The migration with which the imprint is written, once: see [`leases::Imprint`]. One that writes the rows of `meta` anew
-/// (another type of a column, say) has to write it as well, after looking at it.
-const WITH_IMPRINT: i64 = 4;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (\
      number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) /*strict*/";
@@ -72,10 +71,10 @@ async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {
     open.execute(RECORD, binds![next.number, next.name, checksum(next.text)]).await?;
     let mut tx = Tx::new(open, store.random());
     log::begin(&mut tx).await?;
-    if next.number == WITH_IMPRINT {
+    if next.number == EVERYTHING_OVER {
         leases::set_imprint(&mut tx).await?;
     }
-    if next.number == WITH_ORIGIN {
+    if next.number == ORIGIN {
         origin::begin(&mut tx).await?;
     }
     tx.commit().await?;

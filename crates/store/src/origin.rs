@@ -70,7 +70,7 @@ pub(crate) async fn begin(tx: &mut Tx) -> Result<()> {
         }
         return meta::set(tx, "without_origin", "1").await;
     }
-    migrate::ask_for(tx, migrate::WITH_ORIGIN).await
+    migrate::ask_for(tx, migrate::ORIGIN).await
 }
 
 /// Whether lists, keys or entries of the log of another history were put into this one and nobody has seen to it. They are not

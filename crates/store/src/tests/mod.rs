@@ -16,7 +16,10 @@ mod transactions;
 use cerrojo_domain::{
     Actor, Email, EndReason, Ending, KeyId, ListIndex, ListName, SessionId, Status, USER_ROLE, UnixMillis, User, UserId,
 };
+use sqlx::{AssertSqlSafe, raw_sql};
 
+use crate::db::Db;
+use crate::postgres::Lane;
 use crate::sessions::NewSession;
 use crate::users::NewUser;
 use crate::{Store, users};
@@ -77,6 +80,15 @@ async fn add_list(store: &Store, name: &str) {
         now: UnixMillis(1),
     };
     crate::lists::reserve(store, &wanted).await.unwrap();
+}
+
+/// Runs statements of the test's own.
+async fn execute(store: &Store, text: &str) {
+    let query = raw_sql(AssertSqlSafe(text.to_owned()));
+    match &store.db {
+        Db::Sqlite(pools) => drop(query.execute(&pools.writer).await.unwrap()),
+        Db::Postgres(pools) => drop(query.execute(&pools.link(Lane::Requests).pool).await.unwrap()),
+    }
 }
 
 /// Appends so many entries to the log.

@@ -1,22 +1,11 @@
 //! Rows of another database, put into this one.
 
 use cerrojo_domain::{EndReason, Ending, KeyId, ListName, UnixMillis};
-use sqlx::{AssertSqlSafe, raw_sql};
 
-use super::{add_list, logout};
-use crate::db::Db;
+use super::{add_list, execute, logout};
 use crate::keys::Key;
-use crate::postgres::Lane;
 use crate::testing::on_both_engines;
 use crate::{Store, endings, keys, lists, log, origin};
-
-async fn execute(store: &Store, text: &str) {
-    let query = raw_sql(AssertSqlSafe(text.to_owned()));
-    match &store.db {
-        Db::Sqlite(pools) => drop(query.execute(&pools.writer).await.unwrap()),
-        Db::Postgres(pools) => drop(query.execute(&pools.link(Lane::Requests).pool).await.unwrap()),
-    }
-}
 
 async fn add_key(store: &Store, id: &str, algorithm: &str) {
     let key = Key {

@@ -2,6 +2,7 @@
 
 use sqlx::{Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _};
 
+use super::execute;
 use crate::db::Db;
 use crate::postgres::Lane;
 use crate::statement::Statement;
@@ -178,14 +179,7 @@ async fn a_newer_schema_is_left_alone() {
         let mut tx = store.begin().await.unwrap();
         meta::set(&mut tx, "oldest_schema", "77").await.unwrap();
         tx.commit().await.unwrap();
-        match &store.db {
-            Db::Sqlite(pools) => {
-                sqlx::query(record).execute(&pools.writer).await.unwrap();
-            }
-            Db::Postgres(pools) => {
-                sqlx::query(record).execute(&pools.link(Lane::Requests).pool).await.unwrap();
-            }
-        }
+        execute(&store, record).await;
         for refused in [store.migrate().await.map(drop), store.schema_is_current().await.map(drop)] {
             assert!(matches!(refused, Err(StoreError::Broken(why)) if why.contains("0077_later")));
         }
