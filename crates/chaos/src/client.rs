@@ -127,8 +127,24 @@ impl Client {
 
     /// Makes the account; whether that is certain.
     pub fn register(&mut self, node: usize) -> bool {
+        self.ask_for_account(node).is_some_and(|answer| answer.status == 201)
+    }
+
+    /// Makes the account at a node that nothing was done to.
+    ///
+    /// # Panics
+    /// With the answer if it was not made.
+    pub fn expect_account(&mut self, node: usize) {
+        let asked = moment::now();
+        let answer = self.ask_for_account(node);
+        let took = moment::between(asked, moment::now());
+        let is_made = answer.as_ref().is_some_and(|answer| answer.status == 201);
+        assert!(is_made, "an account cannot be made at node {node}: {answer:?} after {took:?}");
+    }
+
+    fn ask_for_account(&mut self, node: usize) -> Option<Answer> {
         let body = json!({ "name": "Somebody", "email": self.email(), "password": secret(self.password) });
-        self.change(node, ("POST /api/auth/register", None), &body).is_some_and(|answer| answer.status == 201)
+        self.change(node, ("POST /api/auth/register", None), &body)
     }
 
     /// Signs in.

@@ -90,7 +90,7 @@ impl Load {
     /// If nobody can sign in.
     pub fn renew_untouched(&self) {
         let mut client = self.shared.somebody("stays");
-        assert!(client.register(0), "an account cannot be made");
+        client.expect_account(0);
         let nodes = client.nodes();
         let signed_in = (0..UNTOUCHED).map(|number| client.sign_in(number % nodes).expect("somebody signs in"));
         let signed_in = signed_in.map(Arc::new).collect();

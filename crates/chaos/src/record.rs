@@ -14,7 +14,7 @@ pub struct Record {
     births: Mutex<Vec<Birth>>,
     losses: Mutex<Vec<(u64, u64)>>,
     oddities: Mutex<BTreeMap<String, u64>>,
-    lost_accounts: Mutex<Vec<u64>>,
+    lost_accounts: Mutex<Vec<(u64, u64)>>,
 }
 
 /// When a session was signed in.
@@ -51,9 +51,10 @@ impl Record {
         *lock(&self.oddities).entry(at).or_default() += 1;
     }
 
-    /// A sign-in with the right password, begun then, was refused. That is odd unless the database went back before.
+    /// A sign-in with the right password, begun then, was refused just now. That is odd unless the database went back
+    /// before it was answered.
     pub fn lost_account(&self, begun: u64) {
-        lock(&self.lost_accounts).push(begun);
+        lock(&self.lost_accounts).push((begun, moment::now()));
     }
 
     /// Such answers, and how often there was each.
@@ -62,11 +63,12 @@ impl Record {
         lock(&self.oddities).clone()
     }
 
-    /// When sign-ins with the right password were refused before the database went back for the first time.
+    /// From when to when sign-ins with the right password were asked for that were refused before the database went back
+    /// for the first time. One that was under way then may have been answered from the database that lost the account.
     #[must_use]
-    pub fn lost_accounts(&self) -> Vec<u64> {
+    pub fn lost_accounts(&self) -> Vec<(u64, u64)> {
         let first = lock(&self.losses).iter().map(|(from, _)| *from).min().unwrap_or(u64::MAX);
-        lock(&self.lost_accounts).iter().copied().filter(|begun| *begun < first).collect()
+        lock(&self.lost_accounts).iter().copied().filter(|(_, answered)| *answered < first).collect()
     }
 
     /// All of it, as the judge wants it.

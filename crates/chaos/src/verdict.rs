@@ -87,8 +87,8 @@ fn oddities(record: &Record, disturbances: &[Disturbance]) -> BTreeMap<String, u
     // A node that still asks the old primary does not know of accounts that the new one has.
     let beside: Vec<_> =
         disturbances.iter().filter(|one| one.had_two_primaries()).map(|one| (one.from, one.over())).collect();
-    let is_odd = |begun: &u64| !beside.iter().any(|(from, to)| (from..=to).contains(&begun));
-    let lost = record.lost_accounts().iter().filter(|begun| is_odd(begun)).count();
+    let is_odd = |(begun, answered): &(u64, u64)| !beside.iter().any(|(from, to)| begun <= to && answered >= from);
+    let lost = record.lost_accounts().iter().filter(|lost| is_odd(lost)).count();
     if lost > 0 {
         oddities.insert("a sign-in with the right password was refused".to_owned(), lost as u64);
     }

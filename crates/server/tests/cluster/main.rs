@@ -99,7 +99,7 @@ fn load(cluster: &Cluster) -> Load {
 /// Somebody with an account, who waits for as long as a server waits for other nodes.
 fn registered(cluster: &Cluster, record: &Arc<Record>, name: &str) -> Client {
     let mut client = Client::new(record, &cluster.addresses(), name).patient();
-    assert!(client.register(0), "an account cannot be made");
+    client.expect_account(0);
     client
 }
 

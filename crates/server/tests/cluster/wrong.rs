@@ -79,7 +79,7 @@ fn behind_within_its_lease(make_wrong: impl FnOnce(&Cluster)) -> usize {
 fn signed_in(cluster: &Cluster) -> (Arc<Record>, Client, Vec<Session>) {
     let record = Arc::new(Record::default());
     let mut client = Client::new(&record, &cluster.addresses(), "somebody");
-    assert!(client.register(0), "an account cannot be made");
+    client.expect_account(0);
     let sessions: Vec<Session> = (0..3).filter_map(|node| client.sign_in(node)).collect();
     for session in &sessions {
         client.check_everywhere(0, session);
