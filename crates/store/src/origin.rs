@@ -43,6 +43,14 @@ macro_rules! is_foreign_key {
 }
 pub(crate) use is_foreign_key;
 
+/// The highest number that any user has or a session tells of.
+macro_rules! highest_number {
+    () => {
+        "(SELECT max(number) FROM (SELECT COALESCE(max(user_id), 0) AS number FROM users \
+          UNION ALL SELECT COALESCE(max(user_id), 0) FROM sessions) AS numbers)"
+    };
+}
+
 statements! {
     COUNT_ROWS(0) = "SELECT (SELECT count(*) FROM lists) + (SELECT count(*) FROM keys)";
     SET(1) = "UPDATE log_head SET origin = $1 WHERE one = 1";
@@ -54,9 +62,8 @@ statements! {
          + (SELECT count(*) FROM log WHERE number > (SELECT number FROM log_head WHERE one = 1))");
     CUT_LOG(0) = "DELETE FROM log WHERE number > (SELECT number FROM log_head WHERE one = 1)";
     RETIRE_FOREIGN_KEYS(1) = concat!("UPDATE keys SET retired_at = $1 WHERE retired_at IS NULL AND ", is_foreign_key!());
-    COUNT_ON(0) = "UPDATE counters SET value = (SELECT max(number) FROM (\
-         SELECT value AS number FROM counters WHERE name = 'user' UNION ALL SELECT COALESCE(max(user_id), 0) FROM users \
-         UNION ALL SELECT COALESCE(max(user_id), 0) FROM sessions) AS numbers) WHERE name = 'user'";
+    COUNT_ON(0) = concat!(
+        "UPDATE counters SET value = ", highest_number!(), " WHERE name = 'user' AND value < ", highest_number!());
 }
 
 /// With its migration: the history gets its name, and so do the rows that there are. Where there are some, programs of an earlier
@@ -83,6 +90,8 @@ pub async fn is_mixed(run: &mut impl Run) -> Result<bool> {
 /// is written next, are removed, and numbers of its users are not given to others.
 pub(crate) async fn see_to(tx: &mut EndingTx, at: UnixMillis) -> Result<()> {
     tx.execute(CUT_LOG, binds![]).await?;
+    // Somebody who is being registered meanwhile is waited for, and then it is the newer value that is compared: on PostgreSQL
+    // what a statement reads in a query of its own is as it was when the statement began.
     tx.execute(COUNT_ON, binds![]).await?;
     tx.execute(RETIRE_FOREIGN_KEYS, binds![at]).await.map(drop)
 }

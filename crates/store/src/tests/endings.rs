@@ -6,7 +6,7 @@ use cerrojo_domain::{
     Actor, EndReason, Ending, Entry, Fact, KeyId, ListIndex, ListName, SessionId, UnixMillis, User, UserId,
 };
 
-use super::{add_list, add_sessions, add_user, logout, session, sid};
+use super::{add_list, add_sessions, add_user, logout, session, sid, waiting_for_a_row};
 use crate::db::Db;
 use crate::endings::Which;
 use crate::postgres::{self, Lane, Word};
@@ -68,20 +68,6 @@ async fn a_session_that_ends_alone_leaves_what_any_other_leaves() {
     .await;
 }
 
-/// Returns when so many wait for the log's head row, which somebody else holds: who they are. The first in line has the
-/// place in the line, the second waits for it.
-async fn waiting_for_the_head(store: &Store, many: usize) -> Vec<i32> {
-    let Db::Postgres(pools) = &store.db else { unreachable!() };
-    let asked = "SELECT pid FROM pg_locks WHERE locktype = 'tuple' AND relation = CAST('log_head' AS regclass)";
-    for _ in 0..100_000 {
-        let waiting = sqlx::query_scalar(asked).fetch_all(&pools.link(Lane::Control).pool).await.unwrap();
-        if waiting.len() == many {
-            return waiting;
-        }
-    }
-    panic!("nobody waits");
-}
-
 /// Those that end alone wait for whoever holds the log's head, and find what that one did.
 #[tokio::test]
 async fn what_ends_alone_comes_after_whoever_holds_the_head() {
@@ -97,7 +83,7 @@ async fn what_ends_alone_comes_after_whoever_holds_the_head() {
             tokio::spawn(async move { endings::end_alone(&store, &sid(name), &logout(5_000)).await.unwrap().unwrap() })
         };
         let (same, other) = (alone("a"), alone("b"));
-        waiting_for_the_head(&store, 2).await;
+        waiting_for_a_row(&store, "log_head", 2).await;
         tx.commit().await.unwrap();
         let (same, other) = (same.await.unwrap(), other.await.unwrap());
         assert!(same.entry.is_none() && same.head() >= before[0].position.number);
@@ -124,7 +110,7 @@ async fn what_would_end_alone_behind_the_end_of_everything_is_over_by_that() {
             let store = store.clone();
             async move { endings::end_alone(&store, &sid("a"), &logout(5_000)).await.unwrap().is_some() }
         });
-        waiting_for_the_head(&store, 1).await;
+        waiting_for_a_row(&store, "log_head", 1).await;
         tx.commit().await.unwrap();
         assert!(!alone.await.unwrap(), "it has to go the way of all others, which sees everything over");
         assert_eq!(numbers(&log::after(&mut store.reader(), 0, 10).await.unwrap()), [1]);
@@ -146,7 +132,7 @@ async fn what_became_of_a_lone_ending_that_was_broken_off_is_not_known() {
             let store = store.clone();
             async move { endings::end_alone(&store, &sid("a"), &logout(5_000)).await.map(drop) }
         });
-        let waiting = waiting_for_the_head(&store, 1).await;
+        let waiting = waiting_for_a_row(&store, "log_head", 1).await;
         let terminate = sqlx::query("SELECT pg_terminate_backend($1)").bind(waiting[0]);
         terminate.execute(&pools.link(Lane::Control).pool).await.unwrap();
         let ended = ending.await.unwrap();
@@ -432,7 +418,7 @@ async fn no_list_is_made_while_everything_ends() {
             }
         });
         if !store.is_sqlite() {
-            waiting_for_the_head(&store, 1).await;
+            waiting_for_a_row(&store, "log_head", 1).await;
         }
         tx.commit().await.unwrap();
         assert_eq!(made.await.unwrap(), (ListName::from_text("fresh"), "second".to_owned()));

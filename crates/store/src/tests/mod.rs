@@ -91,6 +91,21 @@ async fn execute(store: &Store, text: &str) {
     }
 }
 
+/// Returns when so many wait for a row of this table which somebody else holds: who they are. The first in line has the
+/// place in the line, the second waits for it (PostgreSQL).
+async fn waiting_for_a_row(store: &Store, table: &str, many: usize) -> Vec<i32> {
+    let Db::Postgres(pools) = &store.db else { unreachable!() };
+    let asked = "SELECT pid FROM pg_locks WHERE locktype = 'tuple' AND relation = CAST($1 AS regclass)";
+    for _ in 0..100_000 {
+        let pool = pools.link(Lane::Control).pool;
+        let waiting = sqlx::query_scalar(asked).bind(table).fetch_all(&pool).await.unwrap();
+        if waiting.len() == many {
+            return waiting;
+        }
+    }
+    panic!("nobody waits");
+}
+
 /// Appends so many entries to the log.
 async fn grow(store: &Store, entries: usize) {
     let mut tx = store.begin_ending().await.unwrap();

@@ -1,11 +1,11 @@
 //! Rows of another database, put into this one.
 
-use cerrojo_domain::{EndReason, Ending, KeyId, ListName, UnixMillis};
+use cerrojo_domain::{EndReason, Ending, KeyId, ListName, UnixMillis, UserId};
 
-use super::{add_list, execute, logout};
+use super::{add_list, add_sessions, add_user, execute, logout, person, session, waiting_for_a_row};
 use crate::keys::Key;
 use crate::testing::on_both_engines;
-use crate::{Store, endings, keys, lists, log, origin};
+use crate::{Store, endings, keys, lists, log, origin, users};
 
 async fn add_key(store: &Store, id: &str, algorithm: &str) {
     let key = Key {
@@ -81,4 +81,38 @@ async fn what_another_database_made_is_over() {
         assert!(origin::is_mixed(&mut store.reader()).await.unwrap(), "entries that no head ever reached");
     })
     .await;
+}
+
+/// The counter would be set back, and nobody could ever be registered again.
+#[tokio::test]
+async fn a_number_that_is_given_while_everything_ends_is_not_given_again() {
+    on_both_engines(async |store| {
+        add_list(&store, "main").await;
+        add_sessions(&store, [session("of another history", UserId(1), 0)]).await;
+        let mut registering = store.begin().await.unwrap();
+        for email in ["ana@example.com", "eva@example.com"] {
+            users::insert(&mut registering, &person("", email)).await.unwrap();
+        }
+        let ending = tokio::spawn({
+            let store = store.clone();
+            async move { count_on(&store).await }
+        });
+        if !store.is_sqlite() {
+            waiting_for_a_row(&store, "counters", 1).await;
+        }
+        registering.commit().await.unwrap();
+        ending.await.unwrap();
+        assert_eq!(add_user(&store, "lola@example.com").await.id, UserId(3));
+
+        execute(&store, "UPDATE users SET user_id = 70 WHERE user_id = 1").await;
+        count_on(&store).await;
+        assert_eq!(add_user(&store, "rosa@example.com").await.id, UserId(71));
+    })
+    .await;
+}
+
+async fn count_on(store: &Store) {
+    let mut tx = store.begin_ending().await.unwrap();
+    origin::see_to(&mut tx, UnixMillis(9)).await.unwrap();
+    tx.commit().await.unwrap();
 }
