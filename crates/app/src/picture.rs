@@ -25,8 +25,10 @@ const LOOK_UPS: usize = 2;
 
 /// Snapshots in memory at a time that were made for whoever has no credentials: a reader that takes them slowly holds them.
 const FOR_STRANGERS: usize = 16;
-/// The least time between two of those. After one that took longer so many times as long is left to others.
+/// The least time between two of those. After one that took longer so many times as long is left to others, but never so long
+/// that whoever waits through it has no time left for a snapshot.
 const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2500);
 const SHARE: u32 = 4;
 /// How long somebody waits for their turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -133,7 +135,7 @@ struct Pace<'a> {
 
 impl Drop for Pace<'_> {
     fn drop(&mut self) {
-        *self.next = Some(Instant::now() + PAUSE.max(self.begun.elapsed() * SHARE));
+        *self.next = Some(Instant::now() + (self.begun.elapsed() * SHARE).clamp(PAUSE, LONGEST_PAUSE));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::db::{self, Run};
 use crate::errors::Result;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
-use crate::{log, meta, migrate};
+use crate::{leases, log, meta, migrate};
 
 /// The name of this history.
 macro_rules! here {
@@ -97,8 +97,14 @@ pub(crate) async fn see_to(tx: &mut EndingTx, at: UnixMillis) -> Result<()> {
 }
 
 /// Another history begins: whatever is put into the database again of the one before is not of it, nor are keys that were not
-/// retired until now.
+/// retired until now. Where no program of an earlier release is at work, none comes any more, and rows without a history are
+/// of no program that may write here.
 pub async fn begin_anew(tx: &mut EndingTx) -> Result<()> {
     let name = log::mark(tx.random());
-    tx.execute(SET, binds![name]).await.map(drop)
+    tx.execute(SET, binds![name]).await?;
+    if leases::is_any_of_an_earlier_release(tx).await? {
+        return Ok(());
+    }
+    meta::forget(tx, "without_origin").await?;
+    migrate::ask_for(tx, migrate::ORIGIN).await
 }

@@ -112,7 +112,7 @@ impl Link {
         }
     }
 
-    /// Returns when the connections are given up, never if they are only left.
+    /// Returns when the connections are given up, or those for which they were left; never if they are only left.
     async fn cut_off(&mut self) {
         if self.cut.wait_for(|cut| *cut).await.is_err() {
             std::future::pending::<()>().await;
@@ -167,9 +167,15 @@ impl Pools {
     /// Takes new connections from now on. `cut`: gives up whatever runs on the old ones, too: a server that is cut off
     /// answers nothing, not even that it is gone.
     fn begin_anew(&self, cut: bool) {
-        let fresh = Self::lanes(&self.0.options, self.0.connections);
-        let old = std::mem::replace(&mut *self.0.now.write().unwrap_or_else(PoisonError::into_inner), fresh);
-        // Where they are only left, whoever has just taken the old ones still gets one; they are closed with the last of those.
+        let mut fresh = Self::lanes(&self.0.options, self.0.connections);
+        let mut now = self.0.now.write().unwrap_or_else(PoisonError::into_inner);
+        // Where they are only left, whoever has just taken the old ones still gets one; they are closed with the last of those,
+        // and given up with the new ones.
+        if !cut {
+            fresh.cut = now.cut.clone();
+        }
+        let old = std::mem::replace(&mut *now, fresh);
+        drop(now);
         if cut {
             old.cut.send_replace(true);
             // Closing says goodbye to the server, which may hang as long as the server does.

@@ -83,6 +83,25 @@ async fn what_another_database_made_is_over() {
     .await;
 }
 
+#[tokio::test]
+async fn rows_without_a_history_are_believed_until_the_next_one_begins() {
+    on_both_engines(async |store| {
+        add_list(&store, "main").await;
+        execute(&store, "INSERT INTO meta (name, value) VALUES ('without_origin', '1')").await;
+        execute(&store, "UPDATE lists SET origin = NULL").await;
+        assert_eq!(in_use(&store).await.0.len(), 1);
+        let mut tx = store.begin_ending().await.unwrap();
+        endings::end_everything(&mut tx, "second", &Ending { reason: EndReason::Restored, ..logout(9) }).await.unwrap();
+        origin::begin_anew(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!origin::is_mixed(&mut store.reader()).await.unwrap());
+        execute(&store, "UPDATE lists SET retired = 0").await;
+        assert_eq!(in_use(&store).await.0, [], "they were put in again");
+        assert!(origin::is_mixed(&mut store.reader()).await.unwrap());
+    })
+    .await;
+}
+
 /// The counter would be set back, and nobody could ever be registered again.
 #[tokio::test]
 async fn a_number_that_is_given_while_everything_ends_is_not_given_again() {

@@ -239,11 +239,22 @@ async fn when_whoever_listens_loses_the_connection_idle_ones_are_left_and_what_r
     // Another listener, whose connection alone is cut: a transaction that is under way is none of its business.
     let mut listener = postgres::listen(&store).await.unwrap();
     let pid = sqlx::query_scalar::<_, i32>(listens).fetch_one(&pools.link(Lane::Control).pool).await.unwrap();
-    let mut running = store.begin().await.unwrap();
+    let (mut running, mut hanging) = (store.begin().await.unwrap(), store.begin().await.unwrap());
     meta::set(&mut running, "any", "2").await.unwrap();
+    let just_taken = pools.link(Lane::Requests).pool;
     fresh.run(format!("SELECT pg_terminate_backend({pid})")).await;
     assert!(listener.heard().await.is_err());
     meta::set(&mut running, "any", "3").await.unwrap();
     running.commit().await.unwrap();
     assert_eq!(meta::get(&mut store.reader(), "any").await.unwrap().as_deref(), Some("3"));
+    just_taken.acquire().await.unwrap();
+
+    // A server that then answers nothing at all is given up, with whatever was begun before. The row is held, so that the answer
+    // is long in coming.
+    let mut holds = store.begin().await.unwrap();
+    meta::set(&mut holds, "any", "4").await.unwrap();
+    postgres::give_up_connections(&store);
+    let hung = meta::set(&mut hanging, "any", "5").await;
+    assert!(matches!(&hung, Err(StoreError::Unavailable(cause)) if cause.contains("given up")), "{hung:?}");
+    meta::get(&mut store.reader(), "any").await.unwrap();
 }
