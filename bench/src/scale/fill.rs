@@ -80,8 +80,8 @@ fn sessions(seeding: &Seeding, live: usize) -> String {
     let others = USERS - BIG_USERS;
     format!(
         "CREATE TABLE made_lists AS SELECT number, {NAME} AS name FROM generate_series(0, {lists} - 1) AS number;\n\
-         INSERT INTO lists (name, capacity, next_index, created_at, expires_by, retired) \
-         SELECT name, {LIST}, {LIST}, {started}, {by}, 0 FROM made_lists;\n\
+         INSERT INTO lists (name, capacity, next_index, created_at, expires_by, retired, origin) \
+         SELECT name, {LIST}, {LIST}, {started}, {by}, 0, origin FROM made_lists, log_head;\n\
          CREATE TABLE made_indexes AS \
          SELECT format('ALTER TABLE sessions ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) AS make, \
          format('ALTER TABLE sessions DROP CONSTRAINT %I', conname) AS unmake \
