@@ -3,40 +3,44 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cerrojo_domain::Random;
-use subtle::ConstantTimeEq as _;
 
 use super::Checked;
-use super::schemes::{self, Kind, Memory, Shape, Stored};
+use super::schemes::{self, Kind, Memory, Stored};
 use crate::Argon2Settings;
 
 /// The most kinds that are imitated.
 const MOST_KINDS: usize = 4;
-/// A kind dearer than this is not imitated: one imported hash would make everybody's wrong tries dear.
-const DEAREST_MEMORY_TIMES_PASSES_KIB: u64 = 256 * 1024;
-const DEAREST_BCRYPT_COST: u32 = 13;
+/// What all of them may cost together beside the kind that is made, in [`Kind::weight`]: more and one imported hash of each
+/// would make everybody's wrong tries dear.
+const MOST_WEIGHT: u64 = 800;
+/// Bytes of a password that bcrypt looks at.
+const BCRYPT_LOOKS_AT: usize = 72;
 
 /// The kinds of hash that have been met since the start, the one that is made among them.
 ///
-/// Nobody may learn from the time of a refusal whether an account exists, and an account whose hash is bcrypt, or
+/// Nobody may learn from the time of a refusal whether an account exists, and an account whose hash is imported, or
 /// Argon2id of another cost, costs another time than a made-up one. So a wrong password costs each kind met once:
 /// for an account of any of those kinds, of none, and for no account. On an installation with one kind that is one hash.
+/// PBKDF2 of more and of fewer iterations is one kind: what is missing of the most is done as well, so that a table which
+/// raised its iterations over the years is one too.
 /// Only the first check of an account of a new kind after a start stands out, and kinds over the bounds above.
 pub(super) struct Kinds(Mutex<Vec<Kind>>);
 
 impl Kinds {
     pub(super) fn new(made: Argon2Settings) -> Self {
-        Self(Mutex::new(vec![Kind::Argon2(made)]))
+        Self(Mutex::new(vec![Kind::made(made)]))
     }
 
     fn meet(&self, kind: Kind) -> Vec<Kind> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let affordable = match kind {
-            Kind::Argon2(cost) => {
-                u64::from(cost.memory_kib) * u64::from(cost.passes) <= DEAREST_MEMORY_TIMES_PASSES_KIB
+        let like_it = kinds.iter().skip(1).position(|known| known.is_like(kind)).map(|place| place + 1);
+        let others = kinds.iter().skip(1).filter(|known| !known.is_like(kind)).map(|known| known.weight()).sum::<u64>();
+        let fits = kind.is_imitated() && others.saturating_add(kind.weight()) <= MOST_WEIGHT;
+        if let Some(known) = like_it.and_then(|place| kinds.get_mut(place)) {
+            if fits && known.weight() < kind.weight() {
+                *known = kind;
             }
-            Kind::Bcrypt(cost) => cost <= DEAREST_BCRYPT_COST,
-        };
-        if affordable && kinds.len() < MOST_KINDS && !kinds.contains(&kind) {
+        } else if fits && kinds.len() < MOST_KINDS && !kinds.contains(&kind) {
             kinds.push(kind);
         }
         kinds.clone()
@@ -78,8 +82,8 @@ impl Bench {
 
     /// Checks `password` against what is stored. What cannot be read is no password, and no password is right for it.
     pub(super) fn check(&mut self, password: &str, stored: Option<&str>) -> Checked {
-        let made = Kind::Argon2(self.cost);
-        let stored = stored.and_then(Stored::parse);
+        let made = Kind::made(self.cost);
+        let stored = stored.and_then(|text| Stored::parse(text).ok());
         let kind = stored.as_ref().map_or(made, Stored::kind);
         let right = if let Some(stored) = &stored {
             self.matches(password, stored)
@@ -89,12 +93,14 @@ impl Bench {
         };
         let kinds = self.kinds.meet(kind);
         if !right {
-            for other in kinds.into_iter().filter(|other| *other != kind) {
-                self.imitate(other, password);
+            for rest in kinds.into_iter().filter_map(|other| other.without(kind)) {
+                self.imitate(rest, password);
             }
             return Checked::Wrong;
         }
-        if kind == made {
+        // Of a longer one bcrypt has looked at the beginning alone, and the rest may be a slip.
+        let is_whole = !matches!(kind, Kind::Bcrypt(_)) || password.len() <= BCRYPT_LOOKS_AT;
+        if kind == made || !is_whole {
             return Checked::Right;
         }
         self.make(password).map_or(Checked::Right, Checked::RightWith)
@@ -102,32 +108,28 @@ impl Bench {
 
     /// A new hash of `password`. `None`: the machine has no memory for it.
     pub(super) fn make(&mut self, password: &str) -> Option<String> {
-        self.note(Kind::Argon2(self.cost));
+        self.note(Kind::made(self.cost));
         let salt = self.random.bytes();
         schemes::make(&mut self.memory, self.cost, password, salt)
     }
 
     fn matches(&mut self, password: &str, stored: &Stored) -> bool {
         self.note(stored.kind());
-        match stored {
-            Stored::Argon2 { cost, salt, hash } => {
-                // Another cost's memory is not kept.
-                let mut other = Memory::default();
-                let memory = if *cost == self.cost { &mut self.memory } else { &mut other };
-                schemes::argon2(memory, *cost, password, Shape { salt, length: hash.len() })
-                    .is_some_and(|found| found.ct_eq(hash).into())
-            }
-            Stored::Bcrypt { text, .. } => bcrypt::verify(password, text).unwrap_or(false),
-        }
+        let mut other = Memory::default();
+        let is_of = stored.is_of(password, self.memory_for(stored.kind(), &mut other));
+        // HMAC and bcrypt do not tell a password from the same one with a NUL behind it.
+        is_of && (stored.kind() == Kind::made(self.cost) || !password.contains('\0'))
     }
 
     fn imitate(&mut self, kind: Kind, password: &str) {
         self.note(kind);
-        if kind == Kind::Argon2(self.cost) {
-            schemes::imitate(&mut self.memory, kind, password);
-        } else {
-            schemes::imitate(&mut Memory::default(), kind, password);
-        }
+        let mut other = Memory::default();
+        kind.imitate(self.memory_for(kind, &mut other), password);
+    }
+
+    /// Another cost's memory is not kept.
+    fn memory_for<'a>(&'a mut self, kind: Kind, other: &'a mut Memory) -> &'a mut Memory {
+        if kind == Kind::made(self.cost) { &mut self.memory } else { other }
     }
 
     #[cfg(test)]
@@ -145,6 +147,7 @@ mod tests {
     use cerrojo_domain::SystemRandom;
 
     use super::*;
+    use crate::hashing::schemes::{Digest, Pbkdf2Cost};
 
     const CHEAP: Argon2Settings = Argon2Settings { memory_kib: 8, passes: 1, lanes: 1 };
     /// "U*U", of `crypt_blowfish`'s own tests.
@@ -204,8 +207,8 @@ mod tests {
             BCRYPT.replace("$2a$", "$2x$"),
             BCRYPT.replace("$05$", "$31$"),
             BCRYPT.replace("$05$", "$+5$"),
-            ARGON2.replace("argon2id", "argon2i"),
-            ARGON2.replace("v=19", "v=16"),
+            ARGON2.replace("argon2id", "argon2x"),
+            ARGON2.replace("v=19", "v=17"),
             ARGON2.replace("m=256", "m=4294967295"),
             ARGON2.replace("m=256", "m=1048577"),
             ARGON2.replace("t=2", "t=17"),
@@ -223,7 +226,7 @@ mod tests {
             for password in ["", "x", "password", "U*U", stored] {
                 assert_eq!(
                     work_of(&mut bench(), password, Some(stored)),
-                    ["Argon2(Argon2Settings { memory_kib: 8, passes: 1, lanes: 1 })"],
+                    [format!("{:?}", Kind::made(CHEAP))],
                     "{stored}"
                 );
             }
@@ -251,10 +254,63 @@ mod tests {
     fn what_is_too_dear_is_checked_but_not_imitated() {
         let kinds = Kinds::new(CHEAP);
         assert_eq!(kinds.meet(Kind::Bcrypt(14)).len(), 1);
-        assert_eq!(kinds.meet(Kind::Argon2(Argon2Settings { memory_kib: 1024 * 1024, passes: 1, lanes: 1 })).len(), 1);
+        assert_eq!(kinds.meet(Kind::made(Argon2Settings { memory_kib: 1024 * 1024, passes: 1, lanes: 1 })).len(), 1);
         for cost in 4..=13 {
             kinds.meet(Kind::Bcrypt(cost));
         }
-        assert_eq!(kinds.meet(Kind::Argon2(CHEAP)).len(), MOST_KINDS);
+        assert_eq!(kinds.meet(Kind::made(CHEAP)).len(), MOST_KINDS);
+    }
+
+    #[test]
+    fn all_that_is_imitated_has_a_bound_together() {
+        let kinds = Kinds::new(CHEAP);
+        kinds.meet(Kind::Bcrypt(13));
+        let pbkdf2 = |iterations| Kind::Pbkdf2(Pbkdf2Cost { digest: Digest::Sha256, iterations }, 1);
+        // The last but one would be too much together.
+        for iterations in [1_000, 600_000, 720_000, 870_000, 1_000_000, 1_200_000, 3_000] {
+            kinds.meet(pbkdf2(iterations));
+        }
+        assert_eq!(kinds.meet(Kind::made(CHEAP)), [Kind::made(CHEAP), Kind::Bcrypt(13), pbkdf2(1_000_000)]);
+    }
+
+    /// Of "caballo grapa 7", by Node.
+    const PBKDF2: &str = "$pbkdf2-sha512$i=2500$ABEiM0RVZneImaq7zN3u/w$kFRGYK6iYVpWQlm/eBOyrWj0OuFpQ7wiag5YZEgG02e0a/KbCPnFJiNQZFpkbO2IdVc0Kx4yP69AtsSL5kLmoQ";
+    const SCRYPT: &str = "$scrypt$ln=12,r=8,p=1$ABEiM0RVZneImaq7zN3u/w$NKFSZDnG8ajuWnPTh5lKNU/3qbuWZRf7ZqsJgnPvPZQ";
+
+    #[test]
+    fn imported_kinds_cost_a_wrong_password_the_same() {
+        let mut bench = bench();
+        let fewer = PBKDF2.replace("i=2500", "i=100");
+        for met in [PBKDF2, SCRYPT, &fewer] {
+            bench.check("wrong", Some(met));
+        }
+        let rounds = |work: &[Kind]| {
+            let of = |kind: &Kind| if let Kind::Pbkdf2(cost, blocks) = kind { cost.rounds(*blocks) } else { 0 };
+            work.iter().map(of).sum::<u64>()
+        };
+        let mut seen = Vec::new();
+        for stored in [None, Some(PBKDF2), Some(SCRYPT), Some(fewer.as_str())] {
+            bench.done.clear();
+            assert_eq!(bench.check("wrong", stored), Checked::Wrong);
+            let of = |is: fn(&Kind) -> bool| bench.done.iter().filter(|kind| is(kind)).count();
+            let others = (of(|kind| matches!(kind, Kind::Argon2(..))), of(|kind| matches!(kind, Kind::Scrypt(_))));
+            seen.push((rounds(&bench.done), others));
+        }
+        assert_eq!(seen, [(2500, (1, 1)); 4]);
+    }
+
+    #[test]
+    fn what_is_typed_behind_the_password_is_not_taken_for_it() {
+        for (password, stored) in [("caballo grapa 7", PBKDF2), ("caballo grapa 7", SCRYPT), ("U*U", BCRYPT)] {
+            assert!(matches!(bench().check(password, Some(stored)), Checked::RightWith(_)), "{stored}");
+            for wrong in [format!("{password}\0"), format!("{password}\0{password}")] {
+                assert_eq!(bench().check(&wrong, Some(stored)), Checked::Wrong, "{stored}");
+            }
+        }
+        let long = "x".repeat(72);
+        let stored = bcrypt::hash_with_salt(&long, 4, [7; 16]).unwrap().to_string();
+        assert!(matches!(bench().check(&long, Some(&stored)), Checked::RightWith(_)));
+        let slip = format!("{long}y");
+        assert_eq!(bench().check(&slip, Some(&stored)), Checked::Right, "the stored hash stays");
     }
 }

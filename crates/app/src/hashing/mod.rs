@@ -1,6 +1,7 @@
 //! Password hashes, made and checked on bounded threads of their own at low priority, in turns by address.
 
 mod bench;
+mod foreign;
 mod queue;
 mod schemes;
 
@@ -13,7 +14,9 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use self::bench::{Bench, Kinds};
+pub use self::foreign::{Firebase, Foreign, Format, NO_PASSWORD, Node, OptionsError, adopt, firebase, name_of, node};
 use self::queue::{Job, Queue, Task};
+pub use self::schemes::Unreadable;
 use crate::{Argon2Settings, PasswordSettings};
 
 /// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 3 is a weight of 526
