@@ -124,6 +124,6 @@ pub(crate) fn filled(text: Option<String>) -> Option<String> {
 }
 
 /// Whether a name can be stored exactly as it was given.
-pub(crate) fn name_is_fit(name: &str) -> bool {
+pub fn name_is_fit(name: &str) -> bool {
     name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
 }

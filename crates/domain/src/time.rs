@@ -18,6 +18,15 @@ impl UnixMillis {
         format!("{stamp:.3}")
     }
 
+    /// Reads a date: RFC 3339, the same with a space in it or without an offset (which is UTC then), or a day alone.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let stamp = text.parse::<jiff::Timestamp>().ok();
+        let utc = |date: jiff::civil::DateTime| Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+        let stamp = stamp.or_else(|| utc(text.parse::<jiff::civil::DateTime>().ok()?));
+        stamp.map(|stamp| Self(stamp.as_millisecond()))
+    }
+
     /// This time moved later by `duration`; saturates.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -90,6 +99,27 @@ mod tests {
     fn dates_are_shown_with_milliseconds_in_utc() {
         assert_eq!(UnixMillis(1_770_976_800_000).rfc3339(), "2026-02-13T10:00:00.000Z");
         assert_eq!(UnixMillis(7).rfc3339(), "1970-01-01T00:00:00.007Z");
+    }
+
+    #[test]
+    fn dates_are_read_as_databases_write_them() {
+        for text in [
+            "2026-02-13T10:00:00Z",
+            "2026-02-13T10:00:00.000Z",
+            "2026-02-13T11:00:00+01:00",
+            "2026-02-13 11:00:00.000000+01",
+            "2026-02-13 10:00:00",
+            "2026-02-13T10:00:00.000",
+        ] {
+            assert_eq!(UnixMillis::parse(text), Some(UnixMillis(1_770_976_800_000)), "{text}");
+        }
+        assert_eq!(
+            UnixMillis::parse("2026-02-13").map(UnixMillis::rfc3339).as_deref(),
+            Some("2026-02-13T00:00:00.000Z")
+        );
+        for text in ["", "yesterday", "13/02/2026", "2026-02-30", "2026-02-13T25:00:00Z", "1770976800"] {
+            assert_eq!(UnixMillis::parse(text), None, "{text}");
+        }
     }
 
     #[test]

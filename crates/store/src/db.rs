@@ -181,6 +181,11 @@ pub(crate) mod sealed {
     }
 }
 
+/// All rows.
+pub(crate) async fn rows(run: &mut impl Run, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+    run.rows(statement, binds).await
+}
+
 /// The first row, if there is any.
 pub(crate) async fn row(run: &mut impl Run, statement: Statement, binds: Vec<Bind>) -> Result<Option<Row>> {
     Ok(run.rows(statement, binds).await?.into_iter().next())

@@ -15,6 +15,8 @@ mod tx;
 pub mod attempts;
 pub mod commits;
 pub mod endings;
+pub mod foreign_table;
+pub mod imports;
 pub mod keys;
 pub mod known_addresses;
 pub mod leases;

@@ -98,13 +98,17 @@ fn for_sqlite(text: &str) -> String {
     text.replace("BIGINT", "INTEGER").replace("BYTEA", "BLOB").replace("/*strict*/", "STRICT")
 }
 
+/// Whether there is anything. Changes nothing.
+pub(crate) async fn is_begun(store: &Store) -> Result<bool> {
+    match &store.db {
+        Db::Sqlite(pools) => sqlite::has_migrations(pools).await,
+        Db::Postgres(pools) => postgres::has_migrations(pools).await,
+    }
+}
+
 /// Whether nothing is missing. Changes nothing.
 pub(crate) async fn is_current(store: &Store) -> Result<bool> {
-    let begun = match &store.db {
-        Db::Sqlite(pools) => sqlite::has_migrations(pools).await?,
-        Db::Postgres(pools) => postgres::has_migrations(pools).await?,
-    };
-    if !begun {
+    if !is_begun(store).await? {
         return Ok(false);
     }
     let mut open = store.db.begin_reading(Lane::Requests).await?;

@@ -218,7 +218,7 @@ async fn check_server(options: &PgConnectOptions) -> Result<()> {
 }
 
 /// What goes over a network is encrypted and the server is who it says, unless the address (or `PGSSLMODE`) says otherwise.
-fn with_tls(options: PgConnectOptions, url: &str) -> PgConnectOptions {
+pub(crate) fn with_tls(options: PgConnectOptions, url: &str) -> PgConnectOptions {
     let said =
         ["sslmode=", "ssl-mode="].iter().any(|name| url.contains(name)) || std::env::var_os("PGSSLMODE").is_some();
     let host = options.get_host();

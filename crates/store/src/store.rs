@@ -70,6 +70,11 @@ impl Store {
         migrate::is_current(self).await
     }
 
+    /// Whether the database was ever used by this program. Changes nothing.
+    pub async fn is_begun(&self) -> Result<bool> {
+        migrate::is_begun(self).await
+    }
+
     /// Begins a transaction that writes but ends nothing. SQLite has one writer at a time.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(Tx::new(self.db.begin(Lane::Requests).await?, Arc::clone(&self.random)).counted(&self.witness))

@@ -32,6 +32,7 @@ statements! {
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM users WHERE email = $1");
     PAGE(2) = concat!(
         "SELECT ", columns!(), " FROM users ORDER BY registration_date DESC, user_id DESC LIMIT $1 OFFSET $2");
+    AFTER(2) = concat!("SELECT ", columns!(), " FROM users WHERE user_id > $1 ORDER BY user_id LIMIT $2");
     COUNT(0) = "SELECT count(*) FROM users";
     COUNT_ACTIVE_WITH_ROLE(1) = "SELECT count(*) FROM users WHERE role_id = $1 AND status = 'active'";
     SIGN_IN(3) = concat!(
@@ -104,6 +105,11 @@ pub async fn by_email(run: &mut impl Run, email: &str) -> Result<Option<User>> {
 /// Newest first.
 pub async fn page(run: &mut impl Run, offset: i64, limit: i64) -> Result<Vec<User>> {
     run.rows(PAGE, binds![limit, offset]).await?.iter().map(read).collect()
+}
+
+/// Those of higher numbers than `id`, the lowest first.
+pub async fn after(run: &mut impl Run, id: UserId, limit: i64) -> Result<Vec<User>> {
+    run.rows(AFTER, binds![id, limit]).await?.iter().map(read).collect()
 }
 
 /// How many users there are.

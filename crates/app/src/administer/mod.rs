@@ -3,6 +3,7 @@
 mod accounts;
 mod change;
 mod endings;
+mod import;
 
 use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{ADMIN_ROLE, Actor, EmailError, EndReason, Ending, Origin, RoleId, User};
@@ -11,6 +12,7 @@ use cerrojo_store::Run;
 pub use accounts::{AddedUser, add_user, delete_user, list_users, user, user_by_email};
 pub use change::update_user;
 pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
+pub use import::{foresee_import, import_users};
 
 use crate::account::if_live;
 use crate::{App, Caller, Trouble};

@@ -3,6 +3,7 @@
 mod accounts;
 mod endings;
 mod files;
+mod imports;
 mod jobs;
 mod leases;
 mod lists;

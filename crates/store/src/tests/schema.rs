@@ -14,6 +14,7 @@ fn every_statement() -> Vec<Statement> {
         crate::attempts::ALL,
         crate::commits::ALL,
         crate::endings::ALL,
+        crate::imports::ALL,
         crate::keys::ALL,
         crate::known_addresses::ALL,
         crate::leases::ALL,
