@@ -76,6 +76,20 @@ pub(crate) async fn to_read(configuration: &Configuration, what: &str) -> Result
     Ok(read)
 }
 
+/// The same, or nothing where no database was begun yet.
+pub(crate) async fn to_read_if_begun(configuration: &Configuration, what: &str) -> Result<Option<ToRead>, Failure> {
+    let is_begun = match &configuration.database {
+        Database::Sqlite(_) => Place::of(configuration)?.database.is_file(),
+        Database::Postgres(url) => {
+            let store = remote(url, FEW).await?;
+            let is_begun = store.is_begun().await;
+            store.close().await;
+            is_begun?
+        }
+    };
+    if is_begun { to_read(configuration, what).await.map(Some) } else { Ok(None) }
+}
+
 /// The same with whatever schema.
 pub(crate) async fn to_copy(place: &Place, what: &str) -> Result<ToRead, Failure> {
     existing(&place.database)?;

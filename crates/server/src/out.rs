@@ -21,7 +21,9 @@ pub(crate) fn note(text: &str) {
 
 /// Text that came from somebody else, without what a terminal would obey.
 pub(crate) fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    // Marks that change the direction of what follows let a text look like another one.
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Rows as columns, two spaces between them.

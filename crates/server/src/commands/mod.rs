@@ -3,6 +3,8 @@
 mod cluster;
 pub(crate) mod config;
 mod db;
+mod export;
+mod import;
 mod key;
 mod restore;
 mod service;

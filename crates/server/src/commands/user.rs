@@ -5,6 +5,7 @@ use cerrojo_domain::{Email, RoleId, Roles, User as Account};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
+use super::{export, import};
 use crate::cli::{Shape, User};
 use crate::config::Configuration;
 use crate::failure::Failure;
@@ -33,6 +34,10 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
             let password = Some(ask::password()?);
             change(configuration, &email, UserChange { password, ..UserChange::default() }).await
         }
+        User::Import(command) => import::run(command, configuration).await,
+        User::Export { file, format, without_passwords } => {
+            export::run(export::Export { file: &file, format, without_passwords }, configuration).await
+        }
         User::Delete { email, consent } => {
             ask::consent(consent, &format!("{} will be deleted for ever.", out::tame(&email)))?;
             delete(configuration, &email).await
@@ -41,7 +46,7 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
 }
 
 /// A role by its name or number.
-fn role_named(roles: &Roles, text: &str) -> Result<RoleId, Failure> {
+pub(super) fn role_named(roles: &Roles, text: &str) -> Result<RoleId, Failure> {
     let by_number = || text.parse().ok().filter(|id| roles.exists(*id));
     roles.by_name(text).or_else(by_number).ok_or_else(|| {
         Failure::usage(format!(
@@ -151,15 +156,19 @@ fn as_row(user: &Account, roles: &Roles) -> Vec<String> {
 }
 
 /// Named as the API names them.
+pub(super) fn as_members(user: &Account, roles: &Roles) -> Vec<(&'static str, Value)> {
+    vec![
+        ("user_id", json!(user.id)),
+        ("email", json!(user.email.as_str())),
+        ("name", json!(user.name)),
+        ("role_id", json!(user.role_id)),
+        ("role_name", json!(roles.name(user.role_id))),
+        ("status", json!(user.status.as_str())),
+        ("registration_date", json!(user.registration_date.rfc3339())),
+        ("last_session", json!(user.last_session.map(cerrojo_domain::UnixMillis::rfc3339))),
+    ]
+}
+
 fn as_json(user: &Account, roles: &Roles) -> Value {
-    json!({
-        "user_id": user.id,
-        "email": user.email.as_str(),
-        "name": user.name,
-        "role_id": user.role_id,
-        "role_name": roles.name(user.role_id),
-        "status": user.status.as_str(),
-        "registration_date": user.registration_date.rfc3339(),
-        "last_session": user.last_session.map(cerrojo_domain::UnixMillis::rfc3339),
-    })
+    as_members(user, roles).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

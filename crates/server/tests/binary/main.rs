@@ -11,6 +11,7 @@ mod http;
 mod installation;
 mod keys;
 mod killed;
+mod moving;
 mod nginx;
 mod one_server;
 mod services;
