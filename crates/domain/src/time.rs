@@ -21,6 +21,7 @@ impl UnixMillis {
     /// Reads a date: RFC 3339, the same with a space in it or without an offset (which is UTC then), or a day alone.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix(" UTC").unwrap_or(text);
         let stamp = text.parse::<jiff::Timestamp>().ok();
         let utc = |date: jiff::civil::DateTime| Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
         let stamp = stamp.or_else(|| utc(text.parse::<jiff::civil::DateTime>().ok()?));
@@ -109,6 +110,7 @@ mod tests {
             "2026-02-13T11:00:00+01:00",
             "2026-02-13 11:00:00.000000+01",
             "2026-02-13 10:00:00",
+            "2026-02-13 10:00:00 UTC",
             "2026-02-13T10:00:00.000",
         ] {
             assert_eq!(UnixMillis::parse(text), Some(UnixMillis(1_770_976_800_000)), "{text}");

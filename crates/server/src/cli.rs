@@ -303,6 +303,13 @@ impl ImportField {
     ];
 }
 
+impl ImportField {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(field, _)| *field == self).map_or("", |(_, name)| *name)
+    }
+}
+
 impl FromStr for ImportField {
     type Err = String;
 

@@ -61,12 +61,14 @@ pub struct Foreign<'a> {
 /// # Errors
 /// [`Unreadable`] if no password could ever be checked against it.
 pub fn adopt(format: &Format, foreign: Foreign<'_>) -> Result<String, Unreadable> {
+    // A table may hold what the application made before, or has made since.
     let stored = match format {
-        Format::Telling => return telling(foreign),
+        _ if foreign.hash.starts_with('$') => None,
+        Format::Telling => None,
         Format::Node(node) => node.read(foreign),
         Format::Firebase(firebase) => firebase.read(foreign),
     };
-    checked(stored)
+    if stored.is_some() { checked(stored) } else { telling(foreign) }
 }
 
 /// What a user without a password has, in words.

@@ -203,6 +203,28 @@ fn what_is_no_list_of_users_is_refused() {
     write(&here, "quote.csv", &format!("email,name\na@example.com,A\nb@example.com,\"{}\n", "x,y\n".repeat(600_000)));
     let ran = here.run(&["user", "import", "quote.csv"]).refused(1, "from line 3 on");
     assert!(ran.out.contains("1 added"), "what came before it: {}", ran.out);
+    write(&here, "short.csv", "id,email,bio\n11,a@x.com,\"hello\n12,b@x.com,x\n13,c@x.com,y\n");
+    let short = here
+        .run(&["user", "import", "short.csv", "--dry-run"])
+        .refused(1, "from line 2 on, or before: a quote is not closed");
+    assert!(short.out.starts_with("columns:") && short.out.contains("\n0 would be added"), "{}", short.out);
+    write(&here, "stray.csv", "id,email,bio\n11,a@x.com,\"hello\n12,b@x.com,x\n13,c@x.com,y\"\n");
+    let stray = here.run(&["user", "import", "stray.csv", "--dry-run"]).ok();
+    assert!(stray.err.contains("1 of them run over several lines, the first at line 2"), "{}", stray.err);
+    write(&here, "slip.jsonl", "{\"email\": \"a@x.com\", \"pwd\": \"x\"}\n");
+    here.run(&["user", "import", "slip.jsonl", "--column", "password_hash=pasword"])
+        .refused(2, "none of the 1 read so far has a column \"pasword\"");
+    let late = "{\"email\": \"a@x.com\"}\n{\"email\": \"b@x.com\", \"role\": \"ADMIN\", \"disabled\": true}\n";
+    write(&here, "late.jsonl", late);
+    let late = here.run(&["user", "import", "late.jsonl", "--dry-run"]).ok();
+    assert!(
+        late.out.contains("email=email role=role\n") && late.out.contains("roles: admin 1, user 1"),
+        "{}",
+        late.out
+    );
+    assert!(late.err.contains("the column \"disabled\" is not read"), "{}", late.err);
+    write(&here, "semicolons.csv", "id;mail\n");
+    here.run(&["user", "import", "semicolons.csv"]).refused(2, "none of the columns is known as the address");
     std::fs::write(here.path("latin1.csv"), b"email,name\nc@example.com,Nand\xfa\n").unwrap();
     here.run(&["user", "import", "latin1.csv"]).refused(1, "line 2: it is not in UTF-8");
     write(&here, "long.jsonl", &format!("{{\"email\": \"d@example.com\", \"name\": \"{}\"}}\n", "x".repeat(2_000_000)));
@@ -250,7 +272,8 @@ fn nothing_is_guessed_that_would_let_somebody_in() {
     assert!(!mixed.err.contains('$'));
     for (name, text) in [("users.csv", table), ("other", "x")] {
         write(&here, name, text);
-        here.run(&["user", "import", "users.csv", "--dry-run", "--report", name]).refused(1, "exists");
+        here.run(&["user", "import", "users.csv", "--dry-run", "--report", name])
+            .refused(1, "is no report of an import");
         assert_eq!(std::fs::read_to_string(here.path(name)).unwrap(), text);
     }
 }

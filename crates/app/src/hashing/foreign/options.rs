@@ -54,7 +54,7 @@ pub fn node(text: &str) -> Result<Node, OptionsError> {
     let scrypt = match name {
         "node-scrypt" => true,
         "node-pbkdf2" => false,
-        _ => return Err(OptionsError(format!("there is no \"{name}\": node-scrypt or node-pbkdf2"))),
+        _ => return Err(OptionsError(format!("there is no \"{name}\": node-scrypt, node-pbkdf2 or firebase=FILE"))),
     };
     let (mut n, mut r, mut p, mut iterations, mut digest, mut salt) = (16384, 8, 1, None, None, Salt::Text);
     for part in parts {
@@ -64,7 +64,9 @@ pub fn node(text: &str) -> Result<Node, OptionsError> {
             ("N", true) => n = value.parse().map_err(|_| wrong())?,
             ("r", true) => r = value.parse().map_err(|_| wrong())?,
             ("p", true) => p = value.parse().map_err(|_| wrong())?,
-            ("iterations", false) => iterations = Some(value.parse().map_err(|_| wrong())?),
+            ("iterations", false) => {
+                iterations = Some(value.parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?);
+            }
             ("digest", false) => digest = Some(Digest::parse(value).ok_or_else(wrong)?),
             ("salt", _) => salt = Salt::parse(value).ok_or_else(wrong)?,
             _ => return Err(wrong()),

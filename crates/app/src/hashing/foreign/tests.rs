@@ -83,6 +83,8 @@ fn hashes_of_nodes_crypto() {
         assert_adopted(&usual, hash(&side_by_side), PASSWORD);
     }
     assert_adopted(&usual, Foreign { hash: scrypt, salt: Some(SALT), parameters: None }, PASSWORD);
+    let bcrypt = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    assert_adopted(&usual, hash(bcrypt), "U*U");
     let other = Format::Node(node("node-scrypt,N=4096,p=2,salt=hex").unwrap());
     assert_adopted(&other, hash(&format!("{SALT}$CTWjEBKGxJvMtwpvYSPS5qHGumV7Rbl/FV33PvOcN2M=")), PASSWORD);
     let pbkdf2 = "777519b556a06983439293235ac0683c47f5f5b66b69f69c82b8c84046e2c88478e819ca422da5b5344e203895836c96b02344bcac813374cbf0cd70d3213272";
@@ -93,6 +95,7 @@ fn hashes_of_nodes_crypto() {
         "node-scrypt,N=5",
         "node-scrypt,iterations=1",
         "node-pbkdf2",
+        "node-pbkdf2,iterations=0,digest=sha1",
         "node-pbkdf2,digest=md5",
         "node-scrypt,salt",
     ] {

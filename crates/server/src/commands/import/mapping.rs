@@ -24,7 +24,7 @@ const MILLISECONDS_FROM: i64 = 100_000_000_000;
 /// Columns in which yes is active and no is not.
 const FLAGS: [&str; 4] = ["is_active", "isActive", "active", "enabled"];
 /// Columns that may say that somebody must not sign in.
-const TELLING: [&str; 18] = [
+const TELLING: [&str; 19] = [
     "disabled",
     "is_disabled",
     "isDisabled",
@@ -35,6 +35,7 @@ const TELLING: [&str; 18] = [
     "is_blocked",
     "isBlocked",
     "locked",
+    "locked_at",
     "is_locked",
     "suspended",
     "is_suspended",
@@ -70,7 +71,9 @@ impl ImportField {
             Self::UserId => &["user_id", "id", "userId"],
             Self::Email => &["email", "email_address", "emailAddress", "mail"],
             Self::Name => &["name", "full_name", "fullName", "display_name", "displayName"],
-            Self::PasswordHash => &["password_hash", "passwordHash", "password", "hash"],
+            Self::PasswordHash => {
+                &["password_hash", "passwordHash", "password", "encrypted_password", "password_digest", "hash"]
+            }
             Self::Salt => &["salt", "password_salt", "passwordSalt"],
             Self::HashParameters => &[],
             Self::Role => &["role_name", "roleName", "role", "role_id", "roleId"],
@@ -78,7 +81,9 @@ impl ImportField {
             Self::RegistrationDate => {
                 &["registration_date", "registrationDate", "created_at", "createdAt", "date_joined"]
             }
-            Self::LastSession => &["last_session", "lastSession", "last_login", "lastLogin", "last_sign_in_at"],
+            Self::LastSession => {
+                &["last_session", "lastSession", "last_login", "lastLogin", "last_login_at", "last_sign_in_at"]
+            }
         }
     }
 }
@@ -109,27 +114,38 @@ impl Mapping {
         })
     }
 
-    /// Refuses a column that was named and is not there.
-    pub(super) fn check_columns(&self, there: &[String]) -> Result<(), Failure> {
-        for column in self.columns.values().flatten() {
-            if !there.contains(column) {
-                let there: Vec<String> = there.iter().map(|name| out::tame(name)).collect();
-                return Err(Failure::usage(format!(
-                    "there is no column \"{}\"; there are: {}",
-                    out::tame(column),
-                    there.join(", ")
-                )));
-            }
+    /// Refuses a column that was named and is not there, and a table without addresses.
+    pub(super) fn check_columns(&self, header: &[String]) -> Result<(), Failure> {
+        let there = || header.iter().map(|name| out::tame(name)).collect::<Vec<_>>().join(", ");
+        if let Some((_, column)) = self.named().find(|(_, column)| !header.iter().any(|name| name == column)) {
+            return Err(Failure::usage(format!(
+                "there is no column \"{}\"; there are: {}",
+                out::tame(column),
+                there()
+            )));
+        }
+        let record: Record = header.iter().map(|name| (name.clone(), Value::Null)).collect();
+        if self.column(ImportField::Email, &record).is_none() {
+            return Err(Failure::usage(format!(
+                "none of the columns is known as the address: say --column email=…, or --delimiter if they are not parted \
+                 rightly; there are: {}",
+                there()
+            )));
         }
         Ok(())
     }
 
     /// Which column each field is taken from in this record.
-    pub(super) fn columns(&self, record: &Record) -> Vec<(&'static str, String)> {
-        let found = |(field, name): &(ImportField, &'static str)| {
-            self.column(*field, record).map(|(column, _)| (*name, column.to_owned()))
+    pub(super) fn columns(&self, record: &Record) -> Vec<(ImportField, String)> {
+        let found = |(field, _): &(ImportField, &str)| {
+            self.column(*field, record).map(|(column, _)| (*field, column.to_owned()))
         };
         ImportField::ALL.iter().filter_map(found).collect()
+    }
+
+    /// The columns that were named, and for what.
+    pub(super) fn named(&self) -> impl Iterator<Item = (ImportField, &str)> {
+        self.columns.iter().filter_map(|(field, column)| Some((*field, column.as_deref()?)))
     }
 
     /// Columns of this record that are not read although they may say that somebody must not sign in.
@@ -144,7 +160,11 @@ impl Mapping {
             let said = said.as_deref()?;
             return look_up(record, said).map(|value| (said, value));
         }
-        field.usual().iter().find_map(|name| Some((*name, record.get(*name)?)))
+        let usual = field.usual();
+        usual.iter().find_map(|name| Some((*name, record.get(*name)?))).or_else(|| {
+            let like_it = |name: &&str| record.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+            usual.iter().find_map(like_it).map(|(column, value)| (column.as_str(), value))
+        })
     }
 
     /// A plain value as text; none if it is absent, null or empty.
@@ -152,6 +172,8 @@ impl Mapping {
         let Some((column, value)) = self.column(field, record) else { return Ok(None) };
         let text = match value {
             Value::Null => return Ok(None),
+            // So PostgreSQL and MySQL write NULL.
+            Value::String(text) if text == "\\N" => return Ok(None),
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Bool(yes) => yes.to_string(),
@@ -210,11 +232,14 @@ impl Mapping {
         let Some(text) = text.as_deref().map(str::trim) else {
             return Ok(said(&self.roles, &[""]).unwrap_or(USER_ROLE));
         };
-        said(&self.roles, &[text]).or_else(|| self.declared.by_name(text)).ok_or_else(|| {
-            let numbers =
-                if text.parse::<i64>().is_ok() { "numbers are no names" } else { "there is none of that name" };
-            format!("the role is {}: {numbers}; say what it is here (--role 'VALUE=user')", shown(text))
-        })
+        said(&self.roles, &[text])
+            .or_else(|| self.declared.by_name(text))
+            .or_else(|| self.declared.by_name(&text.to_lowercase()))
+            .ok_or_else(|| {
+                let numbers =
+                    if text.parse::<i64>().is_ok() { "numbers are no names" } else { "there is none of that name" };
+                format!("the role is {}: {numbers}; say what it is here (--role 'VALUE=user')", shown(text))
+            })
     }
 
     /// Whoever could not sign in there must not here, so nothing is guessed.
@@ -239,7 +264,7 @@ impl Mapping {
         let usual = || match flag {
             "true" if is_flag => Some(Status::Active),
             "false" if is_flag => Some(Status::Inactive),
-            other => Status::parse(other),
+            other => Status::parse(&other.to_lowercase()),
         };
         said(&self.statuses, &[text, flag]).or_else(usual).ok_or_else(|| {
             format!(

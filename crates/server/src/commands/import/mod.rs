@@ -15,8 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::mapping::{Mapping, Record, Said};
 use self::report::Report;
-use self::source::{Found, Source};
-use crate::cli::Import;
+use self::source::{Found, Long, Source};
+use crate::cli::{Import, ImportField};
 use crate::config::Configuration;
 use crate::failure::Failure;
 use crate::{open, out};
@@ -46,6 +46,7 @@ pub(super) async fn run(command: Import, configuration: &Configuration) -> Resul
     let outcome = import.all().await;
     import.into.close().await;
     import.report.tell(&configuration.app.roles, import.source.unit(), command.dry_run)?;
+    import.tell_of_slips();
     outcome?;
     import.report.verdict(command.dry_run)
 }
@@ -161,17 +162,39 @@ impl Running {
     /// The account of a record that fits; otherwise its address, if any, and why it is refused.
     fn account(&mut self, at: u64, record: Result<Record, String>) -> Result<Imported, (String, String)> {
         let record = record.map_err(|why| (String::new(), why))?;
-        self.report.look_at_columns(&self.mapping, &record);
+        self.report.look_at_columns(&self.mapping, &record, self.source.header().is_some());
         let user = self.mapping.read(&record).map_err(|why| (self.mapping.address(&record), why))?;
         let noted = self.seen.note(&user, at, self.source.unit());
         noted.map_err(|why| (user.email.as_str().to_owned(), why))?;
         Ok(user)
     }
 
+    /// What may be meant, or not.
+    fn tell_of_slips(&self) {
+        for (_, column) in self.report.missing(&self.mapping) {
+            out::note(&format!("none of them had a column \"{}\"", out::tame(column)));
+        }
+        if let Some(Long { count, first }) = self.source.long() {
+            out::note(&format!(
+                "{count} of them run over several lines, the first at line {first}: if that is not meant, a quote stands alone"
+            ));
+        }
+    }
+
     async fn flush(&mut self) -> Result<(), Failure> {
         let (places, users): (Vec<u64>, Vec<Imported>) = std::mem::take(&mut self.batch).into_iter().unzip();
         if users.is_empty() {
             return Ok(());
+        }
+        // Nobody has these now and then: it is a slip, and found before the first is written.
+        let never =
+            |field: &ImportField| matches!(field, ImportField::PasswordHash | ImportField::UserId | ImportField::Role);
+        if let Some((_, column)) = self.report.missing(&self.mapping).into_iter().find(|(field, _)| never(field)) {
+            let read = places.len();
+            return Err(Failure::usage(format!(
+                "none of the {read} read so far has a column \"{}\"",
+                out::tame(column)
+            )));
         }
         let fates = self.into.add(&users).await?;
         for ((at, user), fate) in places.into_iter().zip(&users).zip(fates) {

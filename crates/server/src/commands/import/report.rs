@@ -1,6 +1,6 @@
 //! What became of an import: figures, and everybody who was refused and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,6 +11,7 @@ use cerrojo_domain::{RoleId, Roles};
 use cerrojo_store::imports::Imported;
 
 use super::mapping::{Mapping, Record};
+use crate::cli::ImportField;
 use crate::failure::Failure;
 use crate::out;
 
@@ -24,18 +25,17 @@ const HEAD: [&str; 4] = ["line", "email", "outcome", "reason"];
 /// Whether an earlier import wrote this file.
 fn is_report(path: &Path) -> bool {
     let mut head = String::new();
-    let is_file = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-    let opened = if is_file { File::open(path).ok() } else { None };
-    let read = opened.map(|file| BufReader::new(file.take(100)).read_line(&mut head));
-    matches!(read, Some(Ok(_))) && head.trim_end() == HEAD.join(",")
+    let Some(found) = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file) else { return false };
+    let read = File::open(path).and_then(|file| BufReader::new(file.take(100)).read_line(&mut head));
+    found.len() == 0 || (read.is_ok() && head.trim_end() == HEAD.join(","))
 }
 
 #[derive(Default)]
 pub(super) struct Report {
     file: Option<csv::Writer<File>>,
-    columns: Option<Vec<(&'static str, String)>>,
+    columns: BTreeMap<ImportField, String>,
     shown: Vec<Imported>,
-    unread: Vec<&'static str>,
+    unread: BTreeSet<&'static str>,
     kinds: BTreeMap<&'static str, u64>,
     roles: BTreeMap<RoleId, u64>,
     statuses: BTreeMap<&'static str, u64>,
@@ -53,10 +53,14 @@ impl Report {
         let because = || Failure::because(path.display().to_string());
         if is_report(path) {
             std::fs::remove_file(path).map_err(because())?;
+        } else if path.symlink_metadata().is_ok() {
+            let shown = path.display();
+            return Err(Failure::new(format!("{shown} exists and is no report of an import: name another file")));
         }
         let file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(because())?;
         let mut report = Self { file: Some(csv::Writer::from_writer(file)), ..Self::default() };
         report.write(HEAD)?;
+        report.flush()?;
         Ok(report)
     }
 
@@ -67,12 +71,27 @@ impl Report {
         }
     }
 
-    /// Notes which columns are read, and which are not, once.
-    pub(super) fn look_at_columns(&mut self, mapping: &Mapping, record: &Record) {
-        if self.columns.is_none() {
-            self.columns = Some(mapping.columns(record));
-            self.unread = mapping.unread(record);
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        match &mut self.file {
+            Some(file) => file.flush().map_err(Failure::because("the report cannot be written")),
+            None => Ok(()),
         }
+    }
+
+    /// Notes which columns are read, and which are not. `all_alike`: in every record the same.
+    pub(super) fn look_at_columns(&mut self, mapping: &Mapping, record: &Record, all_alike: bool) {
+        if all_alike && !self.columns.is_empty() {
+            return;
+        }
+        for (field, column) in mapping.columns(record) {
+            self.columns.entry(field).or_insert(column);
+        }
+        self.unread.extend(mapping.unread(record));
+    }
+
+    /// A column that was named and is in no record so far.
+    pub(super) fn missing<'a>(&self, mapping: &'a Mapping) -> Vec<(ImportField, &'a str)> {
+        mapping.named().filter(|(field, _)| !self.columns.contains_key(field)).collect()
     }
 
     pub(super) fn added(&mut self, user: &Imported) {
@@ -100,9 +119,7 @@ impl Report {
 
     /// Prints all of it.
     pub(super) fn tell(&mut self, roles: &Roles, unit: &str, dry_run: bool) -> Result<(), Failure> {
-        if let Some(file) = &mut self.file {
-            file.flush().map_err(Failure::because("the report cannot be written"))?;
-        }
+        self.flush()?;
         if dry_run {
             self.show(roles);
         }
@@ -126,8 +143,8 @@ impl Report {
         }
         for column in &self.unread {
             out::note(&format!(
-                "the column \"{column}\" is not read: if it says that somebody must not sign in, say --column status={column} \
-                 --status true=suspended --status false=active"
+                "the column \"{column}\" is not read: if it says that somebody must not sign in, say --column status={column} and what \
+                 its values mean: --status true=suspended --status false=active, or for a date --status '*=suspended' --status =active"
             ));
         }
         if let Some(without) = self.kinds.get(hashing::NO_PASSWORD) {
@@ -137,7 +154,7 @@ impl Report {
     }
 
     fn show(&self, roles: &Roles) {
-        let columns = self.columns.iter().flatten().map(|(field, column)| format!("{field}={}", out::tame(column)));
+        let columns = self.columns.iter().map(|(field, column)| format!("{}={}", field.name(), out::tame(column)));
         out::line(&format!("columns: {}", columns.collect::<Vec<_>>().join(" ")));
         let row = |user: &Imported| {
             vec![

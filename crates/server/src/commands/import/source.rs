@@ -62,6 +62,14 @@ impl Source {
         }
     }
 
+    /// Records of several lines.
+    pub(super) fn long(&self) -> Option<&Long> {
+        match self {
+            Self::Csv(csv) => Some(&csv.long).filter(|long| long.count > 0),
+            Self::Lines(_) | Self::Table(_) => None,
+        }
+    }
+
     /// How much there is, in what [`Source::done`] counts; none if nobody knows.
     pub(super) fn size(&self) -> Option<u64> {
         match self {
@@ -103,6 +111,7 @@ impl Source {
 struct Count {
     read: Rc<Cell<u64>>,
     limit: Rc<Cell<u64>>,
+    quotes: Rc<Cell<u64>>,
     size: Option<u64>,
 }
 
@@ -138,6 +147,8 @@ impl Read for Bytes {
             From::File(file) => file.read(buffer),
             From::Input(input) => input.read(buffer),
         }?;
+        let quotes = buffer.iter().take(read).filter(|byte| **byte == b'"').count();
+        self.count.quotes.set(self.count.quotes.get().saturating_add(quotes as u64));
         self.count.read.set(self.count.read.get().saturating_add(read as u64));
         Ok(read)
     }
@@ -148,6 +159,23 @@ pub(super) struct Csv {
     reader: csv::Reader<Bytes>,
     header: Vec<String>,
     bytes: Count,
+    long: Long,
+}
+
+/// Records that run over several lines, as those do that a stray quote took in.
+#[derive(Default)]
+pub(super) struct Long {
+    pub(super) count: u64,
+    pub(super) first: u64,
+}
+
+impl Long {
+    fn note(&mut self, at: u64, breaks: usize) {
+        if breaks > 0 {
+            self.first = if self.count == 0 { at } else { self.first };
+            self.count += 1;
+        }
+    }
 }
 
 impl Csv {
@@ -166,7 +194,7 @@ impl Csv {
         {
             return Err(Failure::new(format!("the header line names \"{}\" twice", out::tame(twice))));
         }
-        Ok(Self { reader, header, bytes: count })
+        Ok(Self { reader, header, bytes: count, long: Long::default() })
     }
 
     fn next(&mut self) -> Result<Option<Found>, Failure> {
@@ -179,6 +207,13 @@ impl Csv {
             Err(error) => return Err(Failure::new(format!("from line {at} on: {error}"))),
         }
         let at = fields.position().map_or(at, csv::Position::line);
+        let (position, count) = (self.reader.position(), &self.bytes);
+        if position.byte() == count.read.get() && count.quotes.get() % 2 == 1 {
+            let why = "a quote is not closed, or one stands in a field without quotes around it";
+            return Err(Failure::new(format!("from line {at} on, or before: {why}")));
+        }
+        let breaks = fields.iter().flatten().filter(|byte| **byte == b'\n').count();
+        self.long.note(at, breaks);
         Ok(Some(Found { at, record: self.record(&fields) }))
     }
 
