@@ -24,26 +24,29 @@ const BCRYPT_LOOKS_AT: usize = 72;
 /// PBKDF2 of more and of fewer iterations is one kind: what is missing of the most is done as well, so that a table which
 /// raised its iterations over the years is one too.
 /// Only the first check of an account of a new kind after a start stands out, and kinds over the bounds above.
-pub(super) struct Kinds(Mutex<Vec<Kind>>);
+pub(super) struct Kinds {
+    made: Kind,
+    met: Mutex<Vec<Kind>>,
+}
 
 impl Kinds {
     pub(super) fn new(made: Argon2Settings) -> Self {
-        Self(Mutex::new(vec![Kind::made(made)]))
+        Self { made: Kind::made(made), met: Mutex::default() }
     }
 
+    /// Those that a wrong password costs from now on, the one that is made first.
     fn meet(&self, kind: Kind) -> Vec<Kind> {
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let like_it = kinds.iter().skip(1).position(|known| known.is_like(kind)).map(|place| place + 1);
-        let others = kinds.iter().skip(1).filter(|known| !known.is_like(kind)).map(|known| known.weight()).sum::<u64>();
-        let fits = kind.is_imitated() && others.saturating_add(kind.weight()) <= MOST_WEIGHT;
-        if let Some(known) = like_it.and_then(|place| kinds.get_mut(place)) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let beside: u64 = met.iter().filter(|known| !known.is_like(kind)).map(|known| known.weight()).sum();
+        let fits = kind != self.made && kind.is_imitated() && beside.saturating_add(kind.weight()) <= MOST_WEIGHT;
+        if let Some(known) = met.iter_mut().find(|known| known.is_like(kind)) {
             if fits && known.weight() < kind.weight() {
                 *known = kind;
             }
-        } else if fits && kinds.len() < MOST_KINDS && !kinds.contains(&kind) {
-            kinds.push(kind);
+        } else if fits && met.len() + 1 < MOST_KINDS {
+            met.push(kind);
         }
-        kinds.clone()
+        std::iter::once(self.made).chain(met.iter().copied()).collect()
     }
 }
 

@@ -120,7 +120,7 @@ fn checked(stored: Option<Stored>) -> Result<String, Unreadable> {
 fn passlib(text: &str) -> Option<Stored> {
     let fields: Vec<&str> = text.strip_prefix('$')?.split('$').collect();
     let [id, iterations, salt, hash] = *fields.as_slice() else { return None };
-    let digest = id.strip_prefix("pbkdf2-").map_or((id == "pbkdf2").then_some(Digest::Sha1), Digest::parse)?;
+    let digest = Digest::of_id(id)?;
     let bytes = |text: &str| BASE64.decode(text.replace('.', "+")).ok();
     pbkdf2(digest, iterations.parse().ok()?, bytes(salt)?, bytes(hash)?)
 }
@@ -188,8 +188,7 @@ fn keycloak(secret: &str, parameters: &str) -> Option<Stored> {
         let cost = Argon2Settings { memory_kib, passes: iterations, lanes };
         return Some(Stored::Argon2 { flavour, cost, salt, hash });
     }
-    let digest =
-        algorithm.strip_prefix("pbkdf2-").map_or((algorithm == "pbkdf2").then_some(Digest::Sha1), Digest::parse)?;
+    let digest = Digest::of_id(algorithm)?;
     pbkdf2(digest, iterations, salt, hash)
 }
 

@@ -1,7 +1,7 @@
 //! `cerrojo user`.
 
 use cerrojo_app::administer::{self, AddedUser, By, UserChange};
-use cerrojo_domain::{Email, RoleId, Roles, User as Account};
+use cerrojo_domain::{Email, RoleId, Roles, Status, UnixMillis, User as Account};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
@@ -144,14 +144,29 @@ async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Resul
 }
 
 fn as_row(user: &Account, roles: &Roles) -> Vec<String> {
-    vec![
-        user.id.to_string(),
-        out::tame(user.email.as_str()),
-        out::tame(&user.name),
-        roles.name(user.role_id),
-        user.status.as_str().to_owned(),
-        user.registration_date.rfc3339(),
-        user.last_session.map_or_else(|| "never".to_owned(), cerrojo_domain::UnixMillis::rfc3339),
+    let rest = cells(
+        (&user.email, &user.name),
+        (user.role_id, user.status),
+        (user.registration_date, user.last_session),
+        roles,
+    );
+    std::iter::once(user.id.to_string()).chain(rest).collect()
+}
+
+/// What a row shows of a user behind the number.
+pub(super) fn cells(
+    (email, name): (&Email, &str),
+    (role_id, status): (RoleId, Status),
+    (registered, last_session): (UnixMillis, Option<UnixMillis>),
+    roles: &Roles,
+) -> [String; 6] {
+    [
+        out::tame(email.as_str()),
+        out::tame(name),
+        roles.name(role_id),
+        status.as_str().to_owned(),
+        registered.rfc3339(),
+        last_session.map_or_else(|| "never".to_owned(), UnixMillis::rfc3339),
     ]
 }
 
@@ -165,7 +180,7 @@ pub(super) fn as_members(user: &Account, roles: &Roles) -> Vec<(&'static str, Va
         ("role_name", json!(roles.name(user.role_id))),
         ("status", json!(user.status.as_str())),
         ("registration_date", json!(user.registration_date.rfc3339())),
-        ("last_session", json!(user.last_session.map(cerrojo_domain::UnixMillis::rfc3339))),
+        ("last_session", json!(user.last_session.map(UnixMillis::rfc3339))),
     ]
 }
 

@@ -32,6 +32,11 @@ impl Digest {
         })
     }
 
+    /// By an id of PHC strings, passlib and Keycloak: `pbkdf2-sha256`, or `pbkdf2` alone, which is SHA-1.
+    pub(crate) fn of_id(id: &str) -> Option<Self> {
+        id.strip_prefix("pbkdf2-").map_or((id == "pbkdf2").then_some(Self::Sha1), Self::parse)
+    }
+
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -26,7 +26,7 @@ pub(super) fn read(text: &str) -> Option<Stored> {
             (signer.len() == hash.len()).then_some(Stored::Firebase { cost, signer, salt, hash })
         }
         [id, parameters] if id.starts_with("pbkdf2") => {
-            let digest = id.strip_prefix("pbkdf2-").map_or((id == "pbkdf2").then_some(Digest::Sha1), Digest::parse)?;
+            let digest = Digest::of_id(id)?;
             let mut parameters = parameters.split(',');
             let iterations = number(parameters.next()?.strip_prefix("i=")?)?;
             let length = parameters.next().map(|length| length.strip_prefix("l=").and_then(number));

@@ -148,13 +148,6 @@ impl Mapping {
         self.columns.iter().filter_map(|(field, column)| Some((*field, column.as_deref()?)))
     }
 
-    /// Columns of this record that are not read although they may say that somebody must not sign in.
-    pub(super) fn unread(&self, record: &Record) -> Vec<&'static str> {
-        let read = self.columns(record);
-        let is_unread = |name: &&&str| record.contains_key(**name) && !read.iter().any(|(_, column)| column == **name);
-        TELLING.iter().filter(is_unread).copied().collect()
-    }
-
     fn column<'a>(&'a self, field: ImportField, record: &'a Record) -> Option<(&'a str, &'a Value)> {
         if let Some(said) = self.columns.get(&field) {
             let said = said.as_deref()?;
@@ -281,6 +274,12 @@ impl Mapping {
             format!("{} is no date: 2026-02-13T10:00:00Z, 2026-02-13 10:00:00 or a unix time", shown(&text))
         })
     }
+}
+
+/// Columns of a record that are not among those that are read although they may say that somebody must not sign in.
+pub(super) fn unread(record: &Record, read: &[(ImportField, String)]) -> Vec<&'static str> {
+    let is_unread = |name: &&&str| record.contains_key(**name) && !read.iter().any(|(_, column)| column == **name);
+    TELLING.iter().filter(is_unread).copied().collect()
 }
 
 /// What the operator said of a value, as it stands there or as it is understood, or else of every value that is not named. It

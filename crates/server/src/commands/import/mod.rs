@@ -40,7 +40,7 @@ pub(super) async fn run(command: Import, configuration: &Configuration) -> Resul
     if let Some(header) = source.header() {
         mapping.check_columns(header)?;
     }
-    let into = if command.dry_run { Into::look(configuration).await? } else { Into::write(configuration).await? };
+    let into = if command.dry_run { Target::look(configuration).await? } else { Target::write(configuration).await? };
     let report = Report::begin(command.report.as_deref())?;
     let mut import = Running { mapping, source, report, into, seen: Seen::default(), batch: Vec::new() };
     let outcome = import.all().await;
@@ -65,13 +65,13 @@ fn format(said: Option<&str>) -> Result<Format, Failure> {
 }
 
 /// Where accounts are added, or would be.
-enum Into {
+enum Target {
     Nothing,
     Looking(open::ToRead),
     Writing(open::Opened),
 }
 
-impl Into {
+impl Target {
     /// For a dry run, which does not even make a database.
     async fn look(configuration: &Configuration) -> Result<Self, Failure> {
         let read = open::to_read_if_begun(configuration, "cerrojo user import --dry-run").await?;
@@ -128,7 +128,7 @@ struct Running {
     mapping: Mapping,
     source: Source,
     report: Report,
-    into: Into,
+    into: Target,
     seen: Seen,
     batch: Vec<(u64, Imported)>,
 }

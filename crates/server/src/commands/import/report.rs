@@ -10,8 +10,9 @@ use cerrojo_app::hashing;
 use cerrojo_domain::{RoleId, Roles};
 use cerrojo_store::imports::Imported;
 
-use super::mapping::{Mapping, Record};
+use super::mapping::{self, Mapping, Record};
 use crate::cli::ImportField;
+use crate::commands::user::cells;
 use crate::failure::Failure;
 use crate::out;
 
@@ -83,10 +84,11 @@ impl Report {
         if all_alike && !self.columns.is_empty() {
             return;
         }
-        for (field, column) in mapping.columns(record) {
+        let read = mapping.columns(record);
+        self.unread.extend(mapping::unread(record, &read));
+        for (field, column) in read {
             self.columns.entry(field).or_insert(column);
         }
-        self.unread.extend(mapping.unread(record));
     }
 
     /// A column that was named and is in no record so far.
@@ -157,16 +159,15 @@ impl Report {
         let columns = self.columns.iter().map(|(field, column)| format!("{}={}", field.name(), out::tame(column)));
         out::line(&format!("columns: {}", columns.collect::<Vec<_>>().join(" ")));
         let row = |user: &Imported| {
-            vec![
-                user.id.map_or_else(|| "new".to_owned(), |id| id.to_string()),
-                out::tame(user.email.as_str()),
-                out::tame(&user.name),
-                roles.name(user.role_id),
-                user.status.as_str().to_owned(),
-                user.registration_date.rfc3339(),
-                user.last_session.map_or_else(|| "never".to_owned(), cerrojo_domain::UnixMillis::rfc3339),
-                hashing::name_of(&user.password_hash).to_owned(),
-            ]
+            let mut row = vec![user.id.map_or_else(|| "new".to_owned(), |id| id.to_string())];
+            row.extend(cells(
+                (&user.email, &user.name),
+                (user.role_id, user.status),
+                (user.registration_date, user.last_session),
+                roles,
+            ));
+            row.push(hashing::name_of(&user.password_hash).to_owned());
+            row
         };
         let head = ["ID", "EMAIL", "NAME", "ROLE", "STATUS", "REGISTERED", "LAST SESSION", "PASSWORD"];
         out::table(&head, &self.shown.iter().map(row).collect::<Vec<_>>());

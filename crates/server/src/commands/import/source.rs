@@ -117,11 +117,11 @@ struct Count {
 
 /// A file's bytes, counted.
 struct Bytes {
-    from: From,
+    from: Opened,
     count: Count,
 }
 
-enum From {
+enum Opened {
     File(File),
     Input(Stdin),
 }
@@ -130,11 +130,11 @@ impl Bytes {
     fn open(path: &Path) -> Result<Self, Failure> {
         let limit = Rc::new(Cell::new(u64::MAX));
         if path == Path::new("-") {
-            return Ok(Self { from: From::Input(std::io::stdin()), count: Count { limit, ..Count::default() } });
+            return Ok(Self { from: Opened::Input(std::io::stdin()), count: Count { limit, ..Count::default() } });
         }
         let file = File::open(path).map_err(Failure::because(path.display().to_string()))?;
         let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
-        Ok(Self { from: From::File(file), count: Count { limit, size, ..Count::default() } })
+        Ok(Self { from: Opened::File(file), count: Count { limit, size, ..Count::default() } })
     }
 }
 
@@ -144,8 +144,8 @@ impl Read for Bytes {
             return Err(std::io::Error::other("a record has more than 1 MiB: is a quote not closed?"));
         }
         let read = match &mut self.from {
-            From::File(file) => file.read(buffer),
-            From::Input(input) => input.read(buffer),
+            Opened::File(file) => file.read(buffer),
+            Opened::Input(input) => input.read(buffer),
         }?;
         let quotes = buffer.iter().take(read).filter(|byte| **byte == b'"').count();
         self.count.quotes.set(self.count.quotes.get().saturating_add(quotes as u64));
