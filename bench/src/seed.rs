@@ -163,7 +163,7 @@ impl Seeding {
             started_at: self.started_at,
             expires_at: self.expires_at,
             device: DEVICE.to_owned(),
-            address: IpAddr::from(Ipv4Addr::LOCALHOST),
+            address: Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use cerrojo_store::leases::Lease;
 
 use crate::keys::MasterKey;
-use crate::settings::{Algorithm, Failover, Registration, Settings};
+use crate::settings::{Algorithm, Failover, OldTokens, Registration, Required, Settings};
 
 /// What a node says of its settings, and what it last heard of the others'.
 pub(crate) struct Agreement {
@@ -56,7 +56,8 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
     let idle = settings.idle_timeout.map_or(0, |idle| idle.as_millis());
     let failover = if settings.failover == Failover::Synchronous { "synchronous" } else { "end-all" };
     let open = settings.registration == Registration::Open;
-    let said: [(&str, &[u8]); 8] = [
+    let old_tokens = settings.old_tokens.as_ref().map(of_old_tokens).unwrap_or_default();
+    let said: [(&str, &[u8]); 9] = [
         ("server.public_url", settings.public_url.as_bytes()),
         ("token.algorithm", algorithm.as_bytes()),
         ("token.secret", secret),
@@ -65,12 +66,27 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
         ("session.idle_timeout", &idle.to_be_bytes()),
         ("database.failover", failover.as_bytes()),
         ("register.open", &[u8::from(open)]),
+        ("migration", &old_tokens),
     ];
     let hashed = said.map(|(name, value)| {
         let [a, b, c, d, ..] = master.compare_by(&["settings", name], value);
         format!("{name}={:08x}", u32::from_be_bytes([a, b, c, d]))
     });
     hashed.join(" ")
+}
+
+/// Everything that decides whether a token of another application is accepted, none of it to be taken for the next.
+fn of_old_tokens(OldTokens { secret, user_claim, require, issued_before, until }: &OldTokens) -> Vec<u8> {
+    let mut said = Vec::new();
+    let required = require.iter().flat_map(|Required { claim, value }| [claim.as_bytes(), value.as_bytes()]);
+    for part in [&secret.0[..], user_claim.as_bytes()].into_iter().chain(required) {
+        said.extend(part.len().to_be_bytes());
+        said.extend(part);
+    }
+    for time in [issued_before, until] {
+        said.extend(time.map_or(i64::MIN, |time| time.0).to_be_bytes());
+    }
+    said
 }
 
 /// Of nodes that say this of themselves, in which settings each differs from what more than half of those say who speak of

@@ -20,6 +20,7 @@ use crate::lease::{self, Membership};
 use crate::limits::Limits;
 use crate::lists::Blocks;
 use crate::mail::Mailer;
+use crate::old_tokens;
 use crate::picture::Pictures;
 use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
 use crate::services::Services;
@@ -96,6 +97,7 @@ pub struct App {
     pub(crate) follower: Follower,
     pub(crate) membership: Membership,
     pub(crate) blocks: Blocks,
+    pub(crate) old_tokens: old_tokens::Known,
     /// Turns of those who look up lists that are not known.
     pub(crate) look_ups: tokio::sync::Semaphore,
     pub(crate) writing_down: tokio::sync::Mutex<()>,
@@ -199,6 +201,7 @@ impl App {
             follower: Follower::at(applied.clone(), server),
             membership: Membership::new(about, agreement),
             blocks: Blocks::default(),
+            old_tokens: old_tokens::Known::new(&settings),
             look_ups: tokio::sync::Semaphore::new(2),
             writing_down: tokio::sync::Mutex::default(),
             side_file,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use cerrojo_domain::{Actor, EndReason, Ending};
+use cerrojo_domain::{Actor, EndReason, Ending, Origin};
 use cerrojo_guard::{Refusal, Verified};
 use cerrojo_store::sessions;
 
 use crate::end::{self, How, Outcome};
-use crate::{App, Trouble, lists};
+use crate::{App, Trouble, lists, old_tokens};
 
 /// The session that a request's token belongs to, checked.
 pub type Caller = Arc<Verified>;
@@ -27,19 +27,46 @@ impl<E: Into<Trouble>> From<E> for AuthError {
     }
 }
 
+/// What is shown to prove a session.
+enum Shown<'a> {
+    /// A token of ours.
+    Token(&'a str),
+    /// A token of another application, which stands for this session.
+    Old(Caller),
+}
+
+impl Shown<'_> {
+    fn check(&self, app: &App) -> Result<Caller, Refusal> {
+        match self {
+            Self::Token(token) => app.guard.check(token),
+            Self::Old(session) => app.guard.check_session(session),
+        }
+    }
+}
+
 /// Checks a token from memory. Only idleness is decided in the database, and that a session has expired is written there
-/// once.
-pub async fn authenticate(app: &App, token: &str) -> Result<Caller, AuthError> {
-    let mut checked = app.guard.check(token);
+/// once. Another application's is looked up in the database when it is first used; `from`: where that is.
+pub async fn authenticate(app: &App, token: &str, from: Option<&Origin>) -> Result<Caller, AuthError> {
+    match authenticate_by(app, &Shown::Token(token)).await {
+        Err(AuthError::Invalid) if app.settings.old_tokens.is_some() => {
+            let session = old_tokens::session(app, token, from).await?;
+            authenticate_by(app, &Shown::Old(session)).await
+        }
+        authenticated => authenticated,
+    }
+}
+
+async fn authenticate_by(app: &App, shown: &Shown<'_>) -> Result<Caller, AuthError> {
+    let mut checked = shown.check(app);
     if let Err(Refusal::UnknownList(session)) = &checked {
         // Once: made by another node, or none of this installation's.
         if !lists::look_up(app, &session.list).await? {
             return Err(AuthError::Invalid);
         }
-        checked = app.guard.check(token);
+        checked = shown.check(app);
     }
     match checked {
-        Err(Refusal::Idle(session)) => decide_idleness(app, token, &session).await,
+        Err(Refusal::Idle(session)) => decide_idleness(app, shown, &session).await,
         Err(Refusal::Expired(session)) => {
             end_expired(app, &session).await;
             Err(AuthError::Invalid)
@@ -68,7 +95,7 @@ async fn end_expired(app: &App, session: &Caller) {
 }
 
 /// The ending hits only if nobody was seen since; if it misses, the newer time is taken and the check is made again.
-async fn decide_idleness(app: &App, token: &str, session: &Caller) -> Result<Caller, AuthError> {
+async fn decide_idleness(app: &App, shown: &Shown<'_>, session: &Caller) -> Result<Caller, AuthError> {
     let Some(idle) = app.settings.idle_timeout else { return Err(AuthError::Invalid) };
     let now = app.clock.now();
     let ending = Ending { reason: EndReason::Idle, actor: Actor::Server, at: now, place: None };
@@ -81,5 +108,5 @@ async fn decide_idleness(app: &App, token: &str, session: &Caller) -> Result<Cal
         // No such session: a token of a database that went back.
         None => return Err(AuthError::Invalid),
     }
-    in_words(app.guard.check(token))
+    in_words(shown.check(app))
 }

@@ -72,7 +72,7 @@ pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Or
         started_at: cradle.started_at,
         expires_at: cradle.expires_at,
         device: origin.device.clone(),
-        address: origin.address,
+        address: Some(origin.address),
     };
     sessions::insert(tx, &session).await?;
     known_addresses::note(tx, user.id, origin.block(), cradle.started_at).await?;

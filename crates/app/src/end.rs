@@ -9,7 +9,7 @@ use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{App, Caller, Lease, Trouble, follow, incarnation};
+use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens};
 
 /// Endings that share one transaction at most.
 const BATCH: usize = 128;
@@ -47,7 +47,7 @@ pub async fn known_to_be_over(app: &App, token: &str) -> Result<(), Trouble> {
     if app.lease == Lease::Holder {
         return Ok(());
     }
-    if app.guard.identify(token).is_none() {
+    if app.guard.identify(token).is_none() && !old_tokens::is_one(app, token) {
         return Ok(());
     }
     // Whatever refuses it was committed before this process knew of it.

@@ -21,7 +21,7 @@ pub struct Active {
 /// # Errors
 /// [`Trouble::Unavailable`] only where the answer might have been yes.
 pub async fn introspect(app: &App, token: &str) -> Result<Option<Active>, Trouble> {
-    match authenticate(app, token).await {
+    match authenticate(app, token, None).await {
         Ok(caller) => Ok(Some(Active { caller, claims: payload(token).unwrap_or_default() })),
         Err(AuthError::Invalid) => Ok(None),
         Err(AuthError::Trouble(trouble)) => Err(trouble),

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod lists;
 pub mod login;
 pub mod mail;
+mod old_tokens;
 pub mod password;
 pub mod picture;
 pub mod profile;
@@ -41,8 +42,8 @@ pub use app::{App, Lease, Parts, StartError};
 pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
 pub use settings::{
-    Algorithm, Argon2Settings, Composition, Failover, Locale, PasswordSettings, Rate, Reauthentication, Registration,
-    Secret, Settings,
+    Algorithm, Argon2Settings, Composition, Failover, Locale, OldTokens, PasswordSettings, Rate, Reauthentication,
+    Registration, Required, Secret, Settings,
 };
 pub use tasks::Tasks;
 pub use trouble::Trouble;

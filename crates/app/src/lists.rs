@@ -13,13 +13,16 @@ const CAPACITY: u32 = 1 << 17;
 /// Places reserved at once. What is left of a block at a restart is never used.
 const BLOCK: u32 = 512;
 
+/// Blocks kept at once: sessions of tokens that another application gave out expire at all times, and each block is of one.
+const KEPT: usize = 32;
+
 /// How often a block is reserved anew because everything was over meanwhile.
 const TRIES: usize = 3;
 
-/// The block in use.
+/// The blocks in use, the one used last at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    block: Mutex<Option<Block>>,
+    kept: Mutex<Vec<Block>>,
     /// How often blocks were forgotten: nobody waits to say so, whatever it holds.
     forgotten: AtomicU64,
 }
@@ -37,17 +40,25 @@ struct Block {
 impl Blocks {
     /// A place for a session whose tokens expire at `expires_at`.
     pub(crate) async fn take(&self, app: &App, expires_at: UnixMillis) -> Result<(ListName, ListIndex), Trouble> {
-        let mut block = self.block.lock().await;
+        let mut kept = self.kept.lock().await;
         let expires_by = round_up(expires_at, app);
         for _ in 0..TRIES {
             let forgotten = self.forgotten.load(Ordering::Acquire);
-            if let Some(block) =
-                block.as_mut().filter(|block| block.expires_by == expires_by && block.forgotten == forgotten)
-                && let Some(place) = block.places.pop()
-            {
-                return Ok((block.list.clone(), ListIndex(place)));
+            kept.retain(|block| block.forgotten == forgotten && !block.places.is_empty());
+            let at = kept.iter().position(|block| block.expires_by == expires_by);
+            let found = match at {
+                Some(at) => Some(kept.remove(at)),
+                None => self.reserve(app, expires_by, forgotten).await?,
+            };
+            let Some(mut block) = found else { continue };
+            let place = block.places.pop().map(|place| (block.list.clone(), ListIndex(place)));
+            if kept.len() == KEPT {
+                kept.remove(0);
             }
-            *block = self.reserve(app, expires_by, forgotten).await?;
+            kept.push(block);
+            if let Some(place) = place {
+                return Ok(place);
+            }
         }
         Err(Trouble::Unavailable("everything is being ended".to_owned()))
     }
@@ -70,7 +81,7 @@ impl Blocks {
         Ok(Some(Block { forgotten, list: list.name, expires_by, places }))
     }
 
-    /// Forgets the block in use: its list is retired. One that is being reserved now is forgotten with it.
+    /// Forgets the blocks in use: their lists are retired. One that is being reserved now is forgotten with it.
     pub(crate) fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
     }
@@ -94,10 +105,16 @@ pub async fn look_up(app: &App, name: &ListName) -> Result<bool, Trouble> {
     Ok(true)
 }
 
-/// Lists are cut by the time their last token expires: a quarter of a token's life, an hour at least.
+/// Lists are cut by the time their last token expires: a quarter of a token's life, an hour at least. What lives longer than
+/// our own tokens do has wider ones, so that there are no more than a few of each width.
 fn round_up(expires_at: UnixMillis, app: &App) -> UnixMillis {
+    const WIDEST: i64 = 7 * 86_400_000;
     let quarter = i64::try_from(app.settings.token_ttl.as_millis() / 4).unwrap_or(i64::MAX);
-    let width = quarter.clamp(3_600_000, 7 * 86_400_000);
+    let mut width = quarter.clamp(3_600_000, WIDEST);
+    let left = i64::try_from(expires_at.since(app.clock.now()).as_millis()).unwrap_or(i64::MAX);
+    while width.saturating_mul(2) <= WIDEST.min(left / 4) {
+        width *= 2;
+    }
     UnixMillis(expires_at.0.div_euclid(width).saturating_add(1).saturating_mul(width))
 }
 

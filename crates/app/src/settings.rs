@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::Roles;
 pub use cerrojo_domain::password::Composition;
+use cerrojo_domain::{Roles, UnixMillis};
 use zeroize::Zeroizing;
 
 /// Bytes that are never shown.
@@ -85,6 +85,31 @@ pub struct PasswordSettings {
     pub longest_wait: Duration,
 }
 
+/// Which tokens of another application are accepted while its users move in: JWTs signed with HS256.
+#[derive(Clone, Debug)]
+pub struct OldTokens {
+    /// What it signed them with.
+    pub secret: Secret,
+    /// The claim that names the user: by number, or by e-mail address.
+    pub user_claim: String,
+    /// What else they have to say.
+    pub require: Vec<Required>,
+    /// Those issued from this time on are refused, and those that do not say when.
+    pub issued_before: Option<UnixMillis>,
+    /// None is accepted from this time on; without it those that do not say when they expire are refused.
+    pub until: Option<UnixMillis>,
+}
+
+/// A claim that a token must have, with its value: a text, or the number or truth value that is written so. Of a list one
+/// has to be it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// Its name.
+    pub claim: String,
+    /// Its value.
+    pub value: String,
+}
+
 /// Everything that use cases need to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -114,6 +139,8 @@ pub struct Settings {
     pub locale: Locale,
     /// The address in reset mails; `{token}` stands for the code.
     pub reset_link: String,
+    /// Tokens of another application; `None`: not accepted.
+    pub old_tokens: Option<OldTokens>,
     /// How many verified tokens are remembered.
     pub cache_capacity: usize,
     /// What a promoted standby means.
@@ -153,6 +180,7 @@ impl Settings {
             reauthentication: Reauthentication::Off,
             roles: Roles::default(),
             locale: Locale::Es,
+            old_tokens: None,
             cache_capacity: 20_000,
             failover: Failover::EndAll,
         }

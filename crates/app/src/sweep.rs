@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cerrojo_domain::{Actor, EndReason, Ending, Fact, SessionId};
 use cerrojo_store::endings::Which;
-use cerrojo_store::{attempts, endings, known_addresses, lists, log, origin, outbox, reset_links, sessions};
+use cerrojo_store::{
+    attempts, endings, known_addresses, lists, log, old_tokens, origin, outbox, reset_links, sessions,
+};
 
 use crate::{App, Trouble, activity, end};
 
@@ -120,6 +122,8 @@ async fn retire_lists(app: &App) -> Result<(), Trouble> {
         let mut tx = app.store.begin_ending().await?;
         let mut entries = Vec::new();
         if lists::retire(&mut tx, &list).await? {
+            // Its rows may be gone one day, and a token of another application would be taken for one that was never used.
+            old_tokens::note_expired(&mut tx, at.minus(AFTERLIFE)).await?;
             entries.push(log::append(&mut tx, Fact::ListRetired { list }, at).await?);
         }
         end::commit(app, tx, entries).await?;

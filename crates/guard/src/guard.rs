@@ -111,13 +111,36 @@ impl Guard {
             Err(Unread::UnknownKey) if every_key.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
             Err(Unread::UnknownKey) => return Err(Refusal::Unavailable),
         };
-        let verified = &known.verified;
         if !known.key.in_use.load(Ordering::Acquire) {
             return Err(Refusal::Invalid);
         }
+        self.judge((&known.verified, &known.list), now, deadline)
+    }
+
+    /// The check of a session whose token is another application's, which is verified where it was taken over: everything
+    /// but signature, claims and key is looked at, in the same order. A use of the session.
+    pub fn check_session(&self, verified: &Arc<Verified>) -> Result<Arc<Verified>, Refusal> {
+        let deadline = self.lease.copy();
+        let now = self.clock.now();
+        let list = match self.lists.find(&verified.list) {
+            Ok(list) => list,
+            Err(Missing::Retired) => return Err(Refusal::Invalid),
+            Err(Missing::Unknown) if now >= verified.expires_at => return Err(Refusal::Invalid),
+            Err(Missing::Unknown) => return Err(Refusal::UnknownList(Arc::clone(verified))),
+        };
+        self.judge((verified, &list), now, deadline)
+    }
+
+    /// What of a check comes after the token itself was found good at `now`, under a deadline that was copied before.
+    fn judge(
+        &self,
+        (verified, list): (&Arc<Verified>, &Arc<List>),
+        now: UnixMillis,
+        deadline: Deadline,
+    ) -> Result<Arc<Verified>, Refusal> {
         let expired = now >= verified.expires_at;
-        let idle = self.is_idle(&known, now);
-        if known.list.is_over(verified.index) {
+        let idle = self.is_idle(list, verified.index, now);
+        if list.is_over(verified.index) {
             return Err(Refusal::Invalid);
         }
         if expired {
@@ -129,8 +152,8 @@ impl Guard {
         if !deadline.lies_ahead(&*self.clock) {
             return Err(Refusal::Unavailable);
         }
-        if known.list.used(verified.index, now) {
-            self.unwritten().push((Arc::clone(&known.list), verified.index));
+        if list.used(verified.index, now) {
+            self.unwritten().push((Arc::clone(list), verified.index));
         }
         Ok(Arc::clone(verified))
     }
@@ -208,10 +231,10 @@ impl Guard {
         }
     }
 
-    fn is_idle(&self, known: &Known, now: UnixMillis) -> bool {
-        self.policy.idle_timeout.is_some_and(|timeout| {
-            known.list.last_seen(known.verified.index).is_none_or(|seen| now >= seen.plus(timeout))
-        })
+    fn is_idle(&self, list: &List, index: ListIndex, now: UnixMillis) -> bool {
+        self.policy
+            .idle_timeout
+            .is_some_and(|timeout| list.last_seen(index).is_none_or(|seen| now >= seen.plus(timeout)))
     }
 
     fn key(&self, id: &KeyId) -> Result<Arc<Key>, Unread> {

@@ -135,6 +135,12 @@ impl<'a> Jws<'a> {
         self.kid.as_deref()
     }
 
+    /// The header's `typ`, as it stands there.
+    #[must_use]
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
     /// Whether the header's `typ` is `typ`, with or without `application/` before it (RFC 7515, section 4.1.9).
     #[must_use]
     pub fn is_typ(&self, typ: &str) -> bool {

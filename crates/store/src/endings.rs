@@ -19,7 +19,7 @@ use crate::postgres::waiting_commit;
 use crate::row::Row;
 use crate::statement::{Statement, statements};
 use crate::tx::{EndingTx, Tx};
-use crate::{Store, leases, lists, log, migrate, origin, users};
+use crate::{Store, leases, lists, log, migrate, old_tokens, origin, users};
 
 macro_rules! end {
     ($which:literal) => {
@@ -118,8 +118,12 @@ pub enum Which<'a> {
 }
 
 /// Ends what is live of `which` and appends one entry each (`SessionEnded`), in the order of session ids. The entries,
-/// in that order; none if nothing was live. A statement of its own, later than any that locked the users row.
+/// in that order; none if nothing was live. A statement of its own, later than any that locked the users row. With all or all
+/// others of a user also what another application gave out ends, whether or not a session was made of it yet.
 pub async fn end(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result<Vec<Entry>> {
+    if let Which::OfUser(user) | Which::OthersOf(user, _) = which {
+        old_tokens::close(tx, user).await?;
+    }
     let mut binds = told(ending);
     let (statement, more): (Statement, Vec<Bind>) = match which {
         Which::One(id) => (END_ONE, binds![id]),
@@ -249,6 +253,7 @@ pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Endin
         }
     }
     origin::see_to(tx, ending.at).await?;
+    old_tokens::refuse_issued(tx, ending.at).await?;
     lists::retire_all(tx, told(ending)).await?;
     if earlier {
         tx.execute(WRITE_ALL_DOWN, binds![]).await?;

@@ -23,6 +23,7 @@ pub mod leases;
 pub mod lists;
 pub mod log;
 pub mod meta;
+pub mod old_tokens;
 pub mod origin;
 pub mod outbox;
 pub mod postgres;

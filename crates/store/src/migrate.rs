@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "0003_services", text: include_str!("../migrations/0003_services.sql") },
     Migration { number: 4, name: "0004_everything_over", text: include_str!("../migrations/0004_everything_over.sql") },
     Migration { number: 5, name: "0005_origin", text: include_str!("../migrations/0005_origin.sql") },
+    Migration { number: 6, name: "0006_old_tokens", text: include_str!("../migrations/0006_old_tokens.sql") },
 ];
 
 /// Their names.

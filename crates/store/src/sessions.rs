@@ -82,8 +82,8 @@ pub struct NewSession {
     pub expires_at: UnixMillis,
     /// What the client calls itself.
     pub device: String,
-    /// From where.
-    pub address: IpAddr,
+    /// From where, if that is known.
+    pub address: Option<IpAddr>,
 }
 
 /// A session, live or ended.
@@ -99,7 +99,7 @@ pub struct Session {
     pub index: ListIndex,
     /// What the client called itself at sign-in.
     pub device: String,
-    /// The address it was signed in from.
+    /// The address it was signed in from; empty: not known.
     pub address: String,
     /// When it was signed in.
     pub started_at: UnixMillis,
@@ -124,12 +124,13 @@ pub struct Ended {
     pub place: Option<String>,
 }
 
-/// Makes a session, live. Only after [`crate::users::sign_in`] hit, in the same transaction.
+/// Makes a session, live. Only after [`crate::users::sign_in`] or [`crate::old_tokens::hold`] hit, in the same transaction.
 ///
 /// # Errors
 /// [`StoreError::Taken`] if its id or its place in the list is.
 pub async fn insert(tx: &mut Tx, session: &NewSession) -> Result<()> {
-    let (device, address) = (session.device.as_str(), session.address.to_string());
+    let device = session.device.as_str();
+    let address = session.address.map(|address| address.to_string()).unwrap_or_default();
     let binds = binds![
         &session.id,
         session.user,

@@ -19,9 +19,14 @@ macro_rules! epoch {
 
 macro_rules! columns {
     () => {
-        concat!("user_id, name, email, password_hash, role_id, status, ", epoch!(), ", registration_date, last_session")
+        concat!(
+            "user_id, name, email, password_hash, role_id, status, ",
+            $crate::users::epoch!(),
+            ", registration_date, last_session"
+        )
     };
 }
+pub(crate) use {columns, epoch};
 
 statements! {
     NEXT_NUMBER(0) = "UPDATE counters SET value = value + 1 WHERE name = 'user' RETURNING value";
@@ -167,7 +172,7 @@ pub(crate) async fn change_every_epoch(tx: &mut EndingTx) -> Result<()> {
     meta::set(tx, "epochs_begin", &begin.to_string()).await
 }
 
-fn read(row: &Row) -> Result<User> {
+pub(crate) fn read(row: &Row) -> Result<User> {
     Ok(User {
         id: row.user(0)?,
         name: row.text(1)?,

@@ -54,7 +54,7 @@ async fn an_active_token_says_whose_it_is() {
                 "active": true, "iss": PUBLIC_URL, "sub": ana.id.to_string(), "aud": PUBLIC_URL,
                 "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "username": ana.email,
                 "token_type": "Bearer", "sid": ana.session_id(), "user_id": ana.id, "email": ana.email,
-                "name": "ana", "role_id": 2, "role": "user",
+                "name": "ana", "role_id": 2, "role": "user", "status": claims["status"],
             })
         );
         assert_eq!(reply.header("cache-control"), Some("no-store"));

@@ -20,8 +20,9 @@ impl FromRequestParts<Web> for Bearer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let from = origin(parts, web).await;
         let token = token(&parts.headers).map_err(Problem::from)?;
-        Ok(Self(authenticate::authenticate(web, token).await?))
+        Ok(Self(authenticate::authenticate(web, token, from.as_ref()).await?))
     }
 }
 
@@ -32,8 +33,9 @@ impl FromRequestParts<Web> for ToBeEnded {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let from = origin(parts, web).await;
         let token = token(&parts.headers).map_err(Problem::from)?;
-        match authenticate::authenticate(web, token).await {
+        match authenticate::authenticate(web, token, from.as_ref()).await {
             Err(AuthError::Invalid) => {
                 end::known_to_be_over(web, token).await?;
                 Err(AuthError::Invalid.into())
@@ -68,6 +70,13 @@ impl FromRequestParts<Web> for Administrator {
         let Ok(Client(origin)) = Client::from_request_parts(parts, web).await;
         Ok(Self { caller, origin })
     }
+}
+
+/// Where the request comes from, if a session may be made of its token.
+async fn origin(parts: &mut Parts, web: &Web) -> Option<Origin> {
+    web.settings.old_tokens.as_ref()?;
+    let Ok(Client(origin)) = Client::from_request_parts(parts, web).await;
+    Some(origin)
 }
 
 /// The one token of the one `Authorization` header. Tokens in the query or the body are not looked for.

@@ -3,13 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use cerrojo_app::{Algorithm, Argon2Settings, Composition, Failover, Reauthentication, Registration, Secret, Settings};
+use cerrojo_app::{
+    Algorithm, Argon2Settings, Composition, Failover, OldTokens, Reauthentication, Registration, Secret, Settings,
+};
 use cerrojo_domain::Roles;
 use cerrojo_web::GuardPlaces;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::given::Origin;
+use super::keys::Key;
 use super::read::{Effective, Reader};
 use super::values::{Scheme, WebUrl};
 use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, values};
@@ -34,6 +37,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let guards = read_guards(reader);
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
+    app.old_tokens = read_old_tokens(reader);
     let (places, (algorithm, ttl, audience)) = (places?, tokens?);
     let (route, mail_from, reset_link) = mail?;
     let (log_format, log_level) = log?;
@@ -273,6 +277,23 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     }
 }
 
+fn read_old_tokens(reader: &mut Reader<'_>) -> Option<OldTokens> {
+    let are_accepted = reader.value(&keys::OLD_TOKENS, values::flag);
+    let before = reader.problems.len();
+    let secret = reader.optional(&keys::OLD_SECRET, |text| values::secret_of(text, 8));
+    if are_accepted == Some(true) && secret.is_none() && reader.problems.len() == before {
+        let place = reader.origin(&keys::OLD_TOKENS).place(keys::OLD_TOKENS.name);
+        let Key { name, expects, .. } = keys::OLD_SECRET;
+        reader.problems.push(format!("{place}: needs {name}, {expects}"));
+    }
+    let user_claim = reader.value(&keys::OLD_USER_CLAIM, values::text);
+    let require = reader.list(&keys::OLD_REQUIRE, values::required_claim).unwrap_or_default();
+    let issued_before = reader.optional(&keys::OLD_ISSUED_BEFORE, values::time);
+    let until = reader.optional(&keys::OLD_UNTIL, values::time);
+    let accepted = OldTokens { secret: secret?, user_claim: user_claim?, require, issued_before, until };
+    are_accepted?.then_some(accepted)
+}
+
 /// OWASP's Password Storage Cheat Sheet: pairs of memory and passes that are as good as each other.
 fn lowest_memory(passes: u32) -> u32 {
     match passes {
@@ -294,6 +315,22 @@ fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String>
     }
     if matches!(app.algorithm, Algorithm::Es256) && reader.origin(&keys::TOKEN_SECRET) != Origin::Standard {
         warnings.push("token.secret is set but not used: token.algorithm is ES256".to_owned());
+    }
+    if let Some(OldTokens { secret, .. }) = &app.old_tokens {
+        warnings.push(
+            "migration.accept_old_tokens is true: whoever knows migration.secret can act as any user who was imported; take both \
+             out when the last old token has expired"
+                .to_owned(),
+        );
+        if secret.0.len() < 32 {
+            warnings.push(
+                "migration.secret has under 32 bytes: whoever has one old token can guess it; set migration.issued_before to the \
+                 time at which the other application stopped, or do without old tokens"
+                    .to_owned(),
+            );
+        }
+    } else if reader.origin(&keys::OLD_SECRET) != Origin::Standard {
+        warnings.push("migration.secret is set but not used: migration.accept_old_tokens is false".to_owned());
     }
     if app.token_ttl < std::time::Duration::from_mins(1) {
         warnings.push("token.ttl is under a minute: everybody will have to sign in all the time".to_owned());

@@ -168,6 +168,24 @@ keys! {
     PASSWORD_THREADS = "password.threads", Standard::Derived("the number of processors"), Open, No,
         "a number from 1 to 64",
         "Threads that hash passwords, at low priority.";
+    OLD_TOKENS = "migration.accept_old_tokens", Standard::Text("false"), Open, No,
+        "true or false",
+        "Whether tokens that another application gave out to users who were imported are accepted until they expire: JWTs that it signed with HS256. See `docs/MOVING-IN.md`.";
+    OLD_SECRET = "migration.secret", Standard::Unset("needed with `migration.accept_old_tokens`"), Secret, No,
+        "what the other application signs with, 8 bytes at least, as text or as base64:…",
+        "The other application's secret. Whoever knows it can make tokens of every imported user: take it out again when the last old token has expired.";
+    OLD_USER_CLAIM = "migration.user_claim", Standard::Text("user_id"), Open, No,
+        "the name of a claim",
+        "The claim of old tokens that says whose they are: the user's number as it was imported, or the e-mail address.";
+    OLD_REQUIRE = "migration.require", Standard::Text(""), Open, Yes,
+        "claims and their values such as type=access or iss=https://app.example.com",
+        "What else old tokens have to say. Needed if the same secret signs other tokens as well, such as links to confirm an address.";
+    OLD_ISSUED_BEFORE = "migration.issued_before", Standard::Unset("whenever they were issued"), Open, No,
+        "a time such as 2026-03-01T02:00:00Z",
+        "Old tokens that were issued from then on are refused: the time at which the other application stopped. Wise where its secret may be known to others.";
+    OLD_UNTIL = "migration.until", Standard::Unset("each until it expires; those that never do are refused"), Open, No,
+        "a time such as 2026-03-31T00:00:00Z",
+        "No old token is accepted from then on.";
     MASTER_KEY = "keys.master_key", Standard::Unset("`keys.master_key_file` is read"), Secret, No,
         "32 bytes as 64 hexadecimal digits or as base64",
         "The key that seals signing keys in the database.";

@@ -268,6 +268,39 @@ mod tests {
     }
 
     #[test]
+    fn old_tokens_need_the_secret_and_are_warned_of() {
+        let on = ("CERROJO_MIGRATION__ACCEPT_OLD_TOKENS", "true");
+        let secret = ("CERROJO_MIGRATION__SECRET", "geheimgeheim");
+        assert!(
+            problem(&[on])
+                .contains("CERROJO_MIGRATION__ACCEPT_OLD_TOKENS (migration.accept_old_tokens): needs migration.secret")
+        );
+        let short = problem(&[on, ("CERROJO_MIGRATION__SECRET", "geheim")]);
+        assert!(
+            short.contains("migration.secret") && short.contains("8 bytes") && !short.contains("geheim"),
+            "{short}"
+        );
+        let configuration = with(&[on, secret, ("CERROJO_MIGRATION__REQUIRE", "type=access, v=2")]).unwrap();
+        let required = configuration.app.old_tokens.unwrap().require;
+        assert_eq!(
+            required.iter().map(|one| (&*one.claim, &*one.value)).collect::<Vec<_>>(),
+            [("type", "access"), ("v", "2")]
+        );
+        assert_eq!(
+            configuration.warnings.len(),
+            2,
+            "that it is on, and that the secret is short: {:?}",
+            configuration.warnings
+        );
+        let off = with(&[secret]).unwrap();
+        assert!(off.app.old_tokens.is_none() && off.warnings.len() == 1);
+        for (name, value) in [("REQUIRE", "access"), ("ISSUED_BEFORE", "soon"), ("UNTIL", "30d"), ("USER_CLAIM", "")] {
+            let name = format!("CERROJO_MIGRATION__{name}");
+            assert!(problem(&[on, secret, (&name, value)]).contains(&name), "{name}");
+        }
+    }
+
+    #[test]
     fn guards_without_credentials_can_be_turned_off() {
         let guards = |pairs: &[(&str, &str)]| with(pairs).unwrap().guards;
         assert_eq!(guards(&[]), GuardPlaces::default());

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
-use cerrojo_app::{Locale, Rate, Secret};
+use cerrojo_app::{Locale, Rate, Required, Secret};
+use cerrojo_domain::UnixMillis;
 use cerrojo_domain::host::is_loopback;
 use cerrojo_web::Network;
 use zeroize::Zeroizing;
@@ -192,17 +193,34 @@ pub(crate) fn mail_url(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-/// The secret of HS256.
+/// The secret of HS256 (RFC 7518, section 3.2).
 pub(crate) fn secret(text: &str) -> Result<Secret, Wrong> {
+    secret_of(text, 32)
+}
+
+/// A secret of so many bytes at least.
+pub(crate) fn secret_of(text: &str, least: usize) -> Result<Secret, Wrong> {
     let bytes = match text.strip_prefix("base64:") {
         Some(encoded) => base64_bytes(encoded.trim()).ok_or("that is not base64")?,
         None => text.as_bytes().to_vec(),
     };
     let bytes = Zeroizing::new(bytes);
-    if bytes.len() < 32 {
+    if bytes.len() < least {
         return Err(format!("these are {}", bytes.len()));
     }
     Ok(Secret(bytes))
+}
+
+/// `type=access`: a claim and its value.
+pub(crate) fn required_claim(text: &str) -> Result<Required, Wrong> {
+    let (claim, value) = text.split_once('=').ok_or("")?;
+    let (claim, value) = (self::text(claim.trim())?, self::text(value.trim())?);
+    Ok(Required { claim, value })
+}
+
+/// A date, with a time or without.
+pub(crate) fn time(text: &str) -> Result<UnixMillis, Wrong> {
+    UnixMillis::parse(text).ok_or_else(String::new)
 }
 
 /// Base64 of either alphabet, padded or not (RFC 4648, sections 4 and 5).

@@ -59,7 +59,7 @@ fn session(id: &str, user: UserId, index: u32) -> NewSession {
         started_at: UnixMillis(1_000 + i64::from(index)),
         expires_at: UnixMillis(90_000_000),
         device: "Firefox".to_owned(),
-        address: "192.0.2.1".parse().unwrap(),
+        address: Some("192.0.2.1".parse().unwrap()),
     }
 }
 

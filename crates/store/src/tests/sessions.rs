@@ -33,7 +33,7 @@ async fn a_session_is_read_as_it_was_written() {
             &store,
             [NewSession {
                 device: device.clone(),
-                address: "2001:db8::1".parse().unwrap(),
+                address: Some("2001:db8::1".parse().unwrap()),
                 ..session("one", ana, u32::MAX)
             }],
         )

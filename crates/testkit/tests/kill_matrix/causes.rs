@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cerrojo_app::administer::{self, By, UserChange};
 use cerrojo_domain::{SessionId, UserId};
-use cerrojo_testkit::{Options, PASSWORD};
+use cerrojo_testkit::{Options, PASSWORD, another_applications_tokens};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -41,6 +41,7 @@ pub(crate) const NEW_PASSWORD: &str = "Ribera-honda-9135";
 
 impl Cause {
     pub(crate) fn set(self, options: &mut Options) {
+        options.settings.old_tokens = Some(another_applications_tokens());
         match self {
             Self::Idle => options.settings.idle_timeout = Some(Duration::from_mins(20)),
             Self::Expiry => options.settings.token_ttl = Duration::from_mins(30),
@@ -82,6 +83,16 @@ impl Cause {
                 | Self::OwnEmailAsAdministrator
                 | Self::KeyRetired
         )
+    }
+
+    /// Whether another application's token of the same user goes on, of which a session was made before.
+    pub(crate) fn spares_an_old_token(self) -> bool {
+        matches!(self, Self::Logout | Self::EndedElsewhere | Self::Expiry | Self::OneEndedByOperator | Self::KeyRetired)
+    }
+
+    /// The same, if it was not used before: nothing of it is there that could be idle.
+    pub(crate) fn spares_an_unused_old_token(self) -> bool {
+        self.spares_an_old_token() || self == Self::Idle
     }
 
     /// Whether the sessions of another user go on.

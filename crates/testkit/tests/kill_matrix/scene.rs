@@ -16,6 +16,9 @@ pub(crate) struct Scene {
     pub(crate) victims: [Actor; 4],
     /// A session of hers that calls, or that is not meant.
     pub(crate) other: Actor,
+    /// Tokens of hers that another application gave out: one that is used before, one that is not.
+    old: Actor,
+    unused: Actor,
     /// Another administrator, who acts.
     pub(crate) jefa: Actor,
     /// Another user, whom nothing is to happen to.
@@ -39,7 +42,10 @@ impl Scene {
         ];
         let (code, second_code) = (app.reset_code(&ana.email).await, app.reset_code(&ana.email).await);
         assert_ne!(code, second_code);
-        Self { app: app.clone(), other: ana.clone(), ana, victims, jefa, diana, twin, code, second_code }
+        app.came_from_another_application(&ana).await;
+        let (old, unused) = (app.old_session(&ana, "one"), app.old_session(&ana, "another"));
+        let other = ana.clone();
+        Self { app: app.clone(), other, ana, victims, old, unused, jefa, diana, twin, code, second_code }
     }
 
     /// Every artifact at work, or its twin where that would use it up.
@@ -54,7 +60,7 @@ impl Scene {
                 assert_eq!(reply.status, 200, "{reply}");
             }
         }
-        for victim in &self.victims {
+        for victim in self.victims.iter().chain([&self.old]) {
             assert!(victim.is_in().await);
         }
         let body = json!({ "token": self.app.reset_code(&self.twin.email).await, "newPassword": OTHER_PASSWORD });
@@ -87,6 +93,12 @@ impl Scene {
         for victim in &self.victims {
             victim.get("/api/auth/verify").await.assert_token_refused();
         }
+        assert_eq!(self.old.is_in().await, cause.spares_an_old_token(), "an old token");
+        assert_eq!(
+            self.unused.is_in().await,
+            cause.spares_an_unused_old_token(),
+            "an old token that was not used before"
+        );
         assert_eq!(self.stored().await, before, "a dead token changed something");
         assert_eq!(self.other.is_in().await, cause.spares_the_other_session(), "the other session");
         assert_eq!(self.diana.is_in().await, cause.spares_other_users(), "another user's session");

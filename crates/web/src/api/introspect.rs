@@ -111,6 +111,7 @@ fn says_form(headers: &HeaderMap) -> bool {
 
 fn described(web: &Web, active: &Active) -> Value {
     let Active { caller, claims } = active;
+    let list = format!("{}/status-lists/{}", web.settings.public_url, caller.list);
     let mut told = wire::members([
         ("active", true.into()),
         ("iss", web.settings.public_url.as_str().into()),
@@ -125,6 +126,7 @@ fn described(web: &Web, active: &Active) -> Value {
         ("name", caller.name.as_str().into()),
         ("role_id", caller.role_id.into()),
         ("role", web.settings.roles.name(caller.role_id).into()),
+        ("status", json!({ "status_list": { "idx": caller.index.0, "uri": list } })),
     ]);
     for name in ["iat", "jti"] {
         told.extend(claims.get(name).map(|claim| (name.to_owned(), claim.clone())));

@@ -1,0 +1,191 @@
+//! Tokens that another application gave out, accepted until they expire while its users move in.
+//!
+//! A session is made of each when it is first used, and from then on that one is looked at: whatever ends sessions ends it,
+//! on every node, and once it is over the token is dead for good. A token of which none was made yet dies with all sessions
+//! of its user ([`cerrojo_store::old_tokens`]). Only the server does this: guards elsewhere do not have the secret.
+
+mod read;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, UnixMillis, User, UserId};
+use cerrojo_guard::Verified;
+use cerrojo_store::sessions::{NewSession, Session};
+use cerrojo_store::{StoreError, lists, old_tokens, sessions, users};
+use quick_cache::sync::Cache;
+use ring::digest::{SHA256, digest};
+
+use self::read::{Named, OldToken};
+use crate::authenticate::AuthError;
+use crate::{App, Settings, Trouble};
+
+/// In the place of the key that signed: none of ours did.
+const KEY: &str = "old-tokens";
+/// How often a place is taken anew because everything was over meanwhile.
+const TRIES: usize = 3;
+/// The other application's clock may be ahead by so much: what it issued just before everything was over says a later time.
+const SKEW: Duration = Duration::from_mins(1);
+
+type TokenHash = [u8; 32];
+
+/// What is remembered of them.
+pub(crate) struct Known {
+    sessions: Cache<TokenHash, Arc<Verified>>,
+    /// What has expired by this time is written down as expired.
+    expired_by: AtomicI64,
+}
+
+impl Known {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let capacity = if settings.old_tokens.is_some() { settings.cache_capacity } else { 0 };
+        Self { sessions: Cache::new(capacity), expired_by: AtomicI64::new(0) }
+    }
+}
+
+/// Whether the other application signed this, expired or not.
+pub(crate) fn is_one(app: &App, token: &str) -> bool {
+    let now = app.clock.now();
+    app.settings.old_tokens.as_ref().is_some_and(|settings| read::read(token, settings, now).is_some())
+}
+
+/// The session that this token stands for, made now if there was none; what the guard says of it is still to be asked.
+/// `from`: where it is used, for people.
+///
+/// # Errors
+/// [`AuthError::Invalid`] if it is no such token, has expired, or is over.
+pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Result<Arc<Verified>, AuthError> {
+    let Some(settings) = &app.settings.old_tokens else { return Err(AuthError::Invalid) };
+    if let Some(known) = app.old_tokens.sessions.get(&hash(token)) {
+        return Ok(known);
+    }
+    let now = app.clock.now();
+    let Some(old) = read::read(token, settings, now) else { return Err(AuthError::Invalid) };
+    if old.expires_at <= now {
+        note_expired(app, old.expires_at).await;
+        return Err(AuthError::Invalid);
+    }
+    let verified = Arc::new(find_or_make(app, &old, from).await?);
+    app.old_tokens.sessions.insert(old.hash, Arc::clone(&verified));
+    Ok(verified)
+}
+
+async fn find_or_make(app: &App, old: &OldToken, from: Option<&Origin>) -> Result<Verified, AuthError> {
+    for _ in 0..TRIES {
+        if let Some(session) = sessions::by_id(&mut app.store.reader(), &old.session).await? {
+            return made_before(app, session).await;
+        }
+        let run = &mut app.store.reader();
+        let user = match &old.user {
+            Named::Number(user) => Some(*user),
+            Named::Email(email) => users::by_email(run, email.as_str()).await?.map(|user| user.id),
+        };
+        let user = user.ok_or(AuthError::Invalid)?;
+        if !old_tokens::is_open(run, user).await? || is_over(old, old_tokens::bounds(run).await?) {
+            return Err(AuthError::Invalid);
+        }
+        if let Some(made) = make(app, old, (user, from)).await? {
+            return Ok(made);
+        }
+    }
+    Err(Trouble::Unavailable("everything is being ended".to_owned()).into())
+}
+
+async fn made_before(app: &App, session: Session) -> Result<Verified, AuthError> {
+    if session.ended.is_some() {
+        app.guard.end(&session.list, session.index);
+        return Err(AuthError::Invalid);
+    }
+    let user = users::by_id(&mut app.store.reader(), session.user).await?.ok_or(AuthError::Invalid)?;
+    let place = (session.list.clone(), session.index);
+    Ok(verified(session.id.as_str(), user, (place, session.expires_at)))
+}
+
+/// Makes the session. `None`: another request or node was quicker, or everything is over: look again.
+async fn make(
+    app: &App,
+    old: &OldToken,
+    (user, from): (UserId, Option<&Origin>),
+) -> Result<Option<Verified>, AuthError> {
+    let now = app.clock.now();
+    let (list, index) = app.blocks.take(app, old.expires_at).await?;
+    let mut tx = app.store.begin().await?;
+    // Whatever ends all of the user's sessions waits here, or has closed this before.
+    let Some(user) = old_tokens::hold(&mut tx, user).await? else { return Err(AuthError::Invalid) };
+    if lists::held(&mut tx, &list).await?.is_none_or(|list| list.retired) {
+        return Ok(None);
+    }
+    if is_over(old, old_tokens::bounds(&mut tx).await?) {
+        return Err(AuthError::Invalid);
+    }
+    let session = NewSession {
+        id: old.session.clone(),
+        user: user.id,
+        list: list.clone(),
+        index,
+        key: KeyId::from_text(KEY),
+        started_at: now,
+        expires_at: old.expires_at,
+        device: from.map(|from| from.device.clone()).unwrap_or_default(),
+        address: from.map(|from| from.address),
+    };
+    match sessions::insert(&mut tx, &session).await {
+        Err(StoreError::Taken) => return Ok(None),
+        inserted => inserted?,
+    }
+    let shared = app.shared()?;
+    let place = (list, index);
+    // A caller that goes away must not leave a session whose first use is not known.
+    let committed = tokio::spawn(async move {
+        tx.commit().await?;
+        shared.guard.seen(&place.0, place.1, now);
+        Ok::<_, Trouble>(place)
+    });
+    let place = committed.await.map_err(|error| Trouble::Unavailable(format!("interrupted: {error}")))??;
+    tracing::debug!(user = user.id.0, session = old.session.as_str(), "a session was made of an old token");
+    Ok(Some(verified(old.session.as_str(), user, (place, old.expires_at))))
+}
+
+fn is_over(old: &OldToken, bounds: old_tokens::Bounds) -> bool {
+    let was_everything_over = bounds.issued_by > UnixMillis(0);
+    (was_everything_over && old.issued_at <= bounds.issued_by.plus(SKEW)) || old.expires_at <= bounds.expired_by
+}
+
+/// What was refused as expired must stay refused, also if the clock is set back: as for our own.
+async fn note_expired(app: &App, time: UnixMillis) {
+    if app.old_tokens.expired_by.load(Ordering::Acquire) >= time.0 {
+        return;
+    }
+    let noted = async {
+        let mut tx = app.store.begin().await?;
+        old_tokens::note_expired(&mut tx, time).await?;
+        tx.commit().await
+    };
+    match noted.await {
+        Ok(()) => drop(app.old_tokens.expired_by.fetch_max(time.0, Ordering::AcqRel)),
+        Err(error) => tracing::warn!(%error, "that an old token has expired could not be written down yet"),
+    }
+}
+
+type Place = (ListName, ListIndex);
+
+fn verified(session: &str, user: User, ((list, index), expires_at): (Place, UnixMillis)) -> Verified {
+    Verified {
+        session: cerrojo_domain::SessionId::from_text(session),
+        user: user.id,
+        email: user.email.as_str().to_owned(),
+        name: user.name,
+        role_id: user.role_id,
+        expires_at,
+        key: KeyId::from_text(KEY),
+        list,
+        index,
+    }
+}
+
+fn hash(token: &str) -> TokenHash {
+    let mut hash = TokenHash::default();
+    hash.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    hash
+}
