@@ -8,6 +8,8 @@ export interface Counts {
   streamsFollowed: number;
   polls: number;
   lookups: number;
+  /** Tokens of another application that the server was asked about. */
+  oldTokensAsked: number;
   /** Endings that this guard learnt of while it ran. */
   endings: number;
   /** Whatever {@link GuardOptions.onProblem} was told. */
@@ -24,6 +26,7 @@ export function noCounts(): Counts {
     streamsFollowed: 0,
     polls: 0,
     lookups: 0,
+    oldTokensAsked: 0,
     endings: 0,
     problems: 0,
     activityReports: 0,

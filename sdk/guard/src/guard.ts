@@ -9,6 +9,7 @@ import { secretKey } from "./keys.js";
 import { Link } from "./link.js";
 import { Lookup } from "./lookup.js";
 import { type Metrics, metricsText } from "./metrics.js";
+import { isOldToken, OldTokens } from "./old-tokens.js";
 import type { Ending, Session } from "./session.js";
 import { backgroundFetch, type Fetch } from "./transport.js";
 import { type Unlisted, type Verdict, Verifier } from "./verifier.js";
@@ -21,6 +22,11 @@ export interface GuardOptions {
   readonly maxStaleness?: number;
   /** The audience that tokens must name. Unless set, the one that the server says. */
   readonly audience?: string;
+  /**
+   * Accepts tokens of the application that your users come from, where the server does (`migration.accept_old_tokens`): it is
+   * asked about each when that is first shown here. Needs `credentials`.
+   */
+  readonly oldTokens?: boolean;
   /** The secret that the server signs with when it is set to HS256. Whoever knows it can make tokens. */
   readonly hs256Secret?: string | Uint8Array;
   /** How many verified tokens are remembered. 10,000 unless set; 0: none. */
@@ -53,11 +59,15 @@ export class Guard {
   readonly #options: GuardOptions;
   #lookup: Lookup | undefined;
   #activity: Activity | undefined;
+  #oldTokens: OldTokens | undefined;
 
   private constructor(issuer: string, options: GuardOptions) {
     const { maxStaleness = 5000, cacheSize = 10_000, audience, credentials, hs256Secret } = options;
     if (!(maxStaleness >= SHORTEST_BOUND && maxStaleness <= LONGEST_BOUND)) {
       throw new ConnectError(`maxStaleness is from ${SHORTEST_BOUND} to ${LONGEST_BOUND} milliseconds`);
+    }
+    if (options.oldTokens && !credentials) {
+      throw new ConnectError("oldTokens needs credentials: the server answers nobody else what a token stands for");
     }
     this.issuer = checkIssuer(issuer, options.allowInsecure ?? false);
     this.#options = options;
@@ -139,6 +149,7 @@ export class Guard {
     const parts = { endpoint, follower: this.#follower, http: this.#http, counts: this.#counts, onProblem };
     this.#lookup = new Lookup(parts);
     this.#activity = new Activity(parts);
+    if (this.#options.oldTokens) this.#oldTokens = new OldTokens({ ...parts, issuer: this.issuer });
     void new Link({ ...parts, maxStaleness: this.#options.maxStaleness ?? 5000 }).run();
   }
 
@@ -154,11 +165,20 @@ export class Guard {
   /** What is to be said of this token. Never throws for what a token may be. */
   async check(token: string): Promise<Verdict> {
     const checked = this.#verifier.check(token);
-    const first = checked instanceof Promise ? await checked : checked;
+    const own = checked instanceof Promise ? await checked : checked;
+    const first = own.outcome === "refused" && this.#oldTokens ? await this.#askAbout(token, this.#oldTokens) : own;
     const verdict = first.outcome === "unknown_list" ? await this.#lookUp(first) : first;
     this.#counts[verdict.outcome]++;
     if (verdict.outcome === "accepted") this.#activity?.note(verdict.session);
     return verdict;
+  }
+
+  /** Of a token that is none of the server's own. */
+  async #askAbout(token: string, oldTokens: OldTokens): Promise<Verdict | Unlisted> {
+    if (!isOldToken(token)) return { outcome: "refused" };
+    const found = await oldTokens.find(token);
+    if (typeof found === "string") return { outcome: found };
+    return this.#follower.lists.get(found.session.list) === undefined ? found : this.#verifier.checkAgain(found);
   }
 
   async #lookUp(unlisted: Unlisted): Promise<Verdict> {

@@ -23,6 +23,12 @@ const ROWS: readonly Row[] = [
   ["streams_followed_total", "counter", "Streams that made the guard current", (m) => m.streamsFollowed],
   ["polls_total", "counter", "Times the guard asked without a stream", (m) => m.polls],
   ["lookups_total", "counter", "Lists looked up", (m) => m.lookups],
+  [
+    "old_tokens_asked_total",
+    "counter",
+    "Another application's tokens that the server was asked about",
+    (m) => m.oldTokensAsked,
+  ],
   ["endings_total", "counter", "Endings learnt of", (m) => m.endings],
   ["activity_reports_total", "counter", "Reports of activity that the server took", (m) => m.activityReports],
   ["problems_total", "counter", "What went wrong and was tried again", (m) => m.problems],

@@ -71,12 +71,14 @@ export class Verifier {
     return this.#judge(token, known, deadline);
   }
 
-  /** The rest of the check of a token whose list was looked up meanwhile: by a deadline that is copied now. */
+  /** The rest of the check of a token that somebody was asked about meanwhile: by a deadline that is copied now. */
   checkAgain({ token, session, key }: Unlisted): Verdict {
     const deadline = this.#follower.deadline;
     const list = this.#follower.lists.get(session.list);
     if (!list) return list === null ? REFUSED : UNAVAILABLE;
-    return this.#judge(token, { session, key, list }, deadline);
+    const known = { session, key, list };
+    this.#remember(token, known);
+    return this.#judge(token, known, deadline);
   }
 
   async #verify(token: string, audience: string, deadline: number): Promise<Verdict | Unlisted> {

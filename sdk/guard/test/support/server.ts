@@ -81,6 +81,9 @@ export class FakeServer {
   listLookups: Behaviour = "serve";
   activity: Behaviour = "serve";
   discovery: Behaviour = "serve";
+  introspection: Behaviour = "serve";
+  /** What tokens of another application stand for. */
+  readonly oldTokens = new Map<string, Members>();
   /** What ended since each position; the position is a place in this. */
   readonly log: { list: string; index: number }[] = [];
   /** Before any of these the server cannot go on. */
@@ -171,6 +174,10 @@ export class FakeServer {
     if (url === "/api/guards/events") return this.#events(request, response, serve);
     if (url.startsWith("/api/guards/entries")) return void serve(this.entries, () => this.#entries(url, response));
     if (url.startsWith("/api/guards/lists/")) return void serve(this.listLookups, () => this.#list(url, response));
+    if (url === "/api/auth/introspect") {
+      const told = this.oldTokens.get(new URLSearchParams(body).get("token") ?? "") ?? { active: false };
+      return void serve(this.introspection, () => json(response, told));
+    }
     if (url === "/api/guards/activity") return void serve(this.activity, () => json(response, {}));
     json(response, {}, 404);
   }
