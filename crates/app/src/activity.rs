@@ -10,10 +10,11 @@ use crate::{App, Trouble, picture};
 /// So many to a transaction, so that others get their turn at the one writer.
 const CHUNK: usize = 1000;
 
-/// How long activity may wait before it is written down: a tenth of the idle timeout, a minute at most.
+/// How long activity may wait before it is written down: a tenth of the shortest idle
+/// timeout, a minute at most.
 pub(crate) fn interval(app: &App) -> Duration {
     let minute = Duration::from_mins(1);
-    app.settings.idle_timeout.map_or(minute, |idle| (idle / 10).min(minute))
+    app.settings.shortest_idle_timeout().map_or(minute, |idle| (idle / 10).min(minute))
 }
 
 /// Writes down what was seen since the last time. One at a time: whoever has waited finds everything written.
@@ -38,7 +39,7 @@ pub async fn write_down(app: &App) -> Result<(), Trouble> {
 /// How often whoever saw uses elsewhere is to tell of them; `None`: nobody needs to.
 #[must_use]
 pub fn report_interval(app: &App) -> Option<Duration> {
-    app.settings.idle_timeout.map(|_| interval(app))
+    app.settings.shortest_idle_timeout().map(|_| interval(app))
 }
 
 /// Uses that a service saw, each so long ago; written down when this returns. Those of ended sessions and of lists that

@@ -57,7 +57,14 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
     let failover = if settings.failover == Failover::Synchronous { "synchronous" } else { "end-all" };
     let open = settings.registration == Registration::Open;
     let old_tokens = settings.old_tokens.as_ref().map(of_old_tokens).unwrap_or_default();
-    let said: [(&str, &[u8]); 9] = [
+    let rules = [
+        format!("{:?}", settings.max_age),
+        format!("{:?}", settings.max_per_user),
+        format!("{:?}", settings.when_full),
+        format!("{:?}", settings.by_role),
+    ];
+    let [max_age, max_per_user, when_full, by_role] = &rules;
+    let said: [(&str, &[u8]); 13] = [
         ("server.public_url", settings.public_url.as_bytes()),
         ("token.algorithm", algorithm.as_bytes()),
         ("token.secret", secret),
@@ -67,6 +74,10 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
         ("database.failover", failover.as_bytes()),
         ("register.open", &[u8::from(open)]),
         ("migration", &old_tokens),
+        ("session.max_age", max_age.as_bytes()),
+        ("session.max_per_user", max_per_user.as_bytes()),
+        ("session.when_full", when_full.as_bytes()),
+        ("session.by_role", by_role.as_bytes()),
     ];
     let hashed = said.map(|(name, value)| {
         let [a, b, c, d, ..] = master.compare_by(&["settings", name], value);

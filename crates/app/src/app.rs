@@ -1,6 +1,7 @@
 //! The one struct that use cases are functions of, built in one place.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ pub struct App {
     pub(crate) membership: Membership,
     pub(crate) blocks: Blocks,
     pub(crate) old_tokens: old_tokens::Known,
+    /// Whether sessions of before were held to the longest age that is set now.
+    pub(crate) are_ages_kept: AtomicBool,
     /// Turns of those who look up lists that are not known.
     pub(crate) look_ups: tokio::sync::Semaphore,
     pub(crate) writing_down: tokio::sync::Mutex<()>,
@@ -130,6 +133,7 @@ impl From<StoreError> for StartError {
 pub(crate) struct Loading<'a> {
     pub(crate) store: &'a Store,
     pub(crate) guard: &'a Guard,
+    /// The shortest that anybody has.
     pub(crate) idle_timeout: Option<Duration>,
 }
 
@@ -152,15 +156,15 @@ impl App {
         } else if let Some(file) = &side_file {
             end_everything_if_it_went_back(&store, file, (&*clock, &*random)).await?;
         }
-        let guard = Arc::new(Guard::new(
-            Policy {
-                issuer: settings.public_url.clone(),
-                audience: settings.audience.clone(),
-                idle_timeout: settings.idle_timeout,
-                cache_capacity: settings.cache_capacity,
-            },
-            Arc::clone(&clock),
-        ));
+        let policy = Policy {
+            issuer: settings.public_url.clone(),
+            audience: settings.audience.clone(),
+            idle_timeout: settings.idle_timeout,
+            cache_capacity: settings.cache_capacity,
+        };
+        let of_roles = settings.by_role.iter();
+        let idle_by_role = of_roles.filter_map(|(role, rules)| Some((*role, rules.idle_timeout?))).collect();
+        let guard = Arc::new(Guard::new(policy, Arc::clone(&clock)).with_idle_by_role(idle_by_role));
         let agreement = Agreement::new(&settings, &master_key);
         let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
         store.watch_commits(Arc::new(Watch { guard: Arc::clone(&guard), side_file: side_file.clone(), engine }));
@@ -175,7 +179,7 @@ impl App {
         })
         .await
         .map_err(StartError::Keys)?;
-        let loading = Loading { store: &store, guard: &guard, idle_timeout: settings.idle_timeout };
+        let loading = Loading { store: &store, guard: &guard, idle_timeout: settings.shortest_idle_timeout() };
         let (applied, _) = follow::load(&loading).await?;
         let limits = Limits::new(settings.login_limit, settings.public_limit, Arc::clone(&clock));
         limits.load(&store).await?;
@@ -202,6 +206,7 @@ impl App {
             membership: Membership::new(about, agreement),
             blocks: Blocks::default(),
             old_tokens: old_tokens::Known::new(&settings),
+            are_ages_kept: AtomicBool::new(false),
             look_ups: tokio::sync::Semaphore::new(2),
             writing_down: tokio::sync::Mutex::default(),
             side_file,

@@ -96,7 +96,7 @@ async fn end_expired(app: &App, session: &Caller) {
 
 /// The ending hits only if nobody was seen since; if it misses, the newer time is taken and the check is made again.
 async fn decide_idleness(app: &App, shown: &Shown<'_>, session: &Caller) -> Result<Caller, AuthError> {
-    let Some(idle) = app.settings.idle_timeout else { return Err(AuthError::Invalid) };
+    let Some(idle) = app.settings.session_rules(session.role_id).idle_timeout else { return Err(AuthError::Invalid) };
     let now = app.clock.now();
     let ending = Ending { reason: EndReason::Idle, actor: Actor::Server, at: now, place: None };
     let how = How::UnlessSeenAfter(session.session.clone(), now.minus(idle));

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, SessionId, UnixMillis, User};
+use cerrojo_domain::{
+    Actor, EndReason, Ending, Entry, KeyId, ListIndex, ListName, Origin, RoleId, SessionId, UnixMillis, User,
+};
 use cerrojo_guard::{Claims, Status, StatusList};
 use cerrojo_store::sessions::NewSession;
-use cerrojo_store::{StoreError, Tx, known_addresses, lists, sessions, users};
+use cerrojo_store::{EndingTx, StoreError, Tx, known_addresses, lists, sessions, users};
 
-use crate::{App, Trouble};
+use crate::{App, Trouble, end};
 
 /// A session just born.
 pub struct SignedIn {
@@ -31,21 +33,27 @@ pub(crate) struct Cradle {
     started_at: UnixMillis,
     expires_at: UnixMillis,
     jti: String,
+    /// How many sessions the user may have with this one.
+    most: Option<i64>,
 }
 
-/// Reserves a place and chooses the key.
-pub(crate) async fn prepare(app: &App) -> Result<Cradle, Trouble> {
+/// Reserves a place and chooses the key, for a session of a user of this role.
+pub(crate) async fn prepare(app: &App, role: RoleId) -> Result<Cradle, Trouble> {
+    let rules = app.settings.session_rules(role);
     let signer = app.keys.session_signer()?;
     let started_at = app.clock.now();
     // `exp` counts whole seconds (RFC 7519, section 2): the session lives exactly as long as its token.
-    let expires_at = UnixMillis(started_at.plus(app.settings.token_ttl).seconds().saturating_mul(1000));
+    let life = rules.max_age.map_or(app.settings.token_ttl, |most| most.min(app.settings.token_ttl));
+    let expires_at = UnixMillis(started_at.plus(life).seconds().saturating_mul(1000));
     let (list, index) = app.blocks.take(app, expires_at).await?;
     let jti = SessionId::new(&*app.random).to_string();
     let id = SessionId::new(&*app.random);
-    Ok(Cradle { id, list, index, key: signer.key().clone(), signer, started_at, expires_at, jti })
+    let most = rules.max_per_user.map(i64::from);
+    Ok(Cradle { id, list, index, key: signer.key().clone(), signer, started_at, expires_at, jti, most })
 }
 
 /// What became of a sign-in in its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Birth {
     /// The session is in the transaction.
     Born,
@@ -53,16 +61,55 @@ pub(crate) enum Birth {
     Lost,
     /// The list was retired meanwhile: everything is over, try again with another.
     ListRetired,
+    /// The user has as many sessions as one may have.
+    Full,
 }
 
 /// Looks again at what was checked, under the users row's lock, and only then makes the session.
 pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Origin) -> Result<Birth, StoreError> {
+    let looked = look_again(tx, cradle, user).await?;
+    if looked != Birth::Born {
+        return Ok(looked);
+    }
+    if let Some(most) = cradle.most
+        && sessions::count_live(tx, user.id, cradle.started_at).await? >= most
+    {
+        return Ok(Birth::Full);
+    }
+    lay(tx, cradle, (user, origin)).await
+}
+
+/// The same in a transaction that may end sessions: the oldest ones end, as many as there would be too many.
+pub(crate) async fn in_the_place_of_others(
+    tx: &mut EndingTx,
+    cradle: &Cradle,
+    (user, origin): (&User, &Origin),
+) -> Result<(Birth, Vec<Entry>), StoreError> {
+    let looked = look_again(tx, cradle, user).await?;
+    if looked != Birth::Born {
+        return Ok((looked, Vec::new()));
+    }
+    let mut entries = Vec::new();
+    if let Some(most) = cradle.most {
+        let live = sessions::count_live(tx, user.id, cradle.started_at).await?;
+        let too_many = live.saturating_add(1).saturating_sub(most);
+        let oldest = sessions::oldest_live(tx, user.id, (cradle.started_at, too_many.max(0))).await?;
+        let (actor, place) = (Actor::User(user.id), Some(origin.address));
+        let ending = Ending { reason: EndReason::SessionLimit, actor, at: cradle.started_at, place };
+        entries = end::these_in_tx(tx, oldest, &ending).await?;
+    }
+    Ok((lay(tx, cradle, (user, origin)).await?, entries))
+}
+
+async fn look_again(tx: &mut Tx, cradle: &Cradle, user: &User) -> Result<Birth, StoreError> {
     if !users::sign_in(tx, user.id, user.epoch, cradle.started_at).await? {
         return Ok(Birth::Lost);
     }
-    if lists::held(tx, &cradle.list).await?.is_none_or(|list| list.retired) {
-        return Ok(Birth::ListRetired);
-    }
+    let is_retired = lists::held(tx, &cradle.list).await?.is_none_or(|list| list.retired);
+    Ok(if is_retired { Birth::ListRetired } else { Birth::Born })
+}
+
+async fn lay(tx: &mut Tx, cradle: &Cradle, (user, origin): (&User, &Origin)) -> Result<Birth, StoreError> {
     let session = NewSession {
         id: cradle.id.clone(),
         user: user.id,
@@ -79,6 +126,20 @@ pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Or
     Ok(Birth::Born)
 }
 
+/// Commits a birth in the place of others and gives the token out when their endings are known wherever yes could be said.
+pub(crate) async fn commit_in_the_place_of_others(
+    app: &App,
+    (tx, entries): (EndingTx, Vec<Entry>),
+    cradle: Cradle,
+    user: User,
+) -> Result<SignedIn, Trouble> {
+    let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
+    // Before: nobody else has the place, whatever becomes of the transaction.
+    app.guard.seen(&cradle.list, cradle.index, cradle.started_at);
+    end::commit(app, tx, entries).await?;
+    Ok(signed_in(app, token, cradle, user))
+}
+
 /// Commits the birth and gives the token out.
 pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Result<SignedIn, Trouble> {
     let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
@@ -90,9 +151,13 @@ pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Res
         Ok::<_, Trouble>(cradle)
     });
     let cradle = committed.await.map_err(|error| Trouble::Unavailable(format!("sign-in interrupted: {error}")))??;
+    Ok(signed_in(app, token, cradle, user))
+}
+
+fn signed_in(app: &App, token: String, cradle: Cradle, user: User) -> SignedIn {
     app.guard.expect(&token);
     let user = User { last_session: Some(cradle.started_at), ..user };
-    Ok(SignedIn { token, user, session: cradle.id, expires_at: cradle.expires_at })
+    SignedIn { token, user, session: cradle.id, expires_at: cradle.expires_at }
 }
 
 fn claims(app: &App, cradle: &Cradle, user: &User) -> Claims {

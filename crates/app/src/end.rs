@@ -85,6 +85,17 @@ async fn each_in_tx(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Resu
     endings::end_each(tx, wanted).await
 }
 
+/// Ends these sessions, whichever of them are live.
+pub(crate) async fn these_in_tx(
+    tx: &mut EndingTx,
+    mut sessions: Vec<SessionId>,
+    ending: &Ending,
+) -> Result<Vec<Entry>, StoreError> {
+    sessions.sort();
+    let wanted: Vec<_> = sessions.iter().map(|id| (id, ending)).collect();
+    each_in_tx(tx, &wanted).await
+}
+
 /// Commits, applies the entries here and waits until they are known wherever yes could be said.
 ///
 /// A caller that goes away does not stop it: between COMMIT and the bits nothing may be left half done.

@@ -273,7 +273,8 @@ pub(crate) fn lost(app: &App, why: &str) -> Trouble {
 pub(crate) async fn reload(app: &App, applied: &mut Applied) -> Result<(), Trouble> {
     let known = app.guard.lists();
     app.blocks.forget();
-    let loading = crate::app::Loading { store: &app.store, guard: &app.guard, idle_timeout: app.settings.idle_timeout };
+    let idle_timeout = app.settings.shortest_idle_timeout();
+    let loading = crate::app::Loading { store: &app.store, guard: &app.guard, idle_timeout };
     let (loaded, in_use) = load(&loading).await?;
     known.iter().filter(|name| !in_use.contains(name)).for_each(|name| app.guard.retire_list(name));
     app.keys.refresh(&app.store).await?;

@@ -43,7 +43,7 @@ pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
 pub use settings::{
     Algorithm, Argon2Settings, Composition, Failover, Locale, OldTokens, PasswordSettings, Rate, Reauthentication,
-    Registration, Required, Secret, Settings,
+    Registration, Required, RoleRules, Secret, SessionRules, Settings, WhenFull,
 };
 pub use tasks::Tasks;
 pub use trouble::Trouble;

@@ -7,7 +7,7 @@ pub use crate::birth::SignedIn;
 use crate::birth::{self, Birth};
 use crate::hashing::{Busy, Checked, Known, Turn};
 use crate::limits::Try;
-use crate::{App, Limited, Quota, Trouble};
+use crate::{App, Limited, Quota, Trouble, WhenFull};
 
 /// How long an address stays known after the account signed in from it.
 const KNOWN_FOR: std::time::Duration = std::time::Duration::from_hours(90 * 24);
@@ -29,6 +29,8 @@ pub enum LoginError {
     Credentials,
     /// 401: the password is right, but the user is not active.
     Inactive,
+    /// 409: the password is right, and the user has as many sessions as one may have.
+    TooManySessions,
     /// 429.
     TooMany,
     /// 503 or 500.
@@ -92,10 +94,28 @@ async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Resu
     sign_in(app, origin, user, better).await
 }
 
+/// Makes the session where the oldest ones were; they end in the same transaction. `Err`: why there is none.
+async fn in_the_place_of_others(
+    app: &App,
+    (cradle, origin): (birth::Cradle, &Origin),
+    user: &User,
+    better: Option<&str>,
+) -> Result<Result<SignedIn, Birth>, LoginError> {
+    let mut tx = app.store.begin_ending().await?;
+    let (born, entries) = birth::in_the_place_of_others(&mut tx, &cradle, (user, origin)).await?;
+    if born != Birth::Born {
+        return Ok(Err(born));
+    }
+    if let Some(better) = better {
+        users::upgrade_hash(&mut tx, user.id, &user.password_hash, better).await?;
+    }
+    Ok(Ok(birth::commit_in_the_place_of_others(app, (tx, entries), cradle, user.clone()).await?))
+}
+
 /// Makes the session, if the user's row still is what was checked.
 async fn sign_in(app: &App, origin: &Origin, user: User, better: Option<String>) -> Result<SignedIn, LoginError> {
     for _ in 0..2 {
-        let cradle = birth::prepare(app).await?;
+        let cradle = birth::prepare(app, user.role_id).await?;
         let mut tx = app.store.begin().await?;
         match birth::in_tx(&mut tx, &cradle, &user, origin).await? {
             Birth::Born => {
@@ -106,6 +126,15 @@ async fn sign_in(app: &App, origin: &Origin, user: User, better: Option<String>)
             }
             Birth::Lost => return Err(LoginError::Credentials),
             Birth::ListRetired => app.blocks.forget(),
+            Birth::Full if app.settings.when_full == WhenFull::Refuse => return Err(LoginError::TooManySessions),
+            Birth::Full => {
+                drop(tx);
+                match in_the_place_of_others(app, (cradle, origin), &user, better.as_deref()).await? {
+                    Ok(signed_in) => return Ok(signed_in),
+                    Err(Birth::ListRetired) => app.blocks.forget(),
+                    Err(_) => return Err(LoginError::Credentials),
+                }
+            }
         }
     }
     Err(LoginError::Trouble(Trouble::Unavailable("every session was being ended".to_owned())))

@@ -1,9 +1,10 @@
 //! What an operator can set, already checked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use cerrojo_domain::password::Composition;
-use cerrojo_domain::{Roles, UnixMillis};
+use cerrojo_domain::{RoleId, Roles, UnixMillis};
 use zeroize::Zeroizing;
 
 /// Bytes that are never shown.
@@ -85,6 +86,37 @@ pub struct PasswordSettings {
     pub longest_wait: Duration,
 }
 
+/// How long sessions live, and how many a user has at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRules {
+    /// How long one may go unused; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long one lives at most, whatever its token says; `None`: as long as that.
+    pub max_age: Option<Duration>,
+    /// How many a user has at most; `None`: any number.
+    pub max_per_user: Option<u32>,
+}
+
+/// What of it is otherwise for a role; `None`: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleRules {
+    /// As in [`SessionRules`].
+    pub idle_timeout: Option<Option<Duration>>,
+    /// As in [`SessionRules`].
+    pub max_age: Option<Option<Duration>>,
+    /// As in [`SessionRules`].
+    pub max_per_user: Option<Option<u32>>,
+}
+
+/// What becomes of a sign-in when the user has as many sessions as one may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest session ends.
+    EndOldest,
+    /// It is refused.
+    Refuse,
+}
+
 /// Which tokens of another application are accepted while its users move in: JWTs signed with HS256.
 #[derive(Clone, Debug)]
 pub struct OldTokens {
@@ -123,6 +155,14 @@ pub struct Settings {
     pub audience: String,
     /// How long a session may go unused; `None`: for ever.
     pub idle_timeout: Option<Duration>,
+    /// How long a session lives at most; `None`: as long as its token.
+    pub max_age: Option<Duration>,
+    /// How many sessions a user has at most; `None`: any number.
+    pub max_per_user: Option<u32>,
+    /// What happens at one more.
+    pub when_full: WhenFull,
+    /// What is otherwise for a role.
+    pub by_role: BTreeMap<RoleId, RoleRules>,
     /// Failed sign-ins for an account from one address; `None`: no limit of sign-ins at all.
     pub login_limit: Option<Rate>,
     /// Requests from one address to a public endpoint.
@@ -168,6 +208,10 @@ impl Settings {
             algorithm: Algorithm::Es256,
             token_ttl: Duration::from_hours(24),
             idle_timeout: None,
+            max_age: None,
+            max_per_user: None,
+            when_full: WhenFull::EndOldest,
+            by_role: BTreeMap::new(),
             login_limit: Some(Rate { count: 5, window: Duration::from_mins(15) }),
             public_limit: Some(Rate { count: 50, window: Duration::from_mins(15) }),
             password: PasswordSettings {
@@ -184,5 +228,30 @@ impl Settings {
             cache_capacity: 20_000,
             failover: Failover::EndAll,
         }
+    }
+
+    /// What holds for sessions of users of roles for which nothing else does.
+    #[must_use]
+    pub fn usual_session_rules(&self) -> SessionRules {
+        let Self { idle_timeout, max_age, max_per_user, .. } = *self;
+        SessionRules { idle_timeout, max_age, max_per_user }
+    }
+
+    /// What holds for sessions of users of this role.
+    #[must_use]
+    pub fn session_rules(&self, role: RoleId) -> SessionRules {
+        let usual = self.usual_session_rules();
+        self.by_role.get(&role).map_or(usual, |own| SessionRules {
+            idle_timeout: own.idle_timeout.unwrap_or(usual.idle_timeout),
+            max_age: own.max_age.unwrap_or(usual.max_age),
+            max_per_user: own.max_per_user.unwrap_or(usual.max_per_user),
+        })
+    }
+
+    /// The shortest idle timeout that anybody has; `None`: nobody has one.
+    #[must_use]
+    pub fn shortest_idle_timeout(&self) -> Option<Duration> {
+        let of_roles = self.by_role.values().filter_map(|rules| rules.idle_timeout);
+        of_roles.chain([self.idle_timeout]).flatten().min()
     }
 }

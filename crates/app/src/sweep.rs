@@ -1,14 +1,16 @@
 //! What time does: expiry, idleness, retired lists, old rows.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cerrojo_domain::{Actor, EndReason, Ending, Fact, SessionId};
+use cerrojo_domain::{Actor, EndReason, Ending, Fact, RoleId, SessionId};
 use cerrojo_store::endings::Which;
+use cerrojo_store::sessions::Whose;
 use cerrojo_store::{
     attempts, endings, known_addresses, lists, log, old_tokens, origin, outbox, reset_links, sessions,
 };
 
-use crate::{App, Trouble, activity, end};
+use crate::{App, SessionRules, Trouble, activity, end};
 
 /// Sessions ended, or rows removed, in one transaction: others get their turn in between.
 const CHUNK: i64 = 500;
@@ -25,6 +27,7 @@ const DELIVERED: Duration = Duration::from_hours(7 * 24);
 pub async fn sweep(app: &App) -> Result<(), Trouble> {
     end_what_is_of_another_database(app).await?;
     activity::write_down(app).await?;
+    keep_ages(app).await?;
     end_expired(app).await?;
     end_idle(app).await?;
     end_stranded(app).await?;
@@ -47,6 +50,27 @@ async fn end_what_is_of_another_database(app: &App) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Sessions that began under a longer `session.max_age` are held to the one that is set now, once after each start.
+async fn keep_ages(app: &App) -> Result<(), Trouble> {
+    if app.are_ages_kept.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    for (whose, rules) in rules(app, &roles(app)) {
+        let Some(age) = rules.max_age else { continue };
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let mut tx = app.store.begin().await?;
+            let shortened = sessions::shorten(&mut tx, whose, (age, WRITTEN)).await?;
+            tx.commit().await?;
+            if shortened == 0 {
+                break;
+            }
+        }
+    }
+    app.are_ages_kept.store(true, Ordering::Release);
+    Ok(())
+}
+
 async fn end_expired(app: &App) -> Result<(), Trouble> {
     loop {
         let now = app.clock.now();
@@ -60,12 +84,31 @@ async fn end_expired(app: &App) -> Result<(), Trouble> {
 /// Writes down who was active and ends whom nobody used for the idle timeout.
 pub(crate) async fn end_idle(app: &App) -> Result<(), Trouble> {
     activity::write_down(app).await?;
-    let Some(idle) = app.settings.idle_timeout else { return Ok(()) };
+    for (whose, rules) in rules(app, &roles(app)) {
+        end_idle_of(app, whose, rules.idle_timeout).await?;
+    }
+    Ok(())
+}
+
+/// Roles that have rules of their own.
+fn roles(app: &App) -> Vec<RoleId> {
+    app.settings.by_role.keys().copied().collect()
+}
+
+/// Everybody's rules: those of each of these roles, and of all others.
+fn rules<'a>(app: &App, roles: &'a [RoleId]) -> Vec<(Whose<'a>, SessionRules)> {
+    let others = if roles.is_empty() { Whose::Anybodys } else { Whose::OfOthersThan(roles) };
+    let own = roles.iter().map(|role| (Whose::OfRole(*role), app.settings.session_rules(*role)));
+    own.chain([(others, app.settings.usual_session_rules())]).collect()
+}
+
+async fn end_idle_of(app: &App, whose: Whose<'_>, idle: Option<Duration>) -> Result<(), Trouble> {
+    let Some(idle) = idle else { return Ok(()) };
     loop {
         // Uses up to this time are written down before it is asked who has none.
         let not_seen_since = app.clock.now().minus(idle);
         activity::write_down(app).await?;
-        let found = sessions::idle(&mut app.store.reader(), not_seen_since, CHUNK).await?;
+        let found = sessions::idle(&mut app.store.reader(), whose, (not_seen_since, CHUNK)).await?;
         // Decided in the statement that ends: whoever was seen meanwhile goes on.
         let which = |id| Which::IdleSince(id, not_seen_since);
         if end_each(app, &found, (EndReason::Idle, which)).await? == 0 {

@@ -50,6 +50,8 @@ reasons! {
     UserDeleted = "user_deleted",
     /// Nobody used it for the idle timeout.
     Idle = "idle",
+    /// The user signed in elsewhere and had as many sessions as one may have: it was the oldest.
+    SessionLimit = "session_limit",
     /// Its last token expired.
     Expired = "expired",
     /// The key that signed it was retired as compromised.

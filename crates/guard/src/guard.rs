@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis};
+use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, RoleId, UnixMillis};
 use quick_cache::sync::Cache;
 use ring::digest;
 
@@ -33,6 +33,7 @@ pub struct Policy {
 /// The verifier. All of it is shared between threads without further ado.
 pub struct Guard {
     policy: Policy,
+    idle_by_role: HashMap<RoleId, Option<Duration>>,
     clock: Arc<dyn Clock>,
     lease: Lease,
     /// Until when every key that signs is known.
@@ -83,6 +84,7 @@ impl Guard {
         Self {
             cache: Cache::new(policy.cache_capacity),
             policy,
+            idle_by_role: HashMap::new(),
             clock,
             lease: Lease::default(),
             every_key: Lease::default(),
@@ -90,6 +92,12 @@ impl Guard {
             keys: RwLock::default(),
             unwritten: Mutex::default(),
         }
+    }
+
+    /// With another idle timeout for sessions of these roles than [`Policy::idle_timeout`].
+    #[must_use]
+    pub fn with_idle_by_role(self, idle_by_role: HashMap<RoleId, Option<Duration>>) -> Self {
+        Self { idle_by_role, ..self }
     }
 
     /// The whole check. The order is part of the guarantee: the deadline is copied before anything is looked at, and the
@@ -139,7 +147,7 @@ impl Guard {
         deadline: Deadline,
     ) -> Result<Arc<Verified>, Refusal> {
         let expired = now >= verified.expires_at;
-        let idle = self.is_idle(list, verified.index, now);
+        let idle = self.is_idle((verified, list), now);
         if list.is_over(verified.index) {
             return Err(Refusal::Invalid);
         }
@@ -231,10 +239,11 @@ impl Guard {
         }
     }
 
-    fn is_idle(&self, list: &List, index: ListIndex, now: UnixMillis) -> bool {
-        self.policy
-            .idle_timeout
-            .is_some_and(|timeout| list.last_seen(index).is_none_or(|seen| now >= seen.plus(timeout)))
+    fn is_idle(&self, (verified, list): (&Verified, &List), now: UnixMillis) -> bool {
+        let of_role = if self.idle_by_role.is_empty() { None } else { self.idle_by_role.get(&verified.role_id) };
+        of_role
+            .unwrap_or(&self.policy.idle_timeout)
+            .is_some_and(|timeout| list.last_seen(verified.index).is_none_or(|seen| now >= seen.plus(timeout)))
     }
 
     fn key(&self, id: &KeyId) -> Result<Arc<Key>, Unread> {

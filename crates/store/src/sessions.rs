@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cerrojo_domain::{KeyId, ListIndex, ListName, SessionId, UnixMillis, UserId};
+use cerrojo_domain::{KeyId, ListIndex, ListName, RoleId, SessionId, UnixMillis, UserId};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
@@ -32,6 +32,37 @@ macro_rules! newest {
     };
 }
 
+/// Whether a user's role is one of those in `$3` ($4 = 1), or none of them (0).
+macro_rules! role_is {
+    ($roles:literal, $number:literal) => {
+        concat!("CASE WHEN users.role_id IN (SELECT ", $number, " FROM ", $roles, ") THEN 1 ELSE 0 END")
+    };
+}
+
+macro_rules! too_old {
+    ($roles:literal, $number:literal) => {
+        concat!(
+            "SELECT sessions.id FROM sessions JOIN users ON users.user_id = sessions.user_id \
+             WHERE sessions.ended_at IS NULL AND sessions.expires_at > sessions.started_at + $1 AND ",
+            role_is!($roles, $number),
+            " = $4 LIMIT $2"
+        )
+    };
+}
+
+/// Whoever is gone has no role.
+macro_rules! idle_of {
+    ($roles:literal, $number:literal) => {
+        concat!(
+            "SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 AND ",
+            not_all_over!(),
+            " AND COALESCE((SELECT ",
+            role_is!($roles, $number),
+            " FROM users WHERE users.user_id = sessions.user_id), 0) = $4 ORDER BY last_seen_at LIMIT $2"
+        )
+    };
+}
+
 statements! {
     INSERT(9) = "INSERT INTO sessions \
          (id, user_id, list, idx, key_id, device, address, started_at, last_seen_at, expires_at) \
@@ -45,6 +76,18 @@ statements! {
         postgres = "WITH lazily AS (SELECT set_config('synchronous_commit', 'off', true)) \
          UPDATE sessions SET last_seen_at = $3 FROM lazily \
          WHERE list = $1 AND idx = $2 AND ended_at IS NULL AND last_seen_at < $3";
+    COUNT_LIVE(2) = concat!("SELECT count(*) FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ",
+        not_all_over!());
+    OLDEST_LIVE(3) = concat!("SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ",
+        not_all_over!(), " ORDER BY started_at, id LIMIT $3");
+    SHORTEN(4) = concat!("UPDATE sessions SET expires_at = started_at + $1 WHERE id IN (", too_old!("json_each($3)", "value"),
+        ") AND ended_at IS NULL"),
+        // Another node that is at the same takes others. Asked once, whatever the plan is.
+        postgres = concat!("UPDATE sessions SET expires_at = started_at + $1 WHERE id = ANY (ARRAY(",
+        too_old!("jsonb_array_elements_text(CAST($3 AS JSONB))", "CAST(value AS BIGINT)"),
+        " FOR UPDATE OF sessions SKIP LOCKED)) AND ended_at IS NULL");
+    IDLE_OF(4) = idle_of!("json_each($3)", "value"),
+        postgres = idle_of!("jsonb_array_elements_text(CAST($3 AS JSONB))", "CAST(value AS BIGINT)");
     EXPIRED(2) = concat!("SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at <= $1 AND ", not_all_over!(),
         " ORDER BY expires_at LIMIT $2");
     IDLE(2) = concat!("SELECT id FROM sessions WHERE ended_at IS NULL AND last_seen_at <= $1 AND ", not_all_over!(),
@@ -190,9 +233,56 @@ pub async fn expired(run: &mut impl Run, now: UnixMillis, limit: i64) -> Result<
     ids(run.rows(EXPIRED, binds![now, limit]).await?)
 }
 
+/// Whose sessions.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Anybody's.
+    Anybodys,
+    /// Those of users of this role.
+    OfRole(RoleId),
+    /// Those of users of none of these roles.
+    OfOthersThan(&'a [RoleId]),
+}
+
+impl Whose<'_> {
+    /// Roles as a JSON array, and whether they are meant or all others.
+    fn roles(self) -> (String, i64) {
+        let (roles, are_meant) = match self {
+            Self::Anybodys => (&[][..], 0),
+            Self::OfRole(role) => return (format!("[{role}]"), 1),
+            Self::OfOthersThan(roles) => (roles, 0),
+        };
+        (serde_json::Value::from(roles).to_string(), are_meant)
+    }
+}
+
 /// Ids of live sessions with `last_seen_at` at or before `not_seen_since`, earliest first.
-pub async fn idle(run: &mut impl Run, not_seen_since: UnixMillis, limit: i64) -> Result<Vec<SessionId>> {
-    ids(run.rows(IDLE, binds![not_seen_since, limit]).await?)
+pub async fn idle(
+    run: &mut impl Run,
+    whose: Whose<'_>,
+    (not_seen_since, limit): (UnixMillis, i64),
+) -> Result<Vec<SessionId>> {
+    if let Whose::Anybodys = whose {
+        return ids(run.rows(IDLE, binds![not_seen_since, limit]).await?);
+    }
+    let (roles, are_meant) = whose.roles();
+    ids(run.rows(IDLE_OF, binds![not_seen_since, limit, roles, are_meant]).await?)
+}
+
+/// How many live sessions a user has that have not expired by `now`. Asked after the users row.
+pub async fn count_live(run: &mut impl Run, user: UserId, now: UnixMillis) -> Result<i64> {
+    db::number(run, COUNT_LIVE, binds![user, now]).await
+}
+
+/// Ids of the first `limit` of these, those that started first.
+pub async fn oldest_live(run: &mut impl Run, user: UserId, (now, limit): (UnixMillis, i64)) -> Result<Vec<SessionId>> {
+    ids(run.rows(OLDEST_LIVE, binds![user, now, limit]).await?)
+}
+
+/// Lets at most `limit` live sessions that would become older than this, in milliseconds, expire at that age. How many.
+pub async fn shorten(tx: &mut Tx, whose: Whose<'_>, (age, limit): (i64, i64)) -> Result<u64> {
+    let (roles, are_meant) = whose.roles();
+    tx.execute(SHORTEN, binds![age, limit, roles, are_meant]).await
 }
 
 /// Ids of live sessions whose key or list is retired: sign-ins that raced the retiring.

@@ -97,6 +97,7 @@ table! {
     OTHER_METHOD: METHOD_NOT_ALLOWED "METHOD_NOT_ALLOWED" None, "Método no permitido", "Method not allowed";
     TOO_SLOW: REQUEST_TIMEOUT "REQUEST_TIMEOUT" None, "La petición tardó demasiado en llegar", "The request took too long to arrive";
     EMAIL_REGISTERED: CONFLICT "USER_ALREADY_EXISTS" None, "El email ya está registrado", "The email is already registered";
+    TOO_MANY_SESSIONS: CONFLICT "TOO_MANY_SESSIONS" None, "Ya hay demasiadas sesiones abiertas. Cierre una antes de iniciar otra.", "Too many sessions are open already. Close one before you start another.";
     EMAIL_TAKEN: CONFLICT "CONFLICT" None, "El email ya está en uso por otro usuario", "The email is already in use by another user";
     TOO_LARGE: PAYLOAD_TOO_LARGE "PAYLOAD_TOO_LARGE" None, "El cuerpo de la petición es demasiado grande", "The request body is too large";
     NOT_FORM: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/x-www-form-urlencoded", "The body must be application/x-www-form-urlencoded";
@@ -184,6 +185,7 @@ impl From<LoginError> for Problem {
             LoginError::Incomplete => (&LOGIN_INCOMPLETE).into(),
             LoginError::Credentials => (&CREDENTIALS).into(),
             LoginError::Inactive => (&INACTIVE).into(),
+            LoginError::TooManySessions => (&TOO_MANY_SESSIONS).into(),
             LoginError::TooMany => (&TOO_MANY_LOGINS).into(),
             LoginError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
         }

@@ -119,6 +119,9 @@ async fn make(
     if is_over(old, old_tokens::bounds(&mut tx).await?) {
         return Err(AuthError::Invalid);
     }
+    // The list is in use for as long as the token is good, so that its row is: what ended is not taken for unused.
+    let oldest = app.settings.session_rules(user.role_id).max_age.map(|most| now.plus(most));
+    let expires_at = oldest.into_iter().fold(old.expires_at, UnixMillis::min);
     let session = NewSession {
         id: old.session.clone(),
         user: user.id,
@@ -126,7 +129,7 @@ async fn make(
         index,
         key: KeyId::from_text(KEY),
         started_at: now,
-        expires_at: old.expires_at,
+        expires_at,
         device: from.map(|from| from.device.clone()).unwrap_or_default(),
         address: from.map(|from| from.address),
     };
@@ -144,7 +147,7 @@ async fn make(
     });
     let place = committed.await.map_err(|error| Trouble::Unavailable(format!("interrupted: {error}")))??;
     tracing::debug!(user = user.id.0, session = old.session.as_str(), "a session was made of an old token");
-    Ok(Some(verified(old.session.as_str(), user, (place, old.expires_at))))
+    Ok(Some(verified(old.session.as_str(), user, (place, expires_at))))
 }
 
 fn is_over(old: &OldToken, bounds: old_tokens::Bounds) -> bool {

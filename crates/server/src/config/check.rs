@@ -233,6 +233,9 @@ fn read_guards(reader: &mut Reader<'_>) -> GuardPlaces {
 /// Sessions, limits, passwords, roles: `app` keeps its defaults where something is wrong.
 fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     app.idle_timeout = reader.value(&keys::IDLE_TIMEOUT, values::duration_or_off).flatten();
+    app.max_age = reader.value(&keys::MAX_AGE, values::duration_or_off).flatten();
+    app.max_per_user = reader.value(&keys::MAX_PER_USER, values::sessions_or_off).flatten();
+    app.when_full = reader.value(&keys::WHEN_FULL, values::when_full).unwrap_or(app.when_full);
     app.login_limit = reader.value(&keys::LIMITS_LOGIN, values::rate_or_off).flatten();
     app.public_limit = reader.value(&keys::LIMITS_PUBLIC, values::rate_or_off).flatten();
     app.failover = reader.value(&keys::DATABASE_FAILOVER, failover).unwrap_or(app.failover);
@@ -274,6 +277,14 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     match Roles::new(declared) {
         Ok(roles) => app.roles = roles,
         Err(problem) => reader.problems.push(format!("{}: {problem}", keys::ROLES)),
+    }
+    let roles = &app.roles;
+    let by_role = reader.list(&keys::BY_ROLE, |text| values::role_rules(text, roles)).unwrap_or_default();
+    for (role, rules) in by_role {
+        if app.by_role.insert(role, rules).is_some() {
+            let place = reader.origin(&keys::BY_ROLE).place(keys::BY_ROLE.name);
+            reader.problems.push(format!("{place}: the role {} stands there twice", app.roles.name(role)));
+        }
     }
 }
 

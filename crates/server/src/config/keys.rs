@@ -106,6 +106,18 @@ keys! {
     IDLE_TIMEOUT = "session.idle_timeout", Standard::Text("off"), Open, No,
         "a duration such as 30m, from 1s to 366d, or off",
         "A session that nobody uses for so long is over.";
+    MAX_AGE = "session.max_age", Standard::Text("off"), Open, No,
+        "a duration such as 8h, from 1s to 366d, or off",
+        "A session is over at this age, whatever `token.ttl` says. Those that began under a longer one are held to it within a minute after the start.";
+    MAX_PER_USER = "session.max_per_user", Standard::Text("off"), Open, No,
+        "a number from 1 to 1000, or off",
+        "How many live sessions a user has at most.";
+    WHEN_FULL = "session.when_full", Standard::Text("end-oldest"), Open, No,
+        "end-oldest or refuse",
+        "What a sign-in beyond `session.max_per_user` does: it ends the session that began first, or it is refused (409 `TOO_MANY_SESSIONS`).";
+    BY_ROLE = "session.by_role", Standard::Text(""), Open, Yes,
+        "roles and what is otherwise for each, such as admin idle_timeout=15m max_age=8h max_per_user=1",
+        "`session.idle_timeout`, `session.max_age` and `session.max_per_user` for users of one role.";
     LIMITS_LOGIN = "limits.login", Standard::Text("5/15m"), Open, No,
         "a number and a duration such as 5/15m, or off",
         "Failed sign-ins for an account from one address; ten times that for an address, twenty times for an account.";

@@ -301,6 +301,40 @@ mod tests {
     }
 
     #[test]
+    fn sessions_have_rules_by_role() {
+        let rules = "admin idle_timeout=15m max_age=8h max_per_user=1, operator idle_timeout=off";
+        let declared = ("CERROJO_ROLES__OPERATOR", "3");
+        let settings = with(&[
+            declared,
+            ("CERROJO_SESSION__IDLE_TIMEOUT", "1h"),
+            ("CERROJO_SESSION__MAX_PER_USER", "5"),
+            ("CERROJO_SESSION__BY_ROLE", rules),
+        ]);
+        let settings = settings.unwrap().app;
+        let rules = |role| {
+            let rules = settings.session_rules(role);
+            (rules.idle_timeout.map(|idle| idle.as_secs() / 60), rules.max_age.is_some(), rules.max_per_user)
+        };
+        assert_eq!(
+            [rules(1), rules(2), rules(3)],
+            [(Some(15), true, Some(1)), (Some(60), false, Some(5)), (None, false, Some(5))]
+        );
+        for wrong in [
+            "admin",
+            "nobody max_age=8h",
+            "admin max_age",
+            "admin ttl=8h",
+            "admin max_age=8",
+            "admin max_per_user=0",
+            "admin max_age=8h max_age=9h",
+            "admin max_age=8h, admin max_per_user=1",
+        ] {
+            assert!(problem(&[("CERROJO_SESSION__BY_ROLE", wrong)]).contains("CERROJO_SESSION__BY_ROLE"), "{wrong}");
+        }
+        assert!(problem(&[("CERROJO_SESSION__WHEN_FULL", "queue")]).contains("end-oldest or refuse"));
+    }
+
+    #[test]
     fn guards_without_credentials_can_be_turned_off() {
         let guards = |pairs: &[(&str, &str)]| with(pairs).unwrap().guards;
         assert_eq!(guards(&[]), GuardPlaces::default());

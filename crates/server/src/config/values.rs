@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
-use cerrojo_app::{Locale, Rate, Required, Secret};
-use cerrojo_domain::UnixMillis;
+use cerrojo_app::{Locale, Rate, Required, RoleRules, Secret, WhenFull};
 use cerrojo_domain::host::is_loopback;
+use cerrojo_domain::{RoleId, Roles, UnixMillis};
 use cerrojo_web::Network;
 use zeroize::Zeroizing;
 
@@ -43,6 +43,44 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
 /// A duration or `off`.
 pub(crate) fn duration_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
     if text == "off" { Ok(None) } else { duration(text).map(Some) }
+}
+
+/// How many sessions, or `off`.
+pub(crate) fn sessions_or_off(text: &str) -> Result<Option<u32>, Wrong> {
+    if text == "off" { Ok(None) } else { number(text, 1..=1000).map(Some) }
+}
+
+/// `end-oldest` or `refuse`.
+pub(crate) fn when_full(text: &str) -> Result<WhenFull, Wrong> {
+    match text {
+        "end-oldest" => Ok(WhenFull::EndOldest),
+        "refuse" => Ok(WhenFull::Refuse),
+        _ => Err(String::new()),
+    }
+}
+
+/// `admin idle_timeout=15m max_age=8h`: a role that exists, and what is otherwise for it.
+pub(crate) fn role_rules(text: &str, declared: &Roles) -> Result<(RoleId, RoleRules), Wrong> {
+    let mut words = text.split_whitespace();
+    let name = words.next().ok_or("a role is missing")?;
+    let role = declared.by_name(name).ok_or_else(|| format!("there is no role {name}; declare it under [roles]"))?;
+    let mut own = RoleRules::default();
+    for word in words {
+        let (what, value) = word.split_once('=').ok_or_else(|| format!("{word} has no ="))?;
+        let is_twice = match what {
+            "idle_timeout" => own.idle_timeout.replace(duration_or_off(value)?).is_some(),
+            "max_age" => own.max_age.replace(duration_or_off(value)?).is_some(),
+            "max_per_user" => own.max_per_user.replace(sessions_or_off(value)?).is_some(),
+            _ => return Err(format!("{what} is none of idle_timeout, max_age and max_per_user")),
+        };
+        if is_twice {
+            return Err(format!("{what} stands there twice"));
+        }
+    }
+    if own == RoleRules::default() {
+        return Err(format!("nothing is otherwise for {name}"));
+    }
+    Ok((role, own))
 }
 
 /// `5/15m` or `off`.

@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::endings::Which;
 use crate::postgres::{self, Lane, Word};
 use crate::sessions::NewSession;
+use crate::sessions::Whose;
 use crate::testing::{Fresh, on_both_engines};
 use crate::{OpenOptions, Store, StoreError, endings, lists, log, meta, sessions, users};
 
@@ -373,7 +374,7 @@ async fn assert_all_is_over(store: &Store, ana: UserId) {
     assert_eq!((since(0).await.len(), since(9).await, since(10).await), (3, vec!["b".into(), "c".into()], vec![]));
     assert!(sessions::of_user(run, ana, None).await.unwrap().is_empty());
     assert!(sessions::expired(run, UnixMillis(i64::MAX), 9).await.unwrap().is_empty());
-    assert!(sessions::idle(run, UnixMillis(i64::MAX), 9).await.unwrap().is_empty());
+    assert!(sessions::idle(run, Whose::Anybodys, (UnixMillis(i64::MAX), 9)).await.unwrap().is_empty());
     assert!(sessions::stranded(run, 9).await.unwrap().is_empty());
     for id in ["a", "b", "c"] {
         assert!(!sessions::is_live(run, &sid(id)).await.unwrap());

@@ -6,6 +6,7 @@ use super::{add_list, add_sessions, add_user, logout, session, sid};
 use crate::endings::Which;
 use crate::keys::Key;
 use crate::sessions::NewSession;
+use crate::sessions::Whose;
 use crate::testing::on_both_engines;
 use crate::{StoreError, endings, keys, lists, sessions, snapshots};
 
@@ -109,8 +110,8 @@ async fn sweepers_find_live_sessions_only() {
         assert_eq!(sessions::expired(run, UnixMillis(200), 9).await.unwrap(), [sid("a"), sid("b")]);
         assert_eq!(sessions::expired(run, UnixMillis(200), 1).await.unwrap(), [sid("a")]);
         assert_eq!(sessions::expired(run, UnixMillis(99), 9).await.unwrap(), []);
-        assert_eq!(sessions::idle(run, UnixMillis(29), 9).await.unwrap(), [sid("a"), sid("b")]);
-        assert_eq!(sessions::idle(run, UnixMillis(30), 2).await.unwrap(), [sid("a"), sid("b")]);
+        assert_eq!(sessions::idle(run, Whose::Anybodys, (UnixMillis(29), 9)).await.unwrap(), [sid("a"), sid("b")]);
+        assert_eq!(sessions::idle(run, Whose::Anybodys, (UnixMillis(30), 2)).await.unwrap(), [sid("a"), sid("b")]);
     })
     .await;
 }

@@ -8,6 +8,7 @@ use crate::db::Db;
 use crate::db::sealed::Run as _;
 use crate::endings::Which;
 use crate::postgres::{self, Lane};
+use crate::sessions::Whose;
 use crate::statement::statements;
 use crate::testing::{Fresh, on_both_engines};
 use crate::{StoreError, endings, meta, sessions, users};
@@ -157,7 +158,7 @@ async fn activity_of_many_is_written() {
         let main = ListName::from_text("main");
         let uses: Vec<_> = (0..300).map(|index| (main.clone(), ListIndex(index), UnixMillis(7_000))).collect();
         sessions::saw(&store, &uses).await.unwrap();
-        assert_eq!(sessions::idle(&mut store.reader(), UnixMillis(6_999), 9).await.unwrap(), []);
+        assert_eq!(sessions::idle(&mut store.reader(), Whose::Anybodys, (UnixMillis(6_999), 9)).await.unwrap(), []);
     })
     .await;
 }

@@ -40,6 +40,7 @@ impl FromFields for Login {
     responses(
         (status = 200, description = "Signed in", body = Success<SignedInView>),
         (status = 401, description = "Wrong email or password; or the user is not active", body = Failure),
+        (status = 409, description = "As many sessions as the user may have, where the settings refuse one more", body = Failure),
         (status = 429, description = "Too many failed tries", body = Failure),
     )
 )]
