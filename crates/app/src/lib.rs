@@ -15,12 +15,14 @@ mod incarnation;
 pub mod introspect;
 pub mod keys;
 pub mod lease;
+pub mod leave;
 pub mod limits;
 pub mod lists;
 pub mod login;
 pub mod mail;
 mod old_tokens;
 pub mod password;
+pub mod personal;
 pub mod picture;
 pub mod profile;
 mod put_back;
@@ -42,8 +44,8 @@ pub use app::{App, Lease, Parts, StartError};
 pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
 pub use settings::{
-    Algorithm, Argon2Settings, Composition, Failover, Locale, OldTokens, PasswordSettings, Rate, Reauthentication,
-    Registration, Required, RoleRules, Secret, SessionRules, Settings, WhenFull,
+    Algorithm, Argon2Settings, Composition, Failover, Locale, OldTokens, OwnDeletion, PasswordSettings, Rate,
+    Reauthentication, Registration, Required, Retention, RoleRules, Secret, SessionRules, Settings, WhenFull,
 };
 pub use tasks::Tasks;
 pub use trouble::Trouble;

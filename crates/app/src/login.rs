@@ -9,9 +9,6 @@ use crate::hashing::{Busy, Checked, Known, Turn};
 use crate::limits::Try;
 use crate::{App, Limited, Quota, Trouble, WhenFull};
 
-/// How long an address stays known after the account signed in from it.
-const KNOWN_FOR: std::time::Duration = std::time::Duration::from_hours(90 * 24);
-
 /// What a person typed.
 pub struct Credentials {
     /// As typed.
@@ -155,7 +152,7 @@ async fn look_up(app: &App, origin: &Origin, email: &str) -> Result<(Option<User
 /// Whether the account signed in from this address lately. Asks the database for unknown accounts as well: same work.
 pub(crate) async fn is_known(app: &App, origin: &Origin, user: Option<&User>) -> Result<Known, Trouble> {
     let id = user.map_or(cerrojo_domain::UserId(0), |user| user.id);
-    let since = app.clock.now().minus(KNOWN_FOR);
+    let since = app.clock.now().minus(app.settings.retention.known_addresses);
     let known = known_addresses::is_known(&mut app.store.reader(), id, origin.block(), since).await?;
     Ok(if known { Known::Yes } else { Known::No })
 }

@@ -1,7 +1,5 @@
 //! One's own sessions: see them, end them.
 
-use std::time::Duration;
-
 use cerrojo_domain::{Actor, EndReason, Ending, Origin, SessionId, UnixMillis, UserId};
 use cerrojo_store::endings::Which;
 pub use cerrojo_store::sessions::{Ended, Session};
@@ -9,17 +7,14 @@ use cerrojo_store::{Reader, StoreError, sessions, users};
 
 use crate::account::{self, Reauth, if_live};
 use crate::end::{How, Outcome};
-use crate::{App, Caller, Trouble, end};
-
-/// How long ended sessions are shown and kept.
-pub(crate) const KEPT: Duration = Duration::from_hours(30 * 24);
+use crate::{App, Caller, Retention, Trouble, end};
 
 /// Which sessions to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
     /// The live ones.
     Live,
-    /// The live ones and those that ended in the last 30 days.
+    /// The live ones and those that ended within [`crate::Retention::ended_sessions`].
     WithEnded,
 }
 
@@ -49,7 +44,7 @@ pub async fn list(app: &App, caller: &Caller, show: Show) -> Result<Vec<Session>
 
 /// A user's sessions, with the times of last use that this process knows of.
 pub(crate) async fn of_user(app: &App, user: UserId, show: Show) -> Result<Vec<Session>, Trouble> {
-    let mut found = recorded(&mut app.store.reader(), user, (show, app.clock.now())).await?;
+    let mut found = recorded(&mut app.store.reader(), user, (show, app.clock.now(), app.settings.retention)).await?;
     for session in &mut found {
         if let Some(seen) = app.guard.last_seen(&session.list, session.index) {
             session.last_seen_at = session.last_seen_at.max(seen);
@@ -65,9 +60,9 @@ pub(crate) async fn of_user(app: &App, user: UserId, show: Show) -> Result<Vec<S
 pub async fn recorded(
     run: &mut Reader,
     user: UserId,
-    (show, now): (Show, UnixMillis),
+    (show, now, kept): (Show, UnixMillis, Retention),
 ) -> Result<Vec<Session>, StoreError> {
-    let ended_since = (show == Show::WithEnded).then(|| now.minus(KEPT));
+    let ended_since = (show == Show::WithEnded).then(|| now.minus(kept.ended_sessions));
     let mut found = sessions::of_user(run, user, ended_since).await?;
     // What has expired is over, whether or not the sweeper has been there.
     found.retain(|session| session.ended.is_some() || session.expires_at > now);

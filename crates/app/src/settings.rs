@@ -86,6 +86,26 @@ pub struct PasswordSettings {
     pub longest_wait: Duration,
 }
 
+/// How long what is over is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Sessions that have ended; longer if a token of theirs is still out.
+    pub ended_sessions: Duration,
+    /// Addresses that an account signed in from, which are not bound by the account's limit.
+    pub known_addresses: Duration,
+    /// That mail was delivered.
+    pub delivered_mail: Duration,
+}
+
+/// Whether people may delete their own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnDeletion {
+    /// They may not.
+    Off,
+    /// With their password.
+    Allowed,
+}
+
 /// How long sessions live, and how many a user has at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionRules {
@@ -171,6 +191,10 @@ pub struct Settings {
     pub password: PasswordSettings,
     /// Whether anybody may register.
     pub registration: Registration,
+    /// Whether people may delete their own account.
+    pub own_deletion: OwnDeletion,
+    /// How long what is over is remembered.
+    pub retention: Retention,
     /// When the current password is asked for again.
     pub reauthentication: Reauthentication,
     /// The roles that exist.
@@ -221,6 +245,12 @@ impl Settings {
                 longest_wait: Duration::from_secs(3),
             },
             registration: Registration::Open,
+            own_deletion: OwnDeletion::Off,
+            retention: Retention {
+                ended_sessions: Duration::from_hours(30 * 24),
+                known_addresses: Duration::from_hours(90 * 24),
+                delivered_mail: Duration::from_hours(7 * 24),
+            },
             reauthentication: Reauthentication::Off,
             roles: Roles::default(),
             locale: Locale::Es,

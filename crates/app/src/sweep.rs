@@ -19,9 +19,6 @@ const WRITTEN: i64 = 2000;
 const WRITING: Duration = Duration::from_secs(20);
 /// A list is retired this long after the last of its tokens expired.
 const AFTERLIFE: Duration = Duration::from_hours(1);
-/// How long addresses stay known, and delivered mail stays listed.
-const KNOWN: Duration = Duration::from_hours(90 * 24);
-const DELIVERED: Duration = Duration::from_hours(7 * 24);
 
 /// One round. A running server makes one every minute.
 pub async fn sweep(app: &App) -> Result<(), Trouble> {
@@ -176,9 +173,10 @@ async fn retire_lists(app: &App) -> Result<(), Trouble> {
 
 async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
     let now = app.clock.now();
+    let kept = app.settings.retention;
     loop {
         let mut tx = app.store.begin().await?;
-        let removed = sessions::sweep(&mut tx, now.minus(crate::sessions::KEPT), CHUNK).await?;
+        let removed = sessions::sweep(&mut tx, now.minus(kept.ended_sessions), CHUNK).await?;
         tx.commit().await?;
         if removed == 0 {
             break;
@@ -186,9 +184,9 @@ async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
     }
     let mut tx = app.store.begin().await?;
     reset_links::sweep(&mut tx, now).await?;
-    outbox::sweep(&mut tx, now.minus(DELIVERED)).await?;
+    outbox::sweep(&mut tx, now.minus(kept.delivered_mail)).await?;
     attempts::sweep(&mut tx, now).await?;
-    known_addresses::sweep(&mut tx, now.minus(KNOWN)).await?;
+    known_addresses::sweep(&mut tx, now.minus(kept.known_addresses)).await?;
     tx.commit().await?;
     Ok(())
 }

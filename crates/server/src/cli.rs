@@ -132,6 +132,17 @@ Examples:
         #[command(flatten)]
         shape: Shape,
     },
+    /// Show all that is kept of a person, as JSON
+    #[command(after_help = "\
+Example:
+  cerrojo user data ana@example.com > ana.json
+
+The account, its sessions with devices and addresses, the addresses that it signed in from, and the mails that were sent to it: what
+a person may ask for. The hash of the password is left out.")]
+    Data {
+        /// E-mail address
+        email: String,
+    },
     /// Set whether a user may sign in; anything but active ends every session of the user
     #[command(after_help = "Example:\n  cerrojo user set-status ana@example.com suspended")]
     SetStatus {

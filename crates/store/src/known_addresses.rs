@@ -15,6 +15,7 @@ statements! {
     KEEP_NEWEST(1) = "DELETE FROM known_addresses WHERE user_id = $1 AND block NOT IN \
          (SELECT block FROM known_addresses WHERE user_id = $1 ORDER BY seen_at DESC, block LIMIT 20)";
     IS_KNOWN(3) = "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND block = $2 AND seen_at >= $3";
+    OF_USER(1) = "SELECT block, seen_at FROM known_addresses WHERE user_id = $1 ORDER BY seen_at DESC, block";
     SWEEP(1) = "DELETE FROM known_addresses WHERE seen_at < $1";
 }
 
@@ -30,6 +31,11 @@ pub async fn note(tx: &mut Tx, user: UserId, block: AddressBlock, at: UnixMillis
 /// Whether `user` signed in from `block` at or after `since`.
 pub async fn is_known(run: &mut impl Run, user: UserId, block: AddressBlock, since: UnixMillis) -> Result<bool> {
     Ok(db::number(run, IS_KNOWN, binds![user, block.to_string(), since]).await? > 0)
+}
+
+/// From which blocks `user` signed in, and when last; the latest first.
+pub async fn of_user(run: &mut impl Run, user: UserId) -> Result<Vec<(String, UnixMillis)>> {
+    run.rows(OF_USER, binds![user]).await?.iter().map(|row| Ok((row.text(0)?, row.time(1)?))).collect()
 }
 
 /// Forgets what was last seen before `before`; how many.

@@ -21,6 +21,8 @@ statements! {
     DROP_JOB(1) = "DELETE FROM outbox WHERE id = $1";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
+    OF_USER(1) = "SELECT kind, created_at, done_at FROM outbox WHERE user_id = $1 ORDER BY created_at DESC, id";
+    FORGET(1) = "DELETE FROM outbox WHERE user_id = $1";
     SWEEP(1) = "DELETE FROM outbox WHERE done_at < $1";
 }
 
@@ -87,6 +89,17 @@ pub async fn pending(run: &mut impl Run) -> Result<i64> {
 /// How many of `kind` were done for `user` at or after `since`.
 pub async fn done_since(run: &mut impl Run, kind: &str, user: UserId, since: UnixMillis) -> Result<i64> {
     db::number(run, DONE_SINCE, binds![kind, user, since]).await
+}
+
+/// What was or is to be told to `user`: the kind, when that was written and when it was delivered; the latest first.
+pub async fn of_user(run: &mut impl Run, user: UserId) -> Result<Vec<(String, UnixMillis, Option<UnixMillis>)>> {
+    let rows = run.rows(OF_USER, binds![user]).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.time(1)?, row.time_or_null(2)?))).collect()
+}
+
+/// Forgets every job about `user`, done or not.
+pub async fn forget(tx: &mut Tx, user: UserId) -> Result<()> {
+    tx.execute(FORGET, binds![user]).await.map(drop)
 }
 
 /// Deletes the jobs that were done before `done_before`; how many.

@@ -101,6 +101,7 @@ statements! {
     LIVE_ACTIVITY(1) = "SELECT string_agg(CAST(idx AS TEXT) || ' ' || CAST(last_seen_at AS TEXT), ',') \
          FROM sessions WHERE list = $1 AND ended_at IS NULL AND key_id >= ''";
     LAST_SEEN(1) = concat!("SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL AND ", not_all_over!());
+    FORGET_PLACES(1) = "UPDATE sessions SET device = '', address = '', ended_from = NULL WHERE user_id = $1";
     SWEEP(2) = concat!(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE ended_at IS NOT NULL AND ended_at < $1 AND list IN (SELECT name FROM lists WHERE retired = 1) \
@@ -311,6 +312,11 @@ pub async fn live_activity(run: &mut impl Run, list: &ListName) -> Result<Vec<(L
 /// When a live session was last seen; `None` if it has ended or is not there.
 pub async fn last_seen(run: &mut impl Run, id: &SessionId) -> Result<Option<UnixMillis>> {
     db::row(run, LAST_SEEN, binds![id]).await?.map(|row| row.time(0)).transpose()
+}
+
+/// Forgets on what and from where the user's sessions were used and ended. That they ended, when and why, stays.
+pub async fn forget_places(tx: &mut Tx, user: UserId) -> Result<()> {
+    tx.execute(FORGET_PLACES, binds![user]).await.map(drop)
 }
 
 /// Deletes at most `limit` rows that ended before `before` and whose list is retired; never the newest session of all.

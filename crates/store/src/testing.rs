@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr, clippy::missing_panics_doc, reason = "only tests call this")]
 
 use cerrojo_domain::{Random, SystemRandom};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection, query_scalar, raw_sql};
 use tempfile::TempDir;
 
 use crate::{OpenOptions, Store};
@@ -107,6 +107,34 @@ pub async fn execute(url: &str, text: String) {
     let mut connection = PgConnection::connect(url).await.expect("the PostgreSQL server of the tests answers");
     query.execute(&mut connection).await.expect("the test's own statements");
     connection.close().await.expect("closing the connection");
+}
+
+/// Every row of a table, with every column as text, in no order.
+pub async fn rows_as_text(url: &str, table: &str) -> String {
+    let text = |columns: &[String]| {
+        let columns: Vec<String> =
+            columns.iter().map(|column| format!("COALESCE(CAST({column} AS TEXT), '')")).collect();
+        format!("SELECT {} FROM {table}", columns.join(" || ' ' || "))
+    };
+    let rows: Vec<String> = if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("the file opens");
+        let columns = AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')"));
+        let columns: Vec<String> = query_scalar(columns).fetch_all(&mut connection).await.expect("the columns");
+        let rows = query_scalar(AssertSqlSafe(text(&columns))).fetch_all(&mut connection).await.expect("the rows");
+        connection.close().await.expect("closing the connection");
+        rows
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("the PostgreSQL server of the tests answers");
+        let columns = AssertSqlSafe(format!(
+            "SELECT CAST(column_name AS TEXT) FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name = '{table}'"
+        ));
+        let columns: Vec<String> = query_scalar(columns).fetch_all(&mut connection).await.expect("the columns");
+        let rows = query_scalar(AssertSqlSafe(text(&columns))).fetch_all(&mut connection).await.expect("the rows");
+        connection.close().await.expect("closing the connection");
+        rows
+    };
+    rows.join("\n")
 }
 
 /// Says on which engine a test failed.

@@ -20,11 +20,13 @@ const fn endpoint(method: &'static str, path: &'static str, harmless: Option<u16
 }
 
 /// All of them.
-pub const PROTECTED: [Protected; 15] = [
+pub const PROTECTED: [Protected; 18] = [
     endpoint("POST", "/api/auth/logout", None),
     endpoint("GET", "/api/auth/verify", Some(200)),
     endpoint("GET", "/api/auth/profile", Some(200)),
     endpoint("PUT", "/api/auth/profile", Some(400)),
+    endpoint("DELETE", "/api/auth/profile", Some(403)),
+    endpoint("GET", "/api/auth/profile/data", Some(200)),
     endpoint("PUT", "/api/auth/password", Some(400)),
     endpoint("GET", "/api/auth/sessions", Some(200)),
     endpoint("DELETE", "/api/auth/sessions/{id}", Some(404)),
@@ -34,17 +36,19 @@ pub const PROTECTED: [Protected; 15] = [
     endpoint("GET", "/api/admin/users/{id}", Some(200)),
     endpoint("PUT", "/api/admin/users/{id}", Some(400)),
     endpoint("DELETE", "/api/auth/users/{id}", Some(404)),
+    endpoint("GET", "/api/admin/users/{id}/data", Some(200)),
     endpoint("GET", "/api/admin/users/{id}/sessions", Some(200)),
     endpoint("DELETE", "/api/admin/users/{id}/sessions", Some(404)),
 ];
 
 impl Protected {
     /// A request by `caller` that succeeds if it has a live session and is an administrator: on its own account, or on the
-    /// one of `target`.
+    /// one of `target`. Nobody who is an administrator deletes the own one.
     pub fn in_earnest(&self, caller: &Actor, target: &Actor) -> Call {
         let id = if self.path.contains("sessions/{id}") { caller.session_id() } else { target.id.to_string() };
         let body = match (self.method, self.path) {
             ("PUT", "/api/auth/password") => json!({ "currentPassword": PASSWORD, "newPassword": OTHER_PASSWORD }),
+            ("DELETE", "/api/auth/profile") => json!({ "currentPassword": PASSWORD }),
             ("PUT", _) => json!({ "name": "Cambiado" }),
             _ => Value::Null,
         };

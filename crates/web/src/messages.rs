@@ -19,6 +19,8 @@ messages! {
     PROFILE: "Perfil obtenido exitosamente", "Profile retrieved successfully";
     PROFILE_UPDATED: "Perfil actualizado exitosamente", "Profile updated successfully";
     PASSWORD_UPDATED: "Contraseña actualizada exitosamente", "Password updated successfully";
+    PERSONAL: "Datos obtenidos exitosamente", "Data retrieved successfully";
+    ACCOUNT_DELETED: "Cuenta eliminada exitosamente", "Account deleted successfully";
     RESET_REQUESTED: "Si el email está registrado, recibirás instrucciones para restablecer tu contraseña", "If the email is registered, you will receive instructions to reset your password";
     PASSWORD_RESET: "Contraseña restablecida exitosamente", "Password reset successfully";
     USERS: "Usuarios obtenidos exitosamente", "Users retrieved successfully";

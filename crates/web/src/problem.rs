@@ -4,6 +4,7 @@ use cerrojo_app::account::Reauth;
 use cerrojo_app::administer::AdminError;
 use cerrojo_app::authenticate::AuthError;
 use cerrojo_app::end::LogoutError;
+use cerrojo_app::leave::LeaveError;
 use cerrojo_app::login::LoginError;
 use cerrojo_app::password::PasswordError;
 use cerrojo_app::profile::ProfileError;
@@ -88,6 +89,7 @@ table! {
     NOT_ADMINISTRATOR: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: se requiere rol de administrador", "Access denied: the administrator role is required";
     ONESELF: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: no puede quitarse a sí mismo el rol, la actividad ni la cuenta", "Access denied: you cannot take away your own role, activity or account";
     LAST_ADMINISTRATOR: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: debe quedar al menos un administrador activo", "Access denied: at least one active administrator must remain";
+    DELETION_OFF: FORBIDDEN "FORBIDDEN" None, "La eliminación de la propia cuenta no está permitida", "Deleting one's own account is not allowed";
     REGISTER_CLOSED: FORBIDDEN "FORBIDDEN" None, "El registro está cerrado", "Registration is closed";
 
     NO_ROUTE: NOT_FOUND "NOT_FOUND" None, "Ruta no encontrada", "No such route";
@@ -280,6 +282,18 @@ impl From<SessionsError> for Problem {
             SessionsError::SessionOver => (&BAD_TOKEN).into(),
             SessionsError::Reauth(error) => error.into(),
             SessionsError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<LeaveError> for Problem {
+    fn from(error: LeaveError) -> Self {
+        match error {
+            LeaveError::Off => (&DELETION_OFF).into(),
+            LeaveError::Administrator => (&ONESELF).into(),
+            LeaveError::Reauth(error) => error.into(),
+            LeaveError::SessionOver => (&BAD_TOKEN).into(),
+            LeaveError::Trouble(cause) => cause.into(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What is shown of users and sessions.
 
 use cerrojo_app::login::SignedIn;
+use cerrojo_app::personal::Personal;
 use cerrojo_app::sessions::{Ended, Session};
-use cerrojo_domain::{RoleId, Roles, SessionId, User};
+use cerrojo_domain::{RoleId, Roles, SessionId, UnixMillis, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -184,6 +185,54 @@ fn ended_view(ended: Ended, viewer: Viewer) -> EndedView {
     EndedView { ended_at: ended.at.rfc3339(), ended_reason: ended.reason, ended_by, ended_from }
 }
 
+/// All that is kept of a person.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Personal)]
+pub(crate) struct PersonalView {
+    user: UserView,
+    sessions: Vec<SessionView>,
+    addresses: Vec<AddressView>,
+    mails: Vec<MailView>,
+}
+
+/// A network address (IPv6: a network) that the account signed in from.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = KnownAddress)]
+pub(crate) struct AddressView {
+    #[schema(example = "203.0.113.9")]
+    address: String,
+    last_seen_at: String,
+}
+
+/// A mail to the person.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Mail)]
+pub(crate) struct MailView {
+    kind: String,
+    created_at: String,
+    /// `null`: not yet.
+    delivered_at: Option<String>,
+}
+
+impl PersonalView {
+    /// `current` is the calling session.
+    pub(crate) fn new(personal: Personal, roles: &Roles, (current, viewer): (&SessionId, Viewer)) -> Self {
+        let Personal { user, sessions, addresses, mails } = personal;
+        let address = |(address, seen): (String, UnixMillis)| AddressView { address, last_seen_at: seen.rfc3339() };
+        let mail = |(kind, created, delivered): (String, UnixMillis, Option<UnixMillis>)| MailView {
+            kind,
+            created_at: created.rfc3339(),
+            delivered_at: delivered.map(UnixMillis::rfc3339),
+        };
+        Self {
+            user: UserView::new(&user, roles),
+            sessions: SessionsView::new(sessions, current, viewer).sessions,
+            addresses: addresses.into_iter().map(address).collect(),
+            mails: mails.into_iter().map(mail).collect(),
+        }
+    }
+}
+
 /// How many sessions were ended.
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct EndedCount {
@@ -192,8 +241,6 @@ pub(crate) struct EndedCount {
 
 #[cfg(test)]
 mod tests {
-    use cerrojo_domain::UnixMillis;
-
     use super::*;
 
     fn ended(by: &str) -> Ended {

@@ -1,9 +1,9 @@
 //! Accounts: see, add, delete.
 
-use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, RoleId, Status, User, UserId};
+use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Ending, Entry, RoleId, Status, User, UserId};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
-use cerrojo_store::{EndingTx, StoreError};
+use cerrojo_store::{EndingTx, StoreError, outbox, sessions};
 
 use super::{AdminError, By, Page};
 use crate::hashing::Hasher;
@@ -87,12 +87,21 @@ pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminE
         return Err(AdminError::OneSelf);
     }
     keep_an_administrator(&mut tx, &user).await?;
-    let raise = users::Change { raise_epoch: true, ..users::Change::default() };
-    users::change(&mut tx, id, user.epoch, &raise).await?;
-    let entries = end::in_tx(&mut tx, Which::OfUser(id), &by.ending(app, EndReason::UserDeleted)).await?;
-    users::delete(&mut tx, id).await?;
+    let entries = remove(&mut tx, &user, &by.ending(app, EndReason::UserDeleted)).await?;
     end::commit(app, tx, entries).await?;
     Ok(())
+}
+
+/// Ends the user's sessions and removes whatever is kept of the person. Of sessions stays that there were some, until they
+/// are swept: tokens of theirs are still out.
+pub(crate) async fn remove(tx: &mut EndingTx, user: &User, ending: &Ending) -> Result<Vec<Entry>, StoreError> {
+    let raise = users::Change { raise_epoch: true, ..users::Change::default() };
+    users::change(tx, user.id, user.epoch, &raise).await?;
+    let entries = end::in_tx(tx, Which::OfUser(user.id), ending).await?;
+    sessions::forget_places(tx, user.id).await?;
+    outbox::forget(tx, user.id).await?;
+    users::delete(tx, user.id).await?;
+    Ok(entries)
 }
 
 /// Refuses if `user` is the only one who can administer. Holding the log's head row, no two can go at once.

@@ -24,7 +24,8 @@ async fn list(configuration: &Configuration, (email, ended): (&str, bool), shape
     let mut run = read.store.snapshot().await?;
     let user = users::by_email(&mut run, &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
     let show = if ended { Show::WithEnded } else { Show::Live };
-    let rows = sessions::recorded(&mut run, user.id, (show, SystemClock::new().now())).await?;
+    let rows =
+        sessions::recorded(&mut run, user.id, (show, SystemClock::new().now(), configuration.app.retention)).await?;
     drop(run);
     if shape.json {
         out::line(&super::json(&rows.iter().map(as_json).collect()));
@@ -88,7 +89,7 @@ fn as_long_row(row: &Row) -> Vec<String> {
 }
 
 /// Named as the API names them.
-fn as_json(row: &Row) -> Value {
+pub(super) fn as_json(row: &Row) -> Value {
     let ended = row.ended.as_ref();
     json!({
         "id": row.id,

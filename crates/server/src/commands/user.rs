@@ -1,11 +1,12 @@
 //! `cerrojo user`.
 
 use cerrojo_app::administer::{self, AddedUser, By, UserChange};
-use cerrojo_domain::{Email, RoleId, Roles, Status, UnixMillis, User as Account};
+use cerrojo_app::personal::{self, Personal};
+use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, UnixMillis, User as Account};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
-use super::{export, import};
+use super::{export, import, session};
 use crate::cli::{Shape, User};
 use crate::config::Configuration;
 use crate::failure::Failure;
@@ -23,6 +24,7 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
         }
         User::List { shape } => list(configuration, shape).await,
         User::Show { email, shape } => show(configuration, &email, shape).await,
+        User::Data { email } => data(configuration, &email).await,
         User::SetStatus { email, status } => {
             change(configuration, &email, UserChange { status: Some(status), ..UserChange::default() }).await
         }
@@ -139,6 +141,32 @@ async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Resul
             out::line(&format!("{name:13} {value}"));
         }
     }
+    read.close().await;
+    Ok(())
+}
+
+/// All that is kept of a person.
+async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure> {
+    let read = open::to_read(configuration, "cerrojo user data").await?;
+    let mut run = read.store.snapshot().await?;
+    let user = users::by_email(&mut run, &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
+    let kept = (SystemClock::new().now(), configuration.app.retention);
+    let Personal { user, sessions, addresses, mails } =
+        personal::of(&mut run, user.id, kept).await?.ok_or_else(|| nobody(email))?;
+    drop(run);
+    let address =
+        |(address, seen): &(String, UnixMillis)| json!({ "address": address, "last_seen_at": seen.rfc3339() });
+    let mail = |(kind, created, delivered): &(String, UnixMillis, Option<UnixMillis>)| {
+        let delivered = delivered.map(UnixMillis::rfc3339);
+        json!({ "kind": kind, "created_at": created.rfc3339(), "delivered_at": delivered })
+    };
+    let told = json!({
+        "user": as_json(&user, &configuration.app.roles),
+        "sessions": sessions.iter().map(session::as_json).collect::<Vec<_>>(),
+        "addresses": addresses.iter().map(address).collect::<Vec<_>>(),
+        "mails": mails.iter().map(mail).collect::<Vec<_>>(),
+    });
+    out::line(&super::json(&told));
     read.close().await;
     Ok(())
 }

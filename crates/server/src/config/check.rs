@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use cerrojo_app::{
-    Algorithm, Argon2Settings, Composition, Failover, OldTokens, Reauthentication, Registration, Secret, Settings,
+    Algorithm, Argon2Settings, Composition, Failover, OldTokens, OwnDeletion, Reauthentication, Registration, Secret,
+    Settings,
 };
 use cerrojo_domain::Roles;
 use cerrojo_web::GuardPlaces;
@@ -245,6 +246,17 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     }
     if reader.value(&keys::REAUTHENTICATION, values::flag) == Some(true) {
         app.reauthentication = Reauthentication::Required;
+    }
+    if reader.value(&keys::OWN_DELETION, values::flag) == Some(true) {
+        app.own_deletion = OwnDeletion::Allowed;
+    }
+    let kept = &mut app.retention;
+    for (key, kept) in [
+        (&keys::KEEP_SESSIONS, &mut kept.ended_sessions),
+        (&keys::KEEP_ADDRESSES, &mut kept.known_addresses),
+        (&keys::KEEP_MAIL, &mut kept.delivered_mail),
+    ] {
+        *kept = reader.value(key, values::days).unwrap_or(*kept);
     }
     if reader.value(&keys::COMPOSITION, values::flag) == Some(true) {
         app.password.composition = Composition::Required;

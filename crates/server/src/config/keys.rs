@@ -165,6 +165,18 @@ keys! {
     REAUTHENTICATION = "account.reauthentication", Standard::Text("false"), Open, No,
         "true or false",
         "Whether the current password is asked for before a change of e-mail and before ending other sessions.";
+    OWN_DELETION = "account.deletion", Standard::Text("false"), Open, No,
+        "true or false",
+        "Whether people may delete their own account, with their password: `DELETE /api/auth/profile`.";
+    KEEP_SESSIONS = "retention.ended_sessions", Standard::Text("30d"), Open, No,
+        "a duration such as 30d, from 1d to 366d",
+        "How long sessions that have ended are shown and remembered: when they ended, why and by whom. Longer while a token of theirs is still out.";
+    KEEP_ADDRESSES = "retention.known_addresses", Standard::Text("90d"), Open, No,
+        "a duration such as 90d, from 1d to 366d",
+        "How long an address that an account signed in from is known: it is not bound by the account's limit, and no new device.";
+    KEEP_MAIL = "retention.delivered_mail", Standard::Text("7d"), Open, No,
+        "a duration such as 7d, from 1d to 366d",
+        "How long it is remembered that a mail was delivered.";
     COMPOSITION = "password.composition", Standard::Text("false"), Open, No,
         "true or false",
         "Whether new passwords need an upper-case letter and a digit.";

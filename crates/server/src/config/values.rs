@@ -40,6 +40,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
     if seconds == 0 || duration > LONGEST { Err(String::new()) } else { Ok(duration) }
 }
 
+/// A duration of a day at least.
+pub(crate) fn days(text: &str) -> Result<Duration, Wrong> {
+    duration(text).and_then(|found| if found < Duration::from_secs(DAY) { Err(String::new()) } else { Ok(found) })
+}
+
 /// A duration or `off`.
 pub(crate) fn duration_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
     if text == "off" { Ok(None) } else { duration(text).map(Some) }

@@ -277,3 +277,17 @@ fn nothing_is_guessed_that_would_let_somebody_in() {
         assert_eq!(std::fs::read_to_string(here.path(name)).unwrap(), text);
     }
 }
+
+#[test]
+fn all_that_is_kept_of_a_person_is_shown_on_request() {
+    on_both_engines(|here| {
+        write(&here, "users.csv", &table());
+        here.run(&IMPORT).refused(1, "7 were refused");
+        let told = here.run(&["user", "data", "ana@example.com"]).ok();
+        assert!(!told.out.contains("$2a$"), "{}", told.out);
+        let data = told.json();
+        assert_eq!((&data["user"]["user_id"], &data["user"]["role_name"]), (&json!(7), &json!("admin")));
+        assert_eq!((&data["sessions"], &data["addresses"], &data["mails"]), (&json!([]), &json!([]), &json!([])));
+        here.run(&["user", "data", "nobody@example.com"]).refused(1, "there is no user nobody@example.com");
+    });
+}

@@ -8,6 +8,7 @@ mod login;
 mod logout;
 pub(crate) mod openapi;
 mod password;
+mod personal;
 mod profile;
 mod recover;
 mod register;
@@ -30,7 +31,8 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(login::login))
         .routes(routes!(logout::logout))
         .routes(routes!(register::register))
-        .routes(routes!(profile::read, profile::change))
+        .routes(routes!(profile::read, profile::change, personal::delete_own))
+        .routes(routes!(personal::own))
         .routes(routes!(password::change))
         .routes(routes!(recover::forgot))
         .routes(routes!(recover::reset))
@@ -42,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(admin::list_users))
         .routes(routes!(admin::user, admin::update_user))
         .routes(routes!(admin::delete_user))
+        .routes(routes!(personal::of_user))
         .routes(routes!(admin::user_sessions, admin::end_user_sessions))
         .routes(routes!(well_known::jwks))
         .routes(routes!(well_known::status_list))

@@ -19,7 +19,7 @@ use crate::view::{SessionsView, Viewer};
 #[derive(ToSchema)]
 pub(crate) struct Confirmation {
     #[schema(rename = "currentPassword", nullable = false)]
-    current_password: Option<String>,
+    pub(crate) current_password: Option<String>,
 }
 
 impl FromFields for Confirmation {
