@@ -1,6 +1,7 @@
 //! The command line.
 
 mod import;
+mod mail;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) use self::import::{FileFormat, Import, ImportField};
+pub(crate) use self::mail::{Letter, Mail};
 
 /// An authentication server whose logout is real.
 #[derive(Debug, Parser)]
@@ -59,6 +61,9 @@ pub(crate) enum Command {
     /// See and change the services that may follow this server
     #[command(subcommand)]
     Service(Service),
+    /// Try, look at and follow mail
+    #[command(subcommand)]
+    Mail(Mail),
     /// Look after the database
     #[command(subcommand)]
     Db(Db),

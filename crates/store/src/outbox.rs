@@ -17,7 +17,12 @@ statements! {
     NEXT_DUE(0) = "SELECT min(next_at) FROM outbox WHERE done_at IS NULL";
     CLAIM(3) = "UPDATE outbox SET attempts = attempts + 1, next_at = $3 \
          WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
-    DONE(3) = "UPDATE outbox SET done_at = $3, user_id = COALESCE($2, user_id) WHERE id = $1 AND done_at IS NULL";
+    FAILED(2) = "UPDATE outbox SET last_error = $2 WHERE id = $1 AND done_at IS NULL";
+    NEWEST(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error FROM outbox \
+         ORDER BY created_at DESC, id LIMIT $1";
+    WAITING(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error FROM outbox \
+         WHERE done_at IS NULL ORDER BY created_at DESC, id LIMIT $1";
+    DONE(3) = "UPDATE outbox SET last_error = NULL, done_at = $3, user_id = COALESCE($2, user_id) WHERE id = $1 AND done_at IS NULL";
     DROP_JOB(1) = "DELETE FROM outbox WHERE id = $1";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
@@ -74,6 +79,59 @@ pub async fn claim(tx: &mut Tx, job: &Job, next_at: UnixMillis) -> Result<bool> 
 /// The job is done; `user` is kept with it if it was not known before.
 pub async fn done(tx: &mut Tx, id: i64, user: Option<UserId>, at: UnixMillis) -> Result<()> {
     tx.execute(DONE, binds![id, user, at]).await.map(drop)
+}
+
+/// The job could not be done, and why.
+pub async fn failed(tx: &mut Tx, id: i64, cause: &str) -> Result<()> {
+    tx.execute(FAILED, binds![id, cause]).await.map(drop)
+}
+
+/// How a job stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Random.
+    pub id: i64,
+    /// What kind of message.
+    pub kind: String,
+    /// Whom it is about, once that is known.
+    pub user: Option<UserId>,
+    /// When it was written.
+    pub created_at: UnixMillis,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it is to be tried next, if it is not done.
+    pub next_at: UnixMillis,
+    /// When it was delivered.
+    pub done_at: Option<UnixMillis>,
+    /// Why it could not be the last time.
+    pub last_error: Option<String>,
+}
+
+/// Which jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are not done.
+    Waiting,
+    /// Those that are done too, as long as they are remembered.
+    All,
+}
+
+/// The newest `limit` of these, the newest first.
+pub async fn standing(run: &mut impl Run, which: Which, limit: i64) -> Result<Vec<Standing>> {
+    let statement = if which == Which::All { NEWEST } else { WAITING };
+    let read = |row: &Row| {
+        Ok(Standing {
+            id: row.int(0)?,
+            kind: row.text(1)?,
+            user: row.int_or_null(2)?.map(UserId),
+            created_at: row.time(3)?,
+            attempts: row.int(4)?,
+            next_at: row.time(5)?,
+            done_at: row.time_or_null(6)?,
+            last_error: row.text_or_null(7)?,
+        })
+    };
+    run.rows(statement, binds![limit]).await?.iter().map(read).collect()
 }
 
 /// Forgets the job: there is nobody to tell, or it was given up.

@@ -95,6 +95,9 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
             ?cause,
             "mail could not leave; it is tried again"
         );
+        let mut tx = app.store.begin().await?;
+        outbox::failed(&mut tx, job.id, &cause).await?;
+        tx.commit().await?;
         return Ok(Outcome::Failed);
     }
     let mut tx = app.store.begin().await?;

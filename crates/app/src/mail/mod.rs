@@ -9,6 +9,7 @@ mod folder;
 mod job;
 mod letter;
 mod message;
+mod preview;
 mod smtp;
 mod templates;
 
@@ -16,6 +17,7 @@ pub use self::deliver::deliver_due;
 pub use self::folder::OutboxFolder;
 pub(crate) use self::job::ask_reset;
 pub use self::job::{tell_email_changed, tell_password_changed};
+pub use self::preview::{Kind, preview, trial};
 pub use self::smtp::SmtpMailer;
 
 /// One mail, ready to leave.

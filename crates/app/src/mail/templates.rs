@@ -124,6 +124,22 @@ impl<'a> Writer<'a> {
         self.mail(&job.to, subject, pieces)
     }
 
+    /// Mail arrives.
+    pub(super) fn trial(&self, to: &Email, at: UnixMillis) -> Mail {
+        let site = self.site;
+        let (subject, says) = match self.locale {
+            Locale::Es => (
+                "Correo de prueba",
+                format!("Este mensaje de prueba lo ha pedido quien administra {site}. Si lo lees, el correo llega."),
+            ),
+            Locale::En => (
+                "Test message",
+                format!("Whoever runs {site} asked for this test message. If you read it, mail arrives."),
+            ),
+        };
+        self.mail(to.as_str(), subject, vec![Piece::Says(says), Piece::Facts(self.facts(at, None))])
+    }
+
     fn mail(&self, to: &str, subject: &'static str, pieces: Vec<Piece>) -> Mail {
         let letter = Letter { locale: self.locale, subject, pieces };
         Mail { to: to.to_owned(), subject: subject.to_owned(), text: letter.text(), html: letter.html() }

@@ -6,6 +6,7 @@ mod db;
 mod export;
 mod import;
 mod key;
+mod mail;
 mod restore;
 mod service;
 mod session;
@@ -21,6 +22,7 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
         Command::User(command) => user::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration).await,
         Command::Service(command) => service::run(command, &configuration).await,
+        Command::Mail(command) => mail::run(command, &configuration).await,
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,

@@ -11,6 +11,7 @@ mod http;
 mod installation;
 mod keys;
 mod killed;
+mod mail;
 mod moving;
 mod nginx;
 mod one_server;
