@@ -12,6 +12,7 @@ use cerrojo_store::{Store, StoreError, leases};
 use tokio::sync::Notify;
 
 use crate::agreement::Agreement;
+use crate::breached::Breached;
 use crate::end::Ender;
 use crate::feed::Feed;
 use crate::follow::{self, Applied, Follower};
@@ -28,7 +29,7 @@ use crate::services::Services;
 use crate::side_file::{Remembered, SideFile};
 use crate::status_list::StatusListTokens;
 use crate::went_back::{self, Court};
-use crate::{Settings, Trouble};
+use crate::{PasswordSettings, Settings, Trouble};
 
 /// Whether this process may say yes from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,8 @@ pub struct App {
     pub feed: Feed,
     /// Services that may follow, as read lately.
     pub services: Services,
+    /// Passwords that leaked, if there is a list of them.
+    pub(crate) breached: Option<Breached>,
     pub(crate) pictures: Pictures,
     pub(crate) lease: Lease,
     pub(crate) node: String,
@@ -189,6 +192,8 @@ impl App {
             guard.hold_lease_until(Duration::MAX);
         }
         let hasher = Hasher::start(&settings.password, Arc::clone(&clock), Arc::clone(&random));
+        let PasswordSettings { breached_list, longest_wait, .. } = &settings.password;
+        let breached = breached_list.clone().map(|path| Breached::at(path, *longest_wait));
         let app = Arc::new_cyclic(|me: &Weak<App>| Self {
             keys,
             hasher,
@@ -198,6 +203,7 @@ impl App {
             status_list_tokens: StatusListTokens::default(),
             feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
             services: Services::default(),
+            breached,
             pictures: Pictures::default(),
             lease,
             node,

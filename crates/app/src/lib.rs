@@ -7,6 +7,7 @@ pub mod agreement;
 mod app;
 pub mod authenticate;
 mod birth;
+pub mod breached;
 pub mod end;
 pub mod feed;
 pub mod follow;

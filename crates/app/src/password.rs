@@ -41,11 +41,28 @@ impl<E: Into<Trouble>> From<E> for PasswordError {
     }
 }
 
-/// What is wrong with a password for this person.
+/// What is wrong with a password for this person, whether it was breached left out: from memory.
 #[must_use]
-pub fn flaws(app: &App, password: &str, name: &str, email: &Email) -> Vec<PasswordFlaw> {
+pub fn own_flaws(app: &App, password: &str, name: &str, email: &Email) -> Vec<PasswordFlaw> {
     let context = cerrojo_domain::password::Context::new(&app.settings.public_url, name, email);
     cerrojo_domain::password::judge(password, app.settings.password.composition, &context)
+}
+
+/// What is wrong with a password for this person. Asks the list of breached ones, if there is one, for a password that would
+/// be accepted otherwise or only lacks a kind of characters.
+///
+/// # Errors
+/// [`Trouble`] if the list cannot be asked: then the password is not accepted.
+pub async fn flaws(app: &App, password: &str, name: &str, email: &Email) -> Result<Vec<PasswordFlaw>, Trouble> {
+    let mut flaws = own_flaws(app, password, name, email);
+    let is_out = |flaw| matches!(flaw, &PasswordFlaw::TooShort | &PasswordFlaw::TooLong | &PasswordFlaw::Common);
+    if let Some(breached) = &app.breached
+        && !flaws.iter().any(is_out)
+        && breached.contains(password).await?
+    {
+        flaws.push(PasswordFlaw::Breached);
+    }
+    Ok(flaws)
 }
 
 /// Changes it. Every other session of the user is over; this one goes on.
@@ -64,7 +81,8 @@ pub async fn change(
     let (Some(current), Some(new)) = (given(typed.current), given(typed.new)) else {
         return Limited { outcome: Err(PasswordError::Incomplete), quota: left(app, &user, origin) };
     };
-    let flaws = flaws(app, &new, &user.name, &user.email);
+    // Whoever does not know the current password learns nothing of the list, and costs no look at the disk.
+    let flaws = own_flaws(app, &new, &user.name, &user.email);
     if !flaws.is_empty() {
         return Limited { outcome: Err(PasswordError::Flawed(flaws)), quota: left(app, &user, origin) };
     }
@@ -79,6 +97,10 @@ pub async fn change(
 }
 
 async fn set(app: &App, caller: &Caller, origin: &Origin, (user, new): (User, String)) -> Result<(), PasswordError> {
+    let flaws = flaws(app, &new, &user.name, &user.email).await?;
+    if !flaws.is_empty() {
+        return Err(PasswordError::Flawed(flaws));
+    }
     // The person has just given the right password: one of those that are known.
     let turn = Turn { block: origin.block(), known: Known::Yes };
     let password_hash = Some(app.hasher.hash(turn, new).await.map_err(Trouble::from)?);

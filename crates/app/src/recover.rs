@@ -103,16 +103,16 @@ async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), Reset
     let new_password = typed_password.ok_or(ResetError::PasswordMissing)?;
     // Nobody guesses a code of 256 bits, so what the time tells about one tells nothing. The password is judged before
     // the code is used up, and hashed only for a code that is good.
-    accepted(app, &new_password, ("", &Email::from_stored(String::new())))?;
+    accepted(password::own_flaws(app, &new_password, "", &Email::from_stored(String::new())))?;
     let (link, user) = look_up(app, &code_hash).await?.ok_or(ResetError::InvalidToken)?;
-    accepted(app, &new_password, (&user.name, &user.email))?;
+    let flaws = password::flaws(app, &new_password, &user.name, &user.email).await;
+    accepted(flaws.map_err(ResetError::Trouble)?)?;
     let turn = Turn { block: origin.block(), known: Known::No };
     let password_hash = app.hasher.hash(turn, new_password).await?;
     set_password(app, origin, &link, password_hash).await
 }
 
-fn accepted(app: &App, new_password: &str, (name, email): (&str, &Email)) -> Result<(), ResetError> {
-    let flaws = password::flaws(app, new_password, name, email);
+fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), ResetError> {
     if flaws.is_empty() { Ok(()) } else { Err(ResetError::Flawed(flaws)) }
 }
 

@@ -84,7 +84,7 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn,
     if !name_is_fit(&name) {
         return Err(RegisterError::Name);
     }
-    let flaws = password::flaws(app, &password, &name, &email);
+    let flaws = password::flaws(app, &password, &name, &email).await?;
     if !flaws.is_empty() {
         return Err(RegisterError::Password(flaws));
     }

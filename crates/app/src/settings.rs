@@ -1,6 +1,7 @@
 //! What an operator can set, already checked.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cerrojo_domain::password::Composition;
@@ -78,6 +79,8 @@ pub struct Argon2Settings {
 pub struct PasswordSettings {
     /// Rules on kinds of characters.
     pub composition: Composition,
+    /// The list of breached passwords that new ones may not be in; `None`: there is none.
+    pub breached_list: Option<PathBuf>,
     /// Cost of new hashes.
     pub argon2: Argon2Settings,
     /// Threads that hash.
@@ -240,6 +243,7 @@ impl Settings {
             public_limit: Some(Rate { count: 50, window: Duration::from_mins(15) }),
             password: PasswordSettings {
                 composition: Composition::Off,
+                breached_list: None,
                 argon2: Argon2Settings { memory_kib: 19 * 1024, passes: 2, lanes: 1 },
                 threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
                 longest_wait: Duration::from_secs(3),

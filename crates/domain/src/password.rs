@@ -27,6 +27,8 @@ pub enum PasswordFlaw {
     NoDigit,
     /// The whole of it is a common password or a word of the context.
     Common,
+    /// It is in the list of breached passwords, which [`judge`] does not know.
+    Breached,
 }
 
 /// Whether passwords must mix kinds of characters.

@@ -1,6 +1,7 @@
 //! How a command ends when it does not end well.
 
 use cerrojo_app::administer::AdminError;
+use cerrojo_app::breached::BuildError;
 use cerrojo_app::keys::{KeyError, RotateError};
 use cerrojo_app::{StartError, Trouble};
 use cerrojo_domain::password::PasswordFlaw;
@@ -62,6 +63,12 @@ impl From<Trouble> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Trouble::from(error).into()
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::new(error.to_string())
     }
 }
 
@@ -131,5 +138,6 @@ fn flaw(flaw: PasswordFlaw) -> &'static str {
         PasswordFlaw::NoUpperCase => "it has no upper-case letter",
         PasswordFlaw::NoDigit => "it has no digit",
         PasswordFlaw::Common => "it is too common",
+        PasswordFlaw::Breached => "it appears in known breaches (password.breached_list)",
     }
 }

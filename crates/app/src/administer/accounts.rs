@@ -36,7 +36,7 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
     if !app.settings.roles.exists(user.role_id) {
         return Err(AdminError::Role);
     }
-    let flaws = password::flaws(app, &user.password, &user.name, &email);
+    let flaws = password::flaws(app, &user.password, &user.name, &email).await?;
     if !flaws.is_empty() {
         return Err(AdminError::Password(flaws));
     }

@@ -60,7 +60,7 @@ fn read(app: &App, typed: UserChange) -> Result<Wanted, AdminError> {
 
 async fn hash_password(app: &App, user: &User, password: Option<String>) -> Result<Option<String>, AdminError> {
     let Some(password) = password else { return Ok(None) };
-    let flaws = password::flaws(app, &password, &user.name, &user.email);
+    let flaws = password::flaws(app, &password, &user.name, &user.email).await?;
     if !flaws.is_empty() {
         return Err(AdminError::Password(flaws));
     }

@@ -218,7 +218,8 @@ mod tests {
 
     fn hasher(threads: usize, longest_wait: Duration) -> Hasher {
         let argon2 = Argon2Settings { memory_kib: 8, passes: 1, lanes: 1 };
-        let settings = PasswordSettings { composition: Composition::Off, argon2, threads, longest_wait };
+        let settings =
+            PasswordSettings { composition: Composition::Off, breached_list: None, argon2, threads, longest_wait };
         Hasher::start(&settings, Arc::new(SystemClock::new()), Arc::new(SystemRandom))
     }
 

@@ -1,0 +1,225 @@
+//! The list that a server asks. It may be replaced by renaming another one over it while the server runs.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::format::ListError;
+use super::list::List;
+use super::record_of;
+use crate::Trouble;
+
+/// Searches at a time: a disk that hangs keeps no more threads than these.
+const AT_ONCE: usize = 4;
+
+/// The list of `password.breached_list`.
+pub(crate) struct Breached {
+    place: Arc<Place>,
+    turns: Arc<Semaphore>,
+    /// Whoever would wait longer is refused.
+    longest_wait: Duration,
+}
+
+impl Breached {
+    /// Opens nothing yet.
+    pub(crate) fn at(path: PathBuf, longest_wait: Duration) -> Self {
+        let place = Arc::new(Place { path, current: Mutex::default() });
+        Self { place, turns: Arc::new(Semaphore::new(AT_ONCE)), longest_wait }
+    }
+
+    /// Whether a password is in the list, exactly as typed.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`] if nobody can tell: then the password is not accepted.
+    pub(crate) async fn contains(&self, password: &str) -> Result<bool, Trouble> {
+        let record = record_of(password.as_bytes());
+        let place = Arc::clone(&self.place);
+        let search = async {
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let found = place.current().and_then(|list| list.contains(record));
+                drop(turn);
+                found
+            })
+            .await
+        };
+        match timeout(self.longest_wait, search).await {
+            Ok(Ok(Ok(found))) => Ok(found),
+            Ok(Ok(Err(error))) => Err(self.trouble(&error)),
+            Ok(Err(error)) => Err(self.trouble(&error)),
+            Err(_) => Err(self.trouble(&"the disk takes too long to answer")),
+        }
+    }
+
+    fn trouble(&self, cause: &dyn std::fmt::Display) -> Trouble {
+        Trouble::Unavailable(format!("password.breached_list: {}: {cause}", self.place.path.display()))
+    }
+}
+
+struct Place {
+    path: PathBuf,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    opened: Option<Opened>,
+    /// What the log says of the file that stands there instead.
+    told: Option<String>,
+}
+
+struct Opened {
+    list: Arc<List>,
+    stamp: Stamp,
+}
+
+/// What tells a file from another one, and from itself written anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self { file: (found.dev(), found.ino()), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) }
+    }
+}
+
+impl Place {
+    /// The list that stands there now. Where there is none any more, or no good one, the one that was opened before goes on.
+    fn current(&self) -> Result<Arc<List>, ListError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = std::fs::metadata(&self.path).map(|found| Stamp::of(&found));
+        if let (Some(opened), Ok(there)) = (&current.opened, &there)
+            && opened.stamp == *there
+        {
+            let list = Arc::clone(&opened.list);
+            current.told = None;
+            return Ok(list);
+        }
+        match (self.open(), current.opened.as_ref()) {
+            (Ok(opened), before) => {
+                if before.is_some() {
+                    tracing::info!(file = %self.path.display(), passwords = opened.list.count(), "another list of breached passwords is in use");
+                }
+                let list = Arc::clone(&opened.list);
+                *current = Current { opened: Some(opened), told: None };
+                Ok(list)
+            }
+            // Written over, not replaced: what was opened is not what it was either.
+            (Err(error), Some(before)) if there.as_ref().is_ok_and(|there| there.file == before.stamp.file) => {
+                Err(error)
+            }
+            (Err(error), Some(before)) => {
+                let list = Arc::clone(&before.list);
+                let cause = error.to_string();
+                if current.told.as_ref() != Some(&cause) {
+                    tracing::error!(
+                        file = %self.path.display(), cause,
+                        "the list of breached passwords was replaced by none that can be used: the one from before is in use until this process ends"
+                    );
+                    current.told = Some(cause);
+                }
+                Ok(list)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn open(&self) -> Result<Opened, ListError> {
+        let list = List::open(&self.path)?;
+        let stamp = Stamp::of(&list.file().metadata()?);
+        Ok(Opened { list: Arc::new(list), stamp })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::breached::{Build, Overwrite};
+
+    fn write(path: &Path, passwords: &[&str]) {
+        let mut build = Build::begin(path, 1 << 10, Overwrite::List).unwrap();
+        for password in passwords {
+            build.push(record_of(password.as_bytes())).unwrap();
+        }
+        build.end(|_| ()).unwrap();
+    }
+
+    fn breached(path: &Path) -> Breached {
+        Breached::at(path.to_owned(), Duration::from_mins(1))
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_renamed_over_it_is_in_use_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        write(&path, &["caballo"]);
+        let breached = breached(&path);
+        assert!(breached.contains("caballo").await.unwrap());
+        assert!(!breached.contains("Caballo").await.unwrap());
+        assert!(!breached.contains("grapa").await.unwrap());
+        write(&path, &["grapa"]);
+        assert!(!breached.contains("caballo").await.unwrap());
+        assert!(breached.contains("grapa").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_old_one_goes_on_where_another_is_not_good_or_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("list"), folder.path().join("other"));
+        write(&path, &["caballo"]);
+        let breached = breached(&path);
+        assert!(breached.contains("caballo").await.unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(breached.contains("caballo").await.unwrap());
+        std::fs::write(&other, "no list").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert!(breached.contains("caballo").await.unwrap());
+        assert!(!breached.contains("grapa").await.unwrap());
+        std::fs::remove_file(&path).unwrap();
+        write(&path, &["grapa"]);
+        assert!(breached.contains("grapa").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn nobody_is_told_that_a_password_is_good_where_nobody_can_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        let breached = breached(&path);
+        let trouble = async |what: &str| match breached.contains("grapa").await {
+            Err(Trouble::Unavailable(cause)) => {
+                assert!(cause.contains("password.breached_list") && cause.contains(what));
+            }
+            other => panic!("{other:?}"),
+        };
+        trouble("No such file").await;
+        std::fs::write(&path, "no list").unwrap();
+        trouble("no list").await;
+        std::fs::remove_file(&path).unwrap();
+        write(&path, &["caballo"]);
+        assert!(!breached.contains("grapa").await.unwrap());
+        // Written over in place: what was opened is gone with it.
+        std::fs::write(&path, "").unwrap();
+        trouble("no list").await;
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_too_long_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        write(&path, &["caballo"]);
+        let breached = Breached::at(path, Duration::from_millis(1));
+        let _all_turns = breached.turns.acquire_many(4).await.unwrap();
+        assert!(matches!(breached.contains("grapa").await, Err(Trouble::Unavailable(_))));
+    }
+}
