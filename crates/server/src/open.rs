@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cerrojo_app::breached::List;
 use cerrojo_app::keys::{Keyring, MasterKey};
 use cerrojo_app::mail::{Mailer, OutboxFolder, SmtpMailer};
 use cerrojo_app::{App, Lease, Parts};
@@ -248,6 +249,13 @@ pub(crate) fn mailer(configuration: &Configuration) -> Result<Arc<dyn Mailer>, F
             Ok(Arc::new(OutboxFolder::new(folder.clone(), from).map_err(Failure::because("mail.outbox"))?))
         }
     }
+}
+
+/// The list of breached passwords that the settings name, if they do.
+pub(crate) fn breached_list(configuration: &Configuration) -> Result<Option<List>, Failure> {
+    let Some(path) = &configuration.app.password.breached_list else { return Ok(None) };
+    let because = Failure::because(format!("password.breached_list: {}", path.display()));
+    List::open(path).map(Some).map_err(because)
 }
 
 /// The master key, from where the settings say. Made only together with a new database: beside one that was sealed with

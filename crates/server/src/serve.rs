@@ -26,6 +26,9 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(list) = open::breached_list(&configuration)? {
+        tracing::info!(passwords = list.count(), "new passwords are compared with those of breaches");
+    }
     open_files::allow_many();
     match &configuration.database {
         Database::Sqlite(_) => alone(loaded, &configuration).await,

@@ -12,6 +12,7 @@ pub(crate) fn run(command: &Config, loaded: &Loaded) -> Result<(), Failure> {
     match command {
         Config::Check => {
             open::mailer(&configuration)?;
+            open::breached_list(&configuration)?;
             for warning in &configuration.warnings {
                 out::note(&format!("warning: {warning}"));
             }

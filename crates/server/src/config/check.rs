@@ -261,6 +261,7 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     if reader.value(&keys::COMPOSITION, values::flag) == Some(true) {
         app.password.composition = Composition::Required;
     }
+    app.password.breached_list = reader.optional(&keys::BREACHED_LIST, values::path);
     let memory = reader.value(&keys::ARGON2_MEMORY, |text| values::number(text, 7168..=1_048_576));
     let passes = reader.value(&keys::ARGON2_PASSES, |text| values::number(text, 1..=16));
     let lanes = reader.value(&keys::ARGON2_LANES, |text| values::number(text, 1..=16));

@@ -180,6 +180,9 @@ keys! {
     COMPOSITION = "password.composition", Standard::Text("false"), Open, No,
         "true or false",
         "Whether new passwords need an upper-case letter and a digit.";
+    BREACHED_LIST = "password.breached_list", Standard::Unset("only the common passwords that the binary carries are refused"), Open, No,
+        "a file that `cerrojo breached-list build` wrote",
+        "Passwords from breaches, which nobody may set. It can be replaced while the server runs. See `docs/OPERATIONS.md`.";
     ARGON2_MEMORY = "password.argon2_memory_kib", Standard::Text("19456"), Open, No,
         "KiB from 7168 to 1048576; together with the passes not below the OWASP minimum, and 4194304 at most when multiplied",
         "Memory of Argon2id.";
