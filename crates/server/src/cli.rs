@@ -1,5 +1,6 @@
 //! The command line.
 
+mod breached;
 mod import;
 mod mail;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub(crate) use self::breached::{BreachedList, BuildList, SourceFormat};
 pub(crate) use self::import::{FileFormat, Import, ImportField};
 pub(crate) use self::mail::{Letter, Mail};
 
@@ -70,6 +72,9 @@ pub(crate) enum Command {
     /// Look at the nodes of an installation on PostgreSQL
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Build and ask a list of passwords that were breached
+    #[command(subcommand)]
+    BreachedList(BreachedList),
     /// Look at the settings
     #[command(subcommand)]
     Config(Config),

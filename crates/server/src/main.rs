@@ -10,6 +10,7 @@ mod open;
 mod open_files;
 mod out;
 mod place;
+mod progress;
 mod serve;
 mod still_ours;
 mod telemetry;
@@ -58,6 +59,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         None => in_runtime(serve::serve(loaded)),
         Some(Command::Config(command)) => commands::config::run(&command, &loaded),
+        Some(Command::BreachedList(command)) => commands::breached_list::run(command, &loaded),
         Some(command) => {
             let configuration = loaded.configuration()?;
             telemetry::start(LogFormat::Text, if is_restore(&command) { "error" } else { "warn" });

@@ -1,5 +1,6 @@
 //! What the command line does beside serving.
 
+pub(crate) mod breached_list;
 mod cluster;
 pub(crate) mod config;
 mod db;
@@ -26,7 +27,7 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,
-        Command::Serve(_) | Command::Config(_) | Command::Completions { .. } => Ok(()),
+        Command::Serve(_) | Command::Config(_) | Command::BreachedList(_) | Command::Completions { .. } => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod backup;
 mod beside;
+mod breached;
 mod gone_back;
 mod gone_clients;
 mod guard;

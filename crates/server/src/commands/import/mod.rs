@@ -11,7 +11,7 @@ use cerrojo_app::administer;
 use cerrojo_app::hashing::{self, Format};
 use cerrojo_domain::{Clock as _, SystemClock};
 use cerrojo_store::imports::{Fate, Imported};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use self::mapping::{Mapping, Record, Said};
 use self::report::Report;
@@ -19,7 +19,7 @@ use self::source::{Found, Long, Source};
 use crate::cli::{Import, ImportField};
 use crate::config::Configuration;
 use crate::failure::Failure;
-use crate::{open, out};
+use crate::{open, out, progress};
 
 /// Accounts written in one transaction: nobody else's sign-in waits long for it.
 const BATCH: usize = 1000;
@@ -135,7 +135,7 @@ struct Running {
 
 impl Running {
     async fn all(&mut self) -> Result<(), Failure> {
-        let bar = bar(&self.source);
+        let bar = progress::bar(self.source.size(), self.source.counted());
         let mut outcome = self.each(&bar).await;
         if outcome.is_err() {
             // What was read before is whole.
@@ -209,19 +209,5 @@ impl Running {
             }
         }
         Ok(())
-    }
-}
-
-/// On a terminal, how far it is and how long it will take.
-fn bar(source: &Source) -> ProgressBar {
-    let bar = source.size().map_or_else(ProgressBar::no_length, ProgressBar::new);
-    let template = match source {
-        _ if source.size().is_none() => "{spinner} {elapsed} {bytes}",
-        Source::Table(_) => "{bar:40} {human_pos} of {human_len} rows, {eta} to go",
-        Source::Csv(_) | Source::Lines(_) => "{bar:40} {bytes} of {total_bytes}, {eta} to go",
-    };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

@@ -13,6 +13,7 @@ use super::mapping::Record;
 use crate::cli::FileFormat;
 use crate::failure::Failure;
 use crate::out;
+use crate::progress::Unit;
 
 /// The longest record, in bytes: more is no account, and a quote that nobody closed would take in the rest of a file.
 const LONGEST: u64 = 1 << 20;
@@ -86,6 +87,11 @@ impl Source {
             Self::Lines(lines) => lines.bytes.get_ref().count.read.get(),
             Self::Table(table) => table.row,
         }
+    }
+
+    /// What [`Source::done`] counts.
+    pub(super) fn counted(&self) -> Unit {
+        if matches!(self, Self::Table(_)) { Unit::Things("rows") } else { Unit::Bytes }
     }
 
     /// What a place in it is called.
