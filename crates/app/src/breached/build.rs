@@ -1,7 +1,7 @@
 //! Building a list from records in any order, in memory that is bounded.
 //!
-//! What fits in memory is sorted and written as a run, which is a list itself; runs are merged. Records that come in order
-//! all go into one run, and that is the list: the public one is downloaded in order.
+//! Records that come in order are written as they come: the public list is downloaded in order. Of others what fits in memory is
+//! sorted and written as a run, which is a list itself, and runs are merged. If there is only one, it is the list.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -108,6 +108,9 @@ impl Build {
     /// # Errors
     /// [`BuildError::Io`] if the disk says no.
     pub fn push(&mut self, record: u64) -> Result<(), BuildError> {
+        if self.buffer.is_empty() && self.run.last().is_none_or(|last| last <= record) {
+            return self.unfinished.because(self.run.push(record));
+        }
         if self.buffer.len() == self.room {
             self.write_run()?;
         }
