@@ -10,6 +10,7 @@ use cerrojo_app::Settings;
 use cerrojo_domain::{Actor, Clock as _, EndReason, Ending, SessionId, SystemClock, UserId};
 use cerrojo_store::endings;
 use cerrojo_store::{OpenOptions, Store};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Outcome, fail};
@@ -30,7 +31,7 @@ pub(crate) struct Reached {
 
 /// Starts this program as such a floor and waits for what it reached. The caller's other tasks wait meanwhile: it measures
 /// nothing else then.
-pub(crate) fn reach(arguments: &[&str]) -> Outcome<Reached> {
+pub(crate) fn reach<T: DeserializeOwned>(arguments: &[&str]) -> Outcome<T> {
     let done = std::process::Command::new(std::env::current_exe()?).args(arguments).output()?;
     if !done.status.success() {
         return fail(String::from_utf8_lossy(&done.stderr).trim().to_owned());

@@ -132,10 +132,7 @@ impl Child {
 
     /// Memory in use (`VmRSS`), in MiB.
     pub(crate) fn resident(&self) -> Outcome<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: u32 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
-        Ok(f64::from(kib) / 1024.0)
+        resident_of(&self.process.id().to_string())
     }
 
     /// Sends it a signal.
@@ -171,6 +168,14 @@ impl CpuTimes {
         let used = |(thread, now): (&String, &u64)| now.saturating_sub(before.0.get(thread).copied().unwrap_or(0));
         Duration::from_nanos(self.0.iter().map(used).sum())
     }
+}
+
+/// Memory that a process uses (`VmRSS`), in MiB; `self` is this one.
+pub(crate) fn resident_of(process: &str) -> Outcome<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u32 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
+    Ok(f64::from(kib) / 1024.0)
 }
 
 /// A loopback port that nobody has at the moment.

@@ -55,7 +55,7 @@ pub(crate) async fn measure(place: &Place, report: &mut Report) -> Outcome<()> {
     for number in 0..place.amounts.rounds {
         say(&format!("login, round {} of {} …", number + 1, place.amounts.rounds));
         let seconds = place.amounts.seconds.to_string();
-        let hashed = bare::reach(&["bare-hash", &threads().to_string(), &seconds])?.rate;
+        let hashed = bare::reach::<bare::Reached>(&["bare-hash", &threads().to_string(), &seconds])?.rate;
         bare.push(hashed);
         for (server, rounds) in servers.iter().zip(&mut rounds) {
             rounds.push(server.round(hashed).await?);

@@ -122,7 +122,7 @@ impl Contest {
         }
         let floor = self.ask(&self.floor, &self.requests).await?;
         let folder = self.bare.display().to_string();
-        let bare = bare::reach(&["bare-store", &folder, &first.to_string(), &self.count.to_string()])?;
+        let bare: bare::Reached = bare::reach(&["bare-store", &folder, &first.to_string(), &self.count.to_string()])?;
         Ok((servers, floor, bare.rate))
     }
 

@@ -3,6 +3,7 @@
 mod against;
 mod answer;
 mod bare;
+mod breached;
 mod child;
 mod cluster;
 mod failure;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Some(Role::Floor { answer, port }) => floor::serve(answer, *port),
         Some(Role::BareStore { folder, skip, count }) => bare::store(folder, *skip, *count),
         Some(Role::BareHash { threads, seconds }) => bare::hash(*threads, *seconds),
+        Some(Role::BreachedList { list, count }) => breached::ask(list, *count),
         None => measure(&options),
     };
     match done {
@@ -89,6 +91,7 @@ async fn measure_all(options: &Options) -> Outcome<()> {
             Section::Startup => startup::measure(&place, &mut report).await?,
             Section::Cluster => cluster::measure(&place, &mut report).await?,
             Section::Guards => guards::measure(&place, &mut report).await?,
+            Section::Breached => breached::measure(&place, &mut report)?,
             Section::Scale => scale::measure(&place, &mut report).await?,
         }
     }

@@ -42,6 +42,8 @@ pub(crate) enum Section {
     Cluster,
     /// Guards that follow.
     Guards,
+    /// Look-ups in a list of ten million breached passwords.
+    Breached,
     /// Ten million live sessions on PostgreSQL. Only when asked for.
     Scale,
 }
@@ -66,6 +68,14 @@ pub(crate) enum Role {
         skip: usize,
         /// Sessions to end.
         count: usize,
+    },
+    /// Asks a list of breached passwords, without a server.
+    #[command(hide = true)]
+    BreachedList {
+        /// The list.
+        list: PathBuf,
+        /// How many passwords are asked for of each kind.
+        count: u32,
     },
     /// Hashes passwords, without a server.
     #[command(hide = true)]
