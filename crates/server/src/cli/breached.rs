@@ -11,19 +11,19 @@ pub(crate) enum BreachedList {
     /// Build a list from public ones, for `password.breached_list`
     #[command(after_help = "\
 Examples:
-  cerrojo breached-list build breached.list pwned-passwords.txt     \"Pwned Passwords\" by Have I Been Pwned, SHA-1
-  cerrojo breached-list build breached.list hashes/                 the same as a folder of 1,048,576 range files
-  cerrojo breached-list build breached.list hashes/ --min-count 10  only what was seen ten times or more
-  cerrojo breached-list build breached.list rockyou.txt 10k-most-common.txt
-  zcat rockyou.txt.gz | cerrojo breached-list build breached.list -
-  cerrojo breached-list build breached.list hashes/ --replace       renew it, also while the server runs
+  cerrojo breached-list build LIST pwned-passwords.txt     Have I Been Pwned, SHA-1, one file
+  cerrojo breached-list build LIST hashes/                 the same, a folder of range files
+  cerrojo breached-list build LIST hashes/ --min-count 10  only what was seen ten times or more
+  cerrojo breached-list build LIST rockyou.txt my-own.txt  passwords, one a line
+  zcat rockyou.txt.gz | cerrojo breached-list build LIST -
+  cerrojo breached-list build LIST hashes/ --replace       renew it, also beside a running server
 
-What a source is its first lines tell: SHA-1 hashes (with or without a count behind a colon), a range file (35 digits, the
-first five in its name), or passwords, one a line. --format says it where they do not.
+Its first lines tell what a source is: SHA-1 hashes, with or without a count behind a colon; a
+range file, 35 digits and the first five in its name; or passwords. If not, say --format.
 
-Passwords are taken exactly as they stand, without the line's end. $HEX[…] is decoded; what is not UTF-8 is read as
-Latin-1; what is longer than any password is left out. A password takes 8 bytes of the list, and the list twice its size of disk
-while it is built from sources that are not in order.")]
+Passwords are taken exactly as they stand, without the line's end. $HEX[…] is decoded, what is
+not UTF-8 is read as Latin-1, what is longer than any password is left out. A password takes 8
+bytes. While it is built from sources that are not in order, a list takes twice its size of disk.")]
     Build(BuildList),
     /// Read a whole list and check that it is as it was written
     Check {
@@ -34,7 +34,7 @@ while it is built from sources that are not in order.")]
     /// Ask whether a password is in a list
     #[command(after_help = "\
 Examples:
-  cerrojo breached-list contains --password-stdin < password.txt       in the list of password.breached_list
+  cerrojo breached-list contains --password-stdin < password.txt   in that of password.breached_list
   cerrojo breached-list contains breached.list --password-stdin
 
 Exit code 0 if it is not in the list, 1 if it is or nobody can tell.")]
