@@ -8,7 +8,7 @@ use std::time::Duration;
 use cerrojo_domain::{Clock, Random};
 use cerrojo_guard::{Guard, Policy};
 use cerrojo_store::commits::{self, Witness};
-use cerrojo_store::{Store, StoreError, leases};
+use cerrojo_store::{Store, StoreError, leases, old_tokens as store_old_tokens};
 use tokio::sync::Notify;
 
 use crate::agreement::Agreement;
@@ -168,6 +168,9 @@ impl App {
         let of_roles = settings.by_role.iter();
         let idle_by_role = of_roles.filter_map(|(role, rules)| Some((*role, rules.idle_timeout?))).collect();
         let guard = Arc::new(Guard::new(policy, Arc::clone(&clock)).with_idle_by_role(idle_by_role));
+        if settings.old_tokens.is_some() {
+            store_old_tokens::accept(&store).await?;
+        }
         let agreement = Agreement::new(&settings, &master_key);
         let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
         store.watch_commits(Arc::new(Watch { guard: Arc::clone(&guard), side_file: side_file.clone(), engine }));

@@ -9,6 +9,7 @@ use cerrojo_guard::{Claims, Status, StatusList};
 use cerrojo_store::sessions::NewSession;
 use cerrojo_store::{EndingTx, StoreError, Tx, known_addresses, lists, sessions, users};
 
+use crate::lists::For;
 use crate::{App, Trouble, end};
 
 /// A session just born.
@@ -45,7 +46,7 @@ pub(crate) async fn prepare(app: &App, role: RoleId) -> Result<Cradle, Trouble> 
     // `exp` counts whole seconds (RFC 7519, section 2): the session lives exactly as long as its token.
     let life = rules.max_age.map_or(app.settings.token_ttl, |most| most.min(app.settings.token_ttl));
     let expires_at = UnixMillis(started_at.plus(life).seconds().saturating_mul(1000));
-    let (list, index) = app.blocks.take(app, expires_at).await?;
+    let (list, index) = app.blocks.take(app, (For::SignIn, expires_at)).await?;
     let jti = SessionId::new(&*app.random).to_string();
     let id = SessionId::new(&*app.random);
     let most = rules.max_per_user.map(i64::from);

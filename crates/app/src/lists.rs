@@ -19,10 +19,23 @@ const KEPT: usize = 32;
 /// How often a block is reserved anew because everything was over meanwhile.
 const TRIES: usize = 3;
 
-/// The blocks in use, the one used last at the end.
+/// Of sessions that are made of another application's tokens: many of them would be for a few.
+const SMALL_BLOCK: u32 = 32;
+
+/// Who needs a place. Each has blocks of its own, so that neither waits for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// A sign-in.
+    SignIn,
+    /// A token of another application.
+    OldToken,
+}
+
+/// The blocks in use, those used last at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    kept: Mutex<Vec<Block>>,
+    sign_ins: Mutex<Vec<Block>>,
+    old_tokens: Mutex<Vec<Block>>,
     /// How often blocks were forgotten: nobody waits to say so, whatever it holds.
     forgotten: AtomicU64,
 }
@@ -39,8 +52,16 @@ struct Block {
 
 impl Blocks {
     /// A place for a session whose tokens expire at `expires_at`.
-    pub(crate) async fn take(&self, app: &App, expires_at: UnixMillis) -> Result<(ListName, ListIndex), Trouble> {
-        let mut kept = self.kept.lock().await;
+    pub(crate) async fn take(
+        &self,
+        app: &App,
+        (whom, expires_at): (For, UnixMillis),
+    ) -> Result<(ListName, ListIndex), Trouble> {
+        let (blocks, len) = match whom {
+            For::SignIn => (&self.sign_ins, BLOCK),
+            For::OldToken => (&self.old_tokens, SMALL_BLOCK),
+        };
+        let mut kept = blocks.lock().await;
         let expires_by = round_up(expires_at, app);
         for _ in 0..TRIES {
             let forgotten = self.forgotten.load(Ordering::Acquire);
@@ -48,7 +69,7 @@ impl Blocks {
             let at = kept.iter().position(|block| block.expires_by == expires_by);
             let found = match at {
                 Some(at) => Some(kept.remove(at)),
-                None => self.reserve(app, expires_by, forgotten).await?,
+                None => self.reserve(app, (expires_by, len), forgotten).await?,
             };
             let Some(mut block) = found else { continue };
             let place = block.places.pop().map(|place| (block.list.clone(), ListIndex(place)));
@@ -64,9 +85,14 @@ impl Blocks {
     }
 
     /// A block; `None`: everything was over meanwhile, and its list may be retired.
-    async fn reserve(&self, app: &App, expires_by: UnixMillis, forgotten: u64) -> Result<Option<Block>, Trouble> {
+    async fn reserve(
+        &self,
+        app: &App,
+        (expires_by, len): (UnixMillis, u32),
+        forgotten: u64,
+    ) -> Result<Option<Block>, Trouble> {
         let fresh = ListName::new(&*app.random);
-        let wanted = Wanted { expires_by, len: BLOCK, capacity: CAPACITY, fresh: &fresh, now: app.clock.now() };
+        let wanted = Wanted { expires_by, len, capacity: CAPACITY, fresh: &fresh, now: app.clock.now() };
         let (list, reserved) = reserve(&app.store, &wanted).await?;
         // Known to the guard before any token points to it. If everything was over after the reservation this process may
         // have applied that already, without knowing the list: it must not be opened then.
@@ -106,13 +132,12 @@ pub async fn look_up(app: &App, name: &ListName) -> Result<bool, Trouble> {
 }
 
 /// Lists are cut by the time their last token expires: a quarter of a token's life, an hour at least. What lives longer than
-/// our own tokens do has wider ones, so that there are no more than a few of each width.
+/// our own tokens do has wider ones, so that there are at most eight of each width.
 fn round_up(expires_at: UnixMillis, app: &App) -> UnixMillis {
-    const WIDEST: i64 = 7 * 86_400_000;
     let quarter = i64::try_from(app.settings.token_ttl.as_millis() / 4).unwrap_or(i64::MAX);
-    let mut width = quarter.clamp(3_600_000, WIDEST);
+    let mut width = quarter.clamp(3_600_000, 7 * 86_400_000);
     let left = i64::try_from(expires_at.since(app.clock.now()).as_millis()).unwrap_or(i64::MAX);
-    while width.saturating_mul(2) <= WIDEST.min(left / 4) {
+    while width.saturating_mul(2) <= left / 4 {
         width *= 2;
     }
     UnixMillis(expires_at.0.div_euclid(width).saturating_add(1).saturating_mul(width))

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cerrojo_domain::{Actor, Clock, EndReason, Ending, Entry, Random};
-use cerrojo_store::{EndingTx, Store, StoreError, commits, lists, log, origin, sessions, sqlite};
+use cerrojo_store::{EndingTx, Store, StoreError, commits, lists, log, old_tokens, origin, sessions, sqlite};
 
 use crate::app::StartError;
 use crate::side_file::{Remembered, SideFile};
@@ -79,7 +79,12 @@ pub(crate) async fn end_everything_if_it_went_back(
     let mixed = origin::is_mixed(&mut run).await?;
     let held = match file.remembered() {
         Some(remembered) => holds(store, &remembered).await?,
-        None => sessions::newest(&mut run).await?.is_none() && lists::in_use(&mut run).await?.is_empty(),
+        None => {
+            sessions::newest(&mut run).await?.is_none()
+                && lists::in_use(&mut run).await?.is_empty()
+                // Sessions may have been made of their tokens since.
+                && !old_tokens::did_anybody_come(&mut run).await?
+        }
     };
     if held && !mixed {
         return Ok(());

@@ -253,7 +253,7 @@ pub async fn end_everything(tx: &mut EndingTx, incarnation: &str, ending: &Endin
         }
     }
     origin::see_to(tx, ending.at).await?;
-    old_tokens::refuse_issued(tx, ending.at).await?;
+    old_tokens::close_all(tx, ending.at).await?;
     lists::retire_all(tx, told(ending)).await?;
     if earlier {
         tx.execute(WRITE_ALL_DOWN, binds![]).await?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::bind::binds;
 use crate::db::{self, Run};
 use crate::errors::Result;
+use crate::old_tokens;
 use crate::statement::statements;
 use crate::tx::Tx;
 
@@ -15,9 +16,10 @@ use crate::tx::Tx;
 macro_rules! insert_from {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session, old_tokens) \
+            "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session, old_tokens, old_tokens_since) \
              SELECT CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5, \
-             CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), 1 FROM ",
+             CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), \
+             (SELECT value FROM counters WHERE name = 'old_tokens_generation') FROM ",
             $rows,
             " WHERE TRUE ON CONFLICT DO NOTHING RETURNING user_id"
         )
@@ -100,6 +102,7 @@ pub async fn add(tx: &mut Tx, users: &[Imported]) -> Result<Vec<Fate>> {
     // Holds the counter, so that nobody else is given a number until this is over.
     let mut last = db::number(tx, RAISE, binds![highest]).await?;
     let mut fates = foresee(tx, users).await?;
+    let closed = old_tokens::buried(tx, names_of(users, &fates)).await?;
     let mut rows = Vec::new();
     let mut numbers = Vec::new();
     for (user, fate) in users.iter().zip(&fates) {
@@ -112,7 +115,7 @@ pub async fn add(tx: &mut Tx, users: &[Imported]) -> Result<Vec<Fate>> {
             _ => None,
         };
         if let Some(number) = number {
-            rows.push(row(user, number, epoch(tx)));
+            rows.push(row(user, number, (epoch(tx), openness(user, &closed))));
         }
         numbers.push(number);
     }
@@ -135,12 +138,32 @@ async fn insert(tx: &mut Tx, rows: Vec<Value>) -> Result<HashSet<i64>> {
     rows.iter().map(|row| row.int(0)).collect()
 }
 
+/// What the other application's tokens name those by who are added.
+fn names_of(users: &[Imported], fates: &[Fate]) -> Vec<String> {
+    let added = users.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Added);
+    added.flat_map(|(user, _)| names(user)).collect()
+}
+
+fn names(user: &Imported) -> impl Iterator<Item = String> {
+    user.id.map(old_tokens::of_number).into_iter().chain([old_tokens::of_email(&user.email)])
+}
+
+/// Whether tokens of the other application are accepted, as `users.old_tokens` has it. A number of ours means somebody else
+/// to them.
+fn openness(user: &Imported, closed: &HashSet<String>) -> i64 {
+    match user.id {
+        _ if names(user).any(|name| closed.contains(&name)) => 0,
+        Some(_) => 1,
+        None => 2,
+    }
+}
+
 /// One that no user of this number had before: a sign-in of a deleted one that is under way must not fit.
 fn epoch(tx: &Tx) -> i64 {
     i64::from(u32::from_le_bytes(tx.random().bytes()) >> 1)
 }
 
-fn row(user: &Imported, number: i64, epoch: i64) -> Value {
+fn row(user: &Imported, number: i64, (epoch, openness): (i64, i64)) -> Value {
     let Imported { id: _, name, email, password_hash, role_id, status, registration_date, last_session } = user;
     json!([
         number,
@@ -151,6 +174,7 @@ fn row(user: &Imported, number: i64, epoch: i64) -> Value {
         status.as_str(),
         epoch,
         registration_date.0,
-        last_session.map(|at| at.0)
+        last_session.map(|at| at.0),
+        openness
     ])
 }

@@ -20,6 +20,8 @@ struct Migration {
 /// The migration that gave lists an ending. With it the imprint is written, once: see [`leases::Imprint`]. One that writes the
 /// rows of `meta` anew (another type of a column, say) has to write it as well, after looking at it.
 pub(crate) const EVERYTHING_OVER: i64 = 4;
+/// With this one tokens of another application may be accepted.
+pub(crate) const OLD_TOKENS: i64 = 6;
 /// With this one the database gets its name.
 pub(crate) const ORIGIN: i64 = 5;
 

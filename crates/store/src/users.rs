@@ -5,10 +5,10 @@ use cerrojo_domain::{Email, RoleId, Status, UnixMillis, User, UserId};
 use crate::bind::binds;
 use crate::db::{self, Run};
 use crate::errors::{Result, StoreError};
-use crate::meta;
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
+use crate::{meta, old_tokens};
 
 /// A user's epoch as everybody sees it: the row's own, counted from where the installation's epochs begin.
 macro_rules! epoch {
@@ -141,6 +141,9 @@ pub async fn change(tx: &mut Tx, id: UserId, epoch: i64, change: &Change) -> Res
     let email = change.email.as_ref().map(|email| email.as_str().to_owned());
     let (name, hash) = (change.name.clone(), change.password_hash.clone());
     let raised = i64::from(change.raise_epoch);
+    if email.is_some() {
+        old_tokens::bury(tx, id).await?;
+    }
     let binds = binds![id, epoch, name, email, hash, change.role_id, change.status, raised];
     db::row(tx, CHANGE, binds).await?.as_ref().map(read).transpose()
 }
@@ -158,6 +161,7 @@ pub async fn upgrade_hash(tx: &mut Tx, id: UserId, old: &str, new: &str) -> Resu
 /// Deletes the user and what only belongs to it (reset links, known addresses); whether it was there. Its sessions must be
 /// ended in the same transaction; their rows stay until they are swept.
 pub async fn delete(tx: &mut EndingTx, id: UserId) -> Result<bool> {
+    old_tokens::bury(tx, id).await?;
     tx.hits(DELETE, binds![id]).await
 }
 

@@ -42,7 +42,7 @@ pub fn old_token(claims: &Value) -> String {
 impl TestApp {
     /// Makes a user one who was imported.
     pub async fn came_from_another_application(&self, user: &Actor) {
-        let text = format!("UPDATE users SET old_tokens = 1 WHERE user_id = {}", user.id);
+        let text = format!("UPDATE users SET old_tokens = 1, old_tokens_since = 0 WHERE user_id = {}", user.id);
         cerrojo_store::testing::execute(self.database_url(), text).await;
     }
 

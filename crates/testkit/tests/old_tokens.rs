@@ -7,6 +7,7 @@ use cerrojo_app::administer::import_users;
 use cerrojo_app::{Algorithm, OldTokens, Required, Secret, administer};
 use cerrojo_domain::{Email, Status, USER_ROLE, UnixMillis, UserId};
 use cerrojo_store::imports::{Fate, Imported};
+use cerrojo_store::testing;
 use cerrojo_testkit::{
     Actor, Engine, OLD_SECRET, OTHER_PASSWORD, Options, TestApp, another_applications_tokens, hs256, old_token,
     on_both_engines, on_both_engines_with,
@@ -340,18 +341,167 @@ async fn a_database_that_went_back_revives_none() {
         app.crash().await;
         app.look_restored().await;
         // As it was in the backup.
-        let lost = "DELETE FROM sessions; UPDATE users SET old_tokens = 1";
-        cerrojo_store::testing::execute(app.database_url(), lost.to_owned()).await;
+        let lost = "DELETE FROM sessions; UPDATE users SET old_tokens = 1, old_tokens_since = 0";
+        testing::execute(app.database_url(), lost.to_owned()).await;
         app.run().await;
         for over in [&ana, &unused] {
             assert!(!over.is_in().await);
         }
+        // Those who come now are open again, to what was issued since.
+        let lost = "DELETE FROM users";
+        testing::execute(app.database_url(), lost.to_owned()).await;
+        assert_eq!(import_users(&app.inside(), &[imported(71, "ana")]).await.unwrap(), [Fate::Added]);
         app.clock.advance(Duration::from_secs(121));
         let later = app.old_session(&ana, "later");
-        assert!(later.is_in().await, "what the other application gave out since");
+        assert!(!ana.is_in().await && !unused.is_in().await && later.is_in().await);
+    })
+    .await;
+}
+
+/// A copy made after the import, before anybody came: nothing of sessions is in it.
+#[tokio::test]
+async fn an_early_backup_that_is_put_back_revives_none() {
+    let mut options = Options::default();
+    accepted(&mut options);
+    let app = TestApp::start(Engine::Sqlite, options).await;
+    let ana = moves_in(&app, 71, "ana").await;
+    app.crash().await;
+    let early = app.copy_files();
+    app.run().await;
+    ana.logout().await;
+    app.crash().await;
+    app.put_back(&early);
+    std::fs::remove_file(app.side_file()).unwrap();
+    app.run().await;
+    assert!(!ana.is_in().await);
+}
+
+#[tokio::test]
+async fn everything_is_over_whatever_the_clocks_say_and_however_long_it_lasts() {
+    on_both_engines_with(accepted, async |app| {
+        let ana = moves_in(&app, 71, "ana").await;
+        let begun = now(&app);
+        let long = |device: &str| {
+            let claims = json!({ "user_id": 71, "device": device, "iat": begun, "exp": begun + 200 * DAY });
+            ana.with_token(&old_token(&claims))
+        };
+        let (used, unused) = (long("used"), long("unused"));
+        assert!(used.is_in().await);
+        // This machine's clock is behind the other application's.
+        app.clock.set_time_of_day(UnixMillis((begun - 300) * 1000));
+        app.restart().await;
+        administer::end_everything(&app.inside()).await.unwrap();
+        app.clock.set_time_of_day(UnixMillis(begun * 1000));
+        app.restart().await;
+        assert!(!used.is_in().await && !unused.is_in().await);
+        let jefa = app.admin().await;
+        for _ in 0..3 {
+            app.clock.advance(Duration::from_hours(20 * 24));
+            app.tick().await;
+        }
+        let jefa = jefa.another_session().await;
+        let kept = jefa.get("/api/admin/users/71/sessions?ended=true").await;
+        assert_eq!(kept.data()["sessions"], json!([]), "or this shows nothing");
+        assert!(!used.is_in().await && !unused.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_imported_again_has_no_old_tokens_any_more() {
+    on_both_engines_with(accepted, async |app| {
+        let jefa = app.admin().await;
+        let (ana, eva) = (moves_in(&app, 71, "ana").await, moves_in(&app, 72, "eva").await);
+        jefa.delete("/api/auth/users/71").await.assert_ok(200, "Usuario eliminado exitosamente");
+        assert!(!ana.is_in().await);
+        assert_eq!(import_users(&app.inside(), &[imported(71, "ana")]).await.unwrap(), [Fate::Added]);
+        forget_refusals(&app);
+        assert!(!ana.is_in().await && eva.is_in().await);
+        let fresh = ana.signed_in_with(ORIGINAL).await;
+        assert!(fresh.is_in().await, "with the password it is another matter");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_was_changed_names_nobody_who_comes_under_it_later() {
+    let set = |options: &mut Options| {
+        options.settings.old_tokens =
+            Some(OldTokens { user_claim: "email".to_owned(), ..another_applications_tokens() });
+    };
+    on_both_engines_with(set, async |app| {
+        let somebody = |name: &str| Imported { id: None, ..imported(0, name) };
+        let shown = |name: &str| {
+            let claims = json!({ "email": format!("{name}@example.com"), "iat": now(&app), "exp": now(&app) + DAY });
+            app.visitor().with_token(&old_token(&claims))
+        };
+        import_users(&app.inside(), &[somebody("ana"), somebody("eva")]).await.unwrap();
+        let (ana, eva) = (shown("ana"), shown("eva"));
+        assert!(ana.is_in().await && eva.is_in().await);
+        let change = json!({ "email": "ana.nueva@example.com" });
+        ana.put("/api/auth/profile", change).await.assert_ok(200, "Perfil actualizado exitosamente");
+        assert_eq!(import_users(&app.inside(), &[somebody("ana")]).await.unwrap(), [Fate::Added]);
+        app.clock.advance(Duration::from_secs(1));
+        let another = shown("ana");
+        assert!(!another.is_in().await && ana.is_in().await, "the calling session goes on");
+    })
+    .await;
+}
+
+/// Numbers that were given here mean somebody else to the other application.
+#[tokio::test]
+async fn without_the_numbers_of_the_other_application_only_addresses_name_anybody() {
+    on_both_engines_with(accepted, async |app| {
+        let somebody = |name: &str| Imported { id: None, ..imported(0, name) };
+        import_users(&app.inside(), &[somebody("ana")]).await.unwrap();
+        let claims = json!({ "user_id": 1, "iat": now(&app), "exp": now(&app) + DAY });
+        assert!(!app.visitor().with_token(&old_token(&claims)).is_in().await);
+        app.set(|options| {
+            let by_email = OldTokens { user_claim: "email".to_owned(), ..another_applications_tokens() };
+            options.settings.old_tokens = Some(by_email);
+        });
+        app.restart().await;
+        let claims = json!({ "email": "ana@example.com", "user_id": 1, "iat": now(&app), "exp": now(&app) + DAY });
+        let ana = app.visitor().with_token(&old_token(&claims));
+        assert_eq!(ana.get("/api/auth/profile").await.data()["user"]["email"], "ana@example.com");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_earlier_end_holds_for_those_that_were_used_before() {
+    on_both_engines_with(accepted, async |app| {
+        let ana = moves_in(&app, 71, "ana").await;
+        assert!(ana.is_in().await);
+        let until = UnixMillis((now(&app) + 600) * 1000);
+        app.set(|options| {
+            options.settings.old_tokens = Some(OldTokens { until: Some(until), ..another_applications_tokens() });
+        });
+        app.restart().await;
+        assert!(ana.is_in().await);
+        app.clock.advance(Duration::from_secs(600));
         assert!(!ana.is_in().await);
     })
     .await;
+}
+
+#[tokio::test]
+async fn whoever_comes_late_is_let_in_when_the_import_has_run() {
+    on_both_engines_with(accepted, async |app| {
+        let mut rosa = app.visitor();
+        rosa.id = 75;
+        let rosa = app.old_session(&rosa, "phone");
+        assert!(!rosa.is_in().await);
+        import_users(&app.inside(), &[imported(75, "rosa")]).await.unwrap();
+        forget_refusals(&app);
+        assert!(rosa.is_in().await);
+    })
+    .await;
+}
+
+/// That one was refused is remembered for a while.
+fn forget_refusals(app: &TestApp) {
+    app.clock.advance(Duration::from_secs(10));
 }
 
 #[tokio::test]

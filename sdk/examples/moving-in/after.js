@@ -5,12 +5,12 @@ import express from "express";
 import { createProxyMiddleware } from "http-proxy-middleware";
 import { tasks } from "./tasks.js";
 
-const { CERROJO_ISSUER = "http://127.0.0.1:4000", CERROJO_SECRET, PORT = "3000" } = process.env;
+const { CERROJO_ISSUER = "http://127.0.0.1:4000", CERROJO_SECRET, JWT_SECRET, PORT = "3000" } = process.env;
 
 const guard = await Guard.connect(CERROJO_ISSUER, {
   credentials: { name: "tasks", secret: CERROJO_SECRET },
   // Tokens of before are good until they expire. When the last of them has, this line goes.
-  oldTokens: true,
+  oldTokens: { secret: JWT_SECRET },
   onProblem: (problem) => console.warn(problem.message),
 });
 

@@ -9,7 +9,7 @@ import { secretKey } from "./keys.js";
 import { Link } from "./link.js";
 import { Lookup } from "./lookup.js";
 import { type Metrics, metricsText } from "./metrics.js";
-import { isOldToken, OldTokens } from "./old-tokens.js";
+import { OldTokens } from "./old-tokens.js";
 import type { Ending, Session } from "./session.js";
 import { backgroundFetch, type Fetch } from "./transport.js";
 import { type Unlisted, type Verdict, Verifier } from "./verifier.js";
@@ -24,9 +24,12 @@ export interface GuardOptions {
   readonly audience?: string;
   /**
    * Accepts tokens of the application that your users come from, where the server does (`migration.accept_old_tokens`): it is
-   * asked about each when that is first shown here. Needs `credentials`.
+   * asked about each when that is first shown here, if that application signed it. Needs `credentials`.
    */
-  readonly oldTokens?: boolean;
+  readonly oldTokens?: {
+    /** What that application signs with (HS256). */
+    readonly secret: string | Uint8Array;
+  };
   /** The secret that the server signs with when it is set to HS256. Whoever knows it can make tokens. */
   readonly hs256Secret?: string | Uint8Array;
   /** How many verified tokens are remembered. 10,000 unless set; 0: none. */
@@ -149,7 +152,8 @@ export class Guard {
     const parts = { endpoint, follower: this.#follower, http: this.#http, counts: this.#counts, onProblem };
     this.#lookup = new Lookup(parts);
     this.#activity = new Activity(parts);
-    if (this.#options.oldTokens) this.#oldTokens = new OldTokens({ ...parts, issuer: this.issuer });
+    const { oldTokens, cacheSize = 10_000 } = this.#options;
+    if (oldTokens) this.#oldTokens = new OldTokens({ ...parts, ...oldTokens, issuer: this.issuer, cacheSize });
     void new Link({ ...parts, maxStaleness: this.#options.maxStaleness ?? 5000 }).run();
   }
 
@@ -166,16 +170,15 @@ export class Guard {
   async check(token: string): Promise<Verdict> {
     const checked = this.#verifier.check(token);
     const own = checked instanceof Promise ? await checked : checked;
-    const first = own.outcome === "refused" && this.#oldTokens ? await this.#askAbout(token, this.#oldTokens) : own;
+    const first = own.outcome === "refused" && this.#oldTokens ? await this.#checkOld(token, this.#oldTokens) : own;
     const verdict = first.outcome === "unknown_list" ? await this.#lookUp(first) : first;
     this.#counts[verdict.outcome]++;
     if (verdict.outcome === "accepted") this.#activity?.note(verdict.session);
     return verdict;
   }
 
-  /** Of a token that is none of the server's own. */
-  async #askAbout(token: string, oldTokens: OldTokens): Promise<Verdict | Unlisted> {
-    if (!isOldToken(token)) return { outcome: "refused" };
+  /** Of a token that is none of the server's own. What is known of its session is judged as of any other: its bit is looked at last. */
+  async #checkOld(token: string, oldTokens: OldTokens): Promise<Verdict | Unlisted> {
     const found = await oldTokens.find(token);
     if (typeof found === "string") return { outcome: found };
     return this.#follower.lists.get(found.session.list) === undefined ? found : this.#verifier.checkAgain(found);

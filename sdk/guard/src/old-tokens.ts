@@ -1,3 +1,4 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { fromBase64url } from "./base64url.js";
 import { readSession } from "./claims.js";
 import type { Counts } from "./counts.js";
@@ -17,14 +18,17 @@ const REMEMBER_DEAD = 10_000;
 const MOST_DEAD = 1000;
 const MOST_AT_ONCE = 64;
 
-/** Whether this may be a token of another application: a JWT of HS256, and of no kind of the server's own. */
-export function isOldToken(token: string): boolean {
+/** Whether the other application signed this: a JWT of HS256, and of no kind of the server's own. */
+function isSigned(token: string, secret: Uint8Array): boolean {
   if (token.length > MAX_BYTES) return false;
-  const [header, ...rest] = token.split(".");
-  const bytes = header && rest.length === 2 ? fromBase64url(header) : null;
+  const [header = "", payload = "", signature = "", ...more] = token.split(".");
+  const bytes = more.length === 0 ? fromBase64url(header) : null;
   const members = bytes && strictObject(bytes);
   const typ = members?.get("typ") ?? "JWT";
-  return members?.get("alg") === "HS256" && typeof typ === "string" && /^jwt$/i.test(typ);
+  if (members?.get("alg") !== "HS256" || typeof typ !== "string" || !/^jwt$/i.test(typ)) return false;
+  const mac = createHmac("sha256", secret).update(`${header}.${payload}`).digest();
+  const given = fromBase64url(signature);
+  return given !== null && given.length === mac.length && timingSafeEqual(given, mac);
 }
 
 /**
@@ -39,17 +43,25 @@ export class OldTokens {
   readonly #counts: Counts;
   readonly #onProblem: (problem: Error) => void;
   readonly #running = new Map<string, Promise<Unlisted | "refused" | "unavailable">>();
+  readonly #secret: Uint8Array;
+  /** What was told of each. Once it is over it stays here: nobody need be asked again. */
+  readonly #found: Lru<Unlisted>;
   /** Until when each need not be asked about again. */
   readonly #dead = new Lru<number>(MOST_DEAD);
 
   constructor(parts: {
     issuer: string;
+    secret: string | Uint8Array;
+    /** How many sessions are remembered. */
+    cacheSize: number;
     follower: Follower;
     http: Http;
     counts: Counts;
     onProblem: (problem: Error) => void;
   }) {
     this.#issuer = parts.issuer;
+    this.#secret = Buffer.from(parts.secret);
+    this.#found = new Lru(parts.cacheSize);
     this.#url = `${parts.issuer}/api/auth/introspect`;
     this.#follower = parts.follower;
     this.#http = parts.http;
@@ -57,8 +69,11 @@ export class OldTokens {
     this.#onProblem = parts.onProblem;
   }
 
-  /** The session; its bit is still to be looked at. */
+  /** The session; its bit is still to be looked at. Nothing is asked of a token that the other application did not sign. */
   find(token: string): Promise<Unlisted | "refused" | "unavailable"> {
+    const known = this.#found.get(token);
+    if (known) return Promise.resolve(known);
+    if (!isSigned(token, this.#secret)) return Promise.resolve("refused");
     const until = this.#dead.get(token);
     if (until !== undefined && this.#http.clock.elapsed() < until) return Promise.resolve("refused");
     const running = this.#running.get(token);
@@ -83,7 +98,11 @@ export class OldTokens {
       const { audience } = this.#follower;
       if (told?.get("active") === true && audience !== null) {
         const session = readSession(told, KEY.id, { issuer: this.#issuer, audience });
-        if (session) return { outcome: "unknown_list", token, session, key: KEY };
+        if (session) {
+          const found: Unlisted = { outcome: "unknown_list", token, session, key: KEY };
+          this.#found.set(token, found);
+          return found;
+        }
         throw new Error(`${this.#url} answered something that is no session`);
       }
       if (told?.get("active") !== false) throw new Error(`${this.#url} answered something that is no introspection`);

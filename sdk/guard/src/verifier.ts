@@ -76,9 +76,7 @@ export class Verifier {
     const deadline = this.#follower.deadline;
     const list = this.#follower.lists.get(session.list);
     if (!list) return list === null ? REFUSED : UNAVAILABLE;
-    const known = { session, key, list };
-    this.#remember(token, known);
-    return this.#judge(token, known, deadline);
+    return this.#judge(token, { session, key, list }, deadline);
   }
 
   async #verify(token: string, audience: string, deadline: number): Promise<Verdict | Unlisted> {

@@ -167,7 +167,7 @@ async function walk(context: TestContext, settings: Record<string, string>): Pro
   const secret = here.run("service", "add", "tasks").trim();
   await application.stop();
   assert.match(here.run(...table), /1 added, 4 there already, 0 refused/);
-  await application.run("after.js", { CERROJO_ISSUER: here.address, CERROJO_SECRET: secret });
+  await application.run("after.js", { CERROJO_ISSUER: here.address, CERROJO_SECRET: secret, JWT_SECRET });
 
   // Nobody is signed out, and the tokens of before can be taken back now.
   for (const device of [...everybody, late]) assert.ok(await device.isIn(), device.email);

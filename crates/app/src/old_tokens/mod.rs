@@ -12,13 +12,16 @@ use std::time::Duration;
 
 use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, UnixMillis, User, UserId};
 use cerrojo_guard::Verified;
+use cerrojo_store::old_tokens::Naming;
 use cerrojo_store::sessions::{NewSession, Session};
 use cerrojo_store::{StoreError, lists, old_tokens, sessions, users};
 use quick_cache::sync::Cache;
 use ring::digest::{SHA256, digest};
+use tokio::sync::Semaphore;
 
 use self::read::{Named, OldToken};
 use crate::authenticate::AuthError;
+use crate::lists::For;
 use crate::{App, Settings, Trouble};
 
 /// In the place of the key that signed: none of ours did.
@@ -30,9 +33,17 @@ const SKEW: Duration = Duration::from_mins(1);
 
 type TokenHash = [u8; 32];
 
+/// How long it is remembered that one is not accepted: its user may be imported at any time.
+const REMEMBERED: Duration = Duration::from_secs(10);
+/// Looked up in the database at a time: anybody can cause it who has a token that is not remembered.
+const LOOK_UPS: usize = 8;
+
 /// What is remembered of them.
 pub(crate) struct Known {
     sessions: Cache<TokenHash, Arc<Verified>>,
+    /// Until when, on the clock's `elapsed`, each need not be looked up again.
+    refused: Cache<TokenHash, Duration>,
+    look_ups: Semaphore,
     /// What has expired by this time is written down as expired.
     expired_by: AtomicI64,
 }
@@ -40,7 +51,12 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn new(settings: &Settings) -> Self {
         let capacity = if settings.old_tokens.is_some() { settings.cache_capacity } else { 0 };
-        Self { sessions: Cache::new(capacity), expired_by: AtomicI64::new(0) }
+        Self {
+            sessions: Cache::new(capacity),
+            refused: Cache::new(capacity),
+            look_ups: Semaphore::new(LOOK_UPS),
+            expired_by: AtomicI64::new(0),
+        }
     }
 }
 
@@ -57,8 +73,8 @@ pub(crate) fn is_one(app: &App, token: &str) -> bool {
 /// [`AuthError::Invalid`] if it is no such token, has expired, or is over.
 pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Result<Arc<Verified>, AuthError> {
     let Some(settings) = &app.settings.old_tokens else { return Err(AuthError::Invalid) };
-    if let Some(known) = app.old_tokens.sessions.get(&hash(token)) {
-        return Ok(known);
+    if let Some(known) = remembered(app, &hash(token)) {
+        return known;
     }
     let now = app.clock.now();
     let Some(old) = read::read(token, settings, now) else { return Err(AuthError::Invalid) };
@@ -66,53 +82,78 @@ pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Re
         note_expired(app, old.expires_at).await;
         return Err(AuthError::Invalid);
     }
-    let verified = Arc::new(find_or_make(app, &old, from).await?);
-    app.old_tokens.sessions.insert(old.hash, Arc::clone(&verified));
-    Ok(verified)
+    let _turn = app.old_tokens.look_ups.acquire().await;
+    // Whoever had the turn before may have come with the same one.
+    if let Some(known) = remembered(app, &old.hash) {
+        return known;
+    }
+    let found = find_or_make(app, &old, from).await;
+    match found {
+        Ok(verified) => {
+            let verified = Arc::new(verified);
+            app.old_tokens.sessions.insert(old.hash, Arc::clone(&verified));
+            Ok(verified)
+        }
+        Err(AuthError::Invalid) => {
+            app.old_tokens.refused.insert(old.hash, app.clock.elapsed() + REMEMBERED);
+            Err(AuthError::Invalid)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// What became of this one lately, if that is remembered.
+fn remembered(app: &App, hash: &TokenHash) -> Option<Result<Arc<Verified>, AuthError>> {
+    if let Some(known) = app.old_tokens.sessions.get(hash) {
+        return Some(Ok(known));
+    }
+    let until = app.old_tokens.refused.get(hash)?;
+    (app.clock.elapsed() < until).then_some(Err(AuthError::Invalid))
 }
 
 async fn find_or_make(app: &App, old: &OldToken, from: Option<&Origin>) -> Result<Verified, AuthError> {
     for _ in 0..TRIES {
         if let Some(session) = sessions::by_id(&mut app.store.reader(), &old.session).await? {
-            return made_before(app, session).await;
+            return made_before(app, session, old.expires_at).await;
         }
         let run = &mut app.store.reader();
-        let user = match &old.user {
-            Named::Number(user) => Some(*user),
-            Named::Email(email) => users::by_email(run, email.as_str()).await?.map(|user| user.id),
+        let (user, naming) = match &old.user {
+            Named::Number(user) => (Some(*user), Naming::Number),
+            Named::Email(email) => (users::by_email(run, email.as_str()).await?.map(|user| user.id), Naming::Email),
         };
         let user = user.ok_or(AuthError::Invalid)?;
-        if !old_tokens::is_open(run, user).await? || is_over(old, old_tokens::bounds(run).await?) {
+        if !old_tokens::is_open(run, user, naming).await? || is_over(old, old_tokens::bounds(run).await?) {
             return Err(AuthError::Invalid);
         }
-        if let Some(made) = make(app, old, (user, from)).await? {
+        if let Some(made) = make(app, old, (user, naming, from)).await? {
             return Ok(made);
         }
     }
     Err(Trouble::Unavailable("everything is being ended".to_owned()).into())
 }
 
-async fn made_before(app: &App, session: Session) -> Result<Verified, AuthError> {
+async fn made_before(app: &App, session: Session, expires_at: UnixMillis) -> Result<Verified, AuthError> {
     if session.ended.is_some() {
         app.guard.end(&session.list, session.index);
         return Err(AuthError::Invalid);
     }
     let user = users::by_id(&mut app.store.reader(), session.user).await?.ok_or(AuthError::Invalid)?;
     let place = (session.list.clone(), session.index);
-    Ok(verified(session.id.as_str(), user, (place, session.expires_at)))
+    // What the operator says now counts as well as what was said when it was made.
+    Ok(verified(session.id.as_str(), user, (place, session.expires_at.min(expires_at))))
 }
 
 /// Makes the session. `None`: another request or node was quicker, or everything is over: look again.
 async fn make(
     app: &App,
     old: &OldToken,
-    (user, from): (UserId, Option<&Origin>),
+    (user, naming, from): (UserId, Naming, Option<&Origin>),
 ) -> Result<Option<Verified>, AuthError> {
     let now = app.clock.now();
-    let (list, index) = app.blocks.take(app, old.expires_at).await?;
+    let (list, index) = app.blocks.take(app, (For::OldToken, old.expires_at)).await?;
     let mut tx = app.store.begin().await?;
     // Whatever ends all of the user's sessions waits here, or has closed this before.
-    let Some(user) = old_tokens::hold(&mut tx, user).await? else { return Err(AuthError::Invalid) };
+    let Some(user) = old_tokens::hold(&mut tx, user, naming).await? else { return Err(AuthError::Invalid) };
     if lists::held(&mut tx, &list).await?.is_none_or(|list| list.retired) {
         return Ok(None);
     }

@@ -353,6 +353,13 @@ fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String>
                     .to_owned(),
             );
         }
+        if matches!(&app.algorithm, Algorithm::Hs256(own) if own.0 == secret.0) {
+            warnings.push(
+                "migration.secret and token.secret are the same: whoever knows the other application's secret can make tokens of \
+                 anybody, not only of those who were imported"
+                    .to_owned(),
+            );
+        }
     } else if reader.origin(&keys::OLD_SECRET) != Origin::Standard {
         warnings.push("migration.secret is set but not used: migration.accept_old_tokens is false".to_owned());
     }

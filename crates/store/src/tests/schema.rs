@@ -138,6 +138,7 @@ async fn both_schemas_are_the_same() {
         "log",
         "log_head",
         "meta",
+        "old_tokens_closed",
         "outbox",
         "reset_links",
         "schema_version",
