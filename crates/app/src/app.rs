@@ -159,15 +159,7 @@ impl App {
         } else if let Some(file) = &side_file {
             end_everything_if_it_went_back(&store, file, (&*clock, &*random)).await?;
         }
-        let policy = Policy {
-            issuer: settings.public_url.clone(),
-            audience: settings.audience.clone(),
-            idle_timeout: settings.idle_timeout,
-            cache_capacity: settings.cache_capacity,
-        };
-        let of_roles = settings.by_role.iter();
-        let idle_by_role = of_roles.filter_map(|(role, rules)| Some((*role, rules.idle_timeout?))).collect();
-        let guard = Arc::new(Guard::new(policy, Arc::clone(&clock)).with_idle_by_role(idle_by_role));
+        let guard = Arc::new(guard_of(&settings, &clock));
         if settings.old_tokens.is_some() {
             store_old_tokens::accept(&store).await?;
         }
@@ -257,6 +249,18 @@ impl App {
         file.set(Remembered { incarnation, position, commits, in_file: 0 }).map_err(|error| unusable(&error))?;
         Ok(checkpoint(self).await?)
     }
+}
+
+fn guard_of(settings: &Settings, clock: &Arc<dyn Clock>) -> Guard {
+    let policy = Policy {
+        issuer: settings.public_url.clone(),
+        audience: settings.audience.clone(),
+        idle_timeout: settings.idle_timeout,
+        cache_capacity: settings.cache_capacity,
+    };
+    let of_roles = settings.by_role.iter();
+    let idle_by_role = of_roles.filter_map(|(role, rules)| Some((*role, rules.idle_timeout?))).collect();
+    Guard::new(policy, Arc::clone(clock)).with_idle_by_role(idle_by_role)
 }
 
 /// Told of every commit.
