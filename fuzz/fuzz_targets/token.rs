@@ -2,11 +2,12 @@
 
 #![no_main]
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, KeyId, ListName, UnixMillis};
-use cerrojo_guard::{Guard, Policy, Refusal, VerifyingKey, hostile};
+use cerrojo_guard::{Algorithm, Guard, Header, Policy, Refusal, SESSION_TYP, VerifyingKey, hostile, signing_input};
 use libfuzzer_sys::fuzz_target;
 
 /// The public point of RFC 7515, appendix A.3.
@@ -19,6 +20,16 @@ const POINT: [u8; 65] = [
 /// A token as it would look, with a signature that is none: what the readings borrow their other parts from.
 const LIKE: &str =
     "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2kiLCJzdWIiOiIxIn0.AAAA";
+
+/// The same by a key of each algorithm.
+static LIKES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let like = |algorithm: Algorithm| {
+        let kid = KeyId::from_text(algorithm.name());
+        let header = Header { alg: algorithm, typ: SESSION_TYP, kid };
+        format!("{}.AAAA", signing_input(&header, &BTreeMap::from([("iss", "https://i"), ("sub", "1")])))
+    };
+    Algorithm::ALL.into_iter().map(like).chain([LIKE.to_owned()]).collect()
+});
 
 struct Stopped;
 
@@ -41,13 +52,17 @@ static GUARD: LazyLock<Guard> = LazyLock::new(|| {
     };
     let guard = Guard::new(policy, Arc::new(Stopped));
     guard.add_key(KeyId::from_text("k"), VerifyingKey::Es256(POINT.to_vec()));
+    for algorithm in Algorithm::ALL {
+        let key = hostile::servers_key(algorithm).expect("a key");
+        guard.add_key(KeyId::from_text(algorithm.name()), key.verifying_key().clone());
+    }
     guard.open_list(&ListName::from_text("l"), 1024);
     guard.hold_lease_until(Duration::MAX);
     guard
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    for token in hostile::readings(bytes, LIKE) {
+    for token in LIKES.iter().flat_map(|like| hostile::readings(bytes, like)) {
         assert_eq!(GUARD.check(&token), Err(Refusal::Invalid), "{token}");
     }
 });

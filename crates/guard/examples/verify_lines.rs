@@ -1,9 +1,9 @@
 //! Says of JSON Web Signatures whether they are valid, so that public test vectors can drive the guard's verification.
 //!
 //! Reads lines of `{"jwks": {"keys": […]}, "token": "…"}` and writes for each `{"valid": true}`, or `{"valid": false,
-//! "reason": "…"}`. It judges the signature and the header, as strictly as the guard does, with three differences: any `typ`
-//! and any payload will do, shared secrets (`kty` `oct`) are read, and a header without `kid`, or any header if the key
-//! has no `kid`, means the only key of a set of one.
+//! "reason": "…"}`. It judges the signature and the header, as strictly as the guard does, with four differences: any `typ`
+//! and any payload will do, shared secrets (`kty` `oct`) are read, a header without `kid`, or any header if the key has no
+//! `kid`, means the only key of a set of one, and a key that does not say its algorithm is for that of the header, if it can be.
 //!
 //! ```sh
 //! cargo run -p cerrojo-guard --example verify_lines < vectors.jsonl
@@ -39,7 +39,11 @@ fn judge(line: &[u8]) -> Result<(), String> {
     let keys = line.pointer("/jwks/keys").and_then(Value::as_array).ok_or("the line has no JWK set")?;
     let token = line.get("token").and_then(Value::as_str).ok_or("the line has no token")?;
     let jws = Jws::parse(token, SESSION_TOKEN.max_bytes).map_err(|error| error.to_string())?;
-    let key = key(choose(keys, jws.kid())?)?;
+    let mut jwk = choose(keys, jws.kid())?.clone();
+    if let Some(members) = jwk.as_object_mut() {
+        members.entry("alg").or_insert_with(|| json!(jws.algorithm()));
+    }
+    let key = key(&jwk)?;
     jws.verify(&key).map(|_| ()).map_err(|error| error.to_string())
 }
 

@@ -4,21 +4,50 @@
 //! place must refuse. A test first shows that the valid token is accepted there, then that none of these is.
 
 mod claims;
+mod ecdsa;
+mod edwards;
 mod form;
 mod header;
 mod key;
+mod numbers;
+mod rsa;
 mod signature;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::keys::VerifyingKey;
+use crate::SigningKey;
+use crate::keys::{Algorithm, VerifyingKey};
 
+pub use rsa::padded_digest;
 pub use signature::{every_signature_bit, every_truncation, other_spelling};
 
 /// What an attack tries, in words, and the token.
 pub type Hostile = (String, String);
+
+/// RSA keys of 3072 bits are made in advance, since that takes a while. They sign nothing but tests.
+const RSA_OF_THE_SERVER: &[u8] = include_bytes!("hostile/server.pk8");
+const RSA_OF_THE_ATTACKER: &[u8] = include_bytes!("hostile/attacker.pk8");
+
+/// A key for a server in a test, to sign what is then attacked. `None`: there is no randomness.
+#[must_use]
+pub fn servers_key(algorithm: Algorithm) -> Option<SigningKey> {
+    key(algorithm, RSA_OF_THE_SERVER, b"a secret of thirty-two bytes....")
+}
+
+/// A key of whoever attacks.
+fn attackers_key(algorithm: Algorithm) -> Option<SigningKey> {
+    key(algorithm, RSA_OF_THE_ATTACKER, b"another secret, which is guessed")
+}
+
+fn key(algorithm: Algorithm, rsa: &[u8], secret: &[u8]) -> Option<SigningKey> {
+    match algorithm {
+        Algorithm::Hs256 => Some(SigningKey::shared(secret)),
+        Algorithm::Rs256 => SigningKey::from_pkcs8(algorithm, rsa),
+        _ => SigningKey::from_pkcs8(algorithm, SigningKey::generate_pkcs8(algorithm)?.as_ref()),
+    }
+}
 
 /// A valid token, taken apart, with what an attacker might have: everything public, and for the attacks that must fail
 /// although the signature is right, the right signature.
@@ -85,6 +114,11 @@ impl<'a> Forge<'a> {
         let (header, rest) = self.good.split_once('.').unwrap_or_default();
         let (payload, signature) = rest.split_once('.').unwrap_or_default();
         (header, payload, signature)
+    }
+
+    /// What is signed.
+    fn input(&self) -> &'a str {
+        self.good.rsplit_once('.').unwrap_or_default().0
     }
 
     /// Properly signed text, whatever it is.

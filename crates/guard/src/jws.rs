@@ -141,6 +141,12 @@ impl<'a> Jws<'a> {
         self.typ.as_deref()
     }
 
+    /// The algorithm that the header names. It decides nothing: the key's does.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.alg
+    }
+
     /// Whether the header's `typ` is `typ`, with or without `application/` before it (RFC 7515, section 4.1.9).
     #[must_use]
     pub fn is_typ(&self, typ: &str) -> bool {
@@ -201,7 +207,8 @@ pub fn signing_input(header: &Header, claims: &impl Serialize) -> String {
     format!("{}.{}", part(serde_json::to_vec(header)), part(serde_json::to_vec(claims)))
 }
 
-/// The token: what was signed, and the signature over its bytes (ES256: r ‖ s, 64 bytes).
+/// The token: what was signed, and the signature over its bytes (ES256: r ‖ s, 64 bytes; Ed25519: R ‖ S, 64 bytes; RS256: as
+/// many bytes as the modulus has).
 #[must_use]
 pub fn attach_signature(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -217,20 +224,45 @@ mod tests {
     /// RFC 7515, appendix A.3: ES256.
     const RFC_ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
+    /// RFC 7515, appendix A.2: RS256.
+    const RFC_RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+    /// RFC 8037, appendix A.4: `EdDSA`.
+    const RFC_EDDSA: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+
+    fn key(jwk: &Value) -> VerifyingKey {
+        VerifyingKey::from_jwk(jwk).unwrap()
+    }
+
     #[test]
-    fn the_examples_of_the_rfc_verify() {
+    fn the_examples_of_the_rfcs_verify() {
         let secret = VerifyingKey::Hs256(URL_SAFE_NO_PAD.decode(RFC_SECRET).unwrap());
-        let point = VerifyingKey::from_jwk(&serde_json::json!({
+        let point = key(&serde_json::json!({
             "kty": "EC", "crv": "P-256",
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
             "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-        }))
-        .unwrap();
-        let payload = Jws::parse(RFC_HS256, 1024).unwrap().verify(&secret).unwrap();
-        assert_eq!(payload.json().unwrap()["iss"], "joe");
-        assert_eq!(Jws::parse(RFC_ES256, 1024).unwrap().verify(&point).unwrap(), payload);
-        assert_eq!(Jws::parse(RFC_ES256, 1024).unwrap().verify(&secret), Err(JwsError::Algorithm));
-        assert_eq!(Jws::parse(RFC_HS256, 1024).unwrap().verify(&point), Err(JwsError::Algorithm));
+        }));
+        let modulus = key(&serde_json::json!({
+            "kty": "RSA", "alg": "RS256", "e": "AQAB",
+            "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
+        }));
+        let edwards = |alg: &str| {
+            key(&serde_json::json!({
+                "kty": "OKP", "crv": "Ed25519", "alg": alg, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            }))
+        };
+        let verify = |token: &str, key: &VerifyingKey| Jws::parse(token, 1024).unwrap().verify(key);
+        assert_eq!(verify(RFC_EDDSA, &edwards("EdDSA")).unwrap().bytes(), b"Example of Ed25519 signing");
+        let pairs = [(RFC_ES256, &point), (RFC_RS256, &modulus), (RFC_HS256, &secret)];
+        for (token, key) in pairs {
+            assert_eq!(verify(token, key).unwrap().json().unwrap()["iss"], "joe");
+        }
+        // The same curve under its other name is another algorithm.
+        assert_eq!(verify(RFC_EDDSA, &edwards("Ed25519")), Err(JwsError::Algorithm));
+        for (token, own) in pairs {
+            for (_, other) in pairs.iter().filter(|(_, other)| *other != own) {
+                assert_eq!(verify(token, other), Err(JwsError::Algorithm));
+            }
+        }
     }
 
     #[test]

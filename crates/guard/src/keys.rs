@@ -1,35 +1,61 @@
-//! Keys that verify: one algorithm each (RFC 8725, section 3.1), read from and written as JWKs (RFC 7517, RFC 7518).
+//! Keys that verify: one algorithm each (RFC 8725, section 3.1).
+
+mod bounds;
+mod jwk;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::KeyId;
 use ring::{hmac, signature};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-/// The signature algorithms there are (RFC 7518, section 3.1). There is no `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg(any(test, feature = "hostile"))]
+pub(crate) use self::bounds::{ED25519_ORDER, P256_ORDER};
+pub use self::jwk::UnusableJwk;
+
+/// The signature algorithms there are. There is no `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// ECDSA on P-256 with SHA-256.
-    #[serde(rename = "ES256")]
+    /// ECDSA on P-256 with SHA-256 (RFC 7518, section 3.4).
     Es256,
-    /// HMAC with SHA-256.
-    #[serde(rename = "HS256")]
+    /// Ed25519 (RFC 8032) by the name that says all of it (RFC 9864, section 2.2).
+    Ed25519,
+    /// The same signatures by the older name (RFC 8037, section 3.1). To a verifier the two are different algorithms.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3).
+    Rs256,
+    /// HMAC with SHA-256 (RFC 7518, section 3.2).
     Hs256,
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Es256, Self::Ed25519, Self::EdDsa, Self::Rs256, Self::Hs256];
+
+    /// As it stands in `alg`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Ed25519 => "Ed25519",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+            Self::Hs256 => "HS256",
+        }
+    }
+
     /// The algorithm of this exact name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "ES256" => Some(Self::Es256),
-            "HS256" => Some(Self::Hs256),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+impl Serialize for Algorithm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -38,21 +64,15 @@ impl Algorithm {
 pub enum VerifyingKey {
     /// P-256, uncompressed point of 65 bytes (0x04 ‖ x ‖ y).
     Es256(Vec<u8>),
+    /// Ed25519, encoded point of 32 bytes (RFC 8032, section 5.1.2), neither in a second spelling nor of small order.
+    Ed25519(Vec<u8>),
+    /// The same under the older name.
+    EdDsa(Vec<u8>),
+    /// RSA, modulus of 2048 to 4096 bits, big-endian and without leading zeros. The exponent is 65537.
+    Rs256(Vec<u8>),
     /// Shared secret, 32 bytes at least (RFC 7518, section 3.2).
     Hs256(Vec<u8>),
 }
-
-/// A JWK that this crate cannot verify with, and what is wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnusableJwk(pub &'static str);
-
-impl fmt::Display for UnusableJwk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for UnusableJwk {}
 
 /// Says the kind alone: a shared secret must not reach a log.
 impl fmt::Debug for VerifyingKey {
@@ -61,95 +81,66 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-const COORDINATE: usize = 32;
-const SHORTEST_SECRET: usize = 32;
-
-/// The order n of P-256's base point (FIPS 186-5; SEC 2, section 2.4.2).
-pub(crate) const ORDER: [u8; COORDINATE] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
-    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-];
-
 impl VerifyingKey {
+    /// The key that these bytes are for this algorithm; what they have to be stands at each kind.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, bytes: Vec<u8>) -> Self {
+        match algorithm {
+            Algorithm::Es256 => Self::Es256(bytes),
+            Algorithm::Ed25519 => Self::Ed25519(bytes),
+            Algorithm::EdDsa => Self::EdDsa(bytes),
+            Algorithm::Rs256 => Self::Rs256(bytes),
+            Algorithm::Hs256 => Self::Hs256(bytes),
+        }
+    }
+
     /// The one algorithm that this key is for.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Self::Es256(_) => Algorithm::Es256,
+            Self::Ed25519(_) => Algorithm::Ed25519,
+            Self::EdDsa(_) => Algorithm::EdDsa,
+            Self::Rs256(_) => Algorithm::Rs256,
             Self::Hs256(_) => Algorithm::Hs256,
         }
     }
 
     /// Whether `signature` is this key's over `signed`.
     ///
-    /// An ES256 signature is 64 bytes, r ‖ s, both from 1 to n - 1 (RFC 7518, section 3.4). With (r, s) also (r, n - s) is
-    /// one: whoever holds a token can write it in a second way. Both are accepted, since honest signers make either. It
-    /// does no harm because nothing is decided by a token's text: what ends is the session that the token names.
+    /// - ES256: 64 bytes, r ‖ s, both from 1 to n - 1 (RFC 7518, section 3.4). With (r, s) also (r, n - s) is one: whoever
+    ///   holds a token can write it in a second way. Both are accepted, since honest signers make either. It does no harm
+    ///   because nothing is decided by a token's text: what ends is the session that the token names.
+    /// - Ed25519, `EdDSA`: 64 bytes, R ‖ S (RFC 8032, section 5.1.7), S below the group's order, R in its one spelling; without
+    ///   the cofactor. There is one signature a message.
+    /// - RS256: exactly as long as the modulus, and below it; padding and digest are compared whole (RFC 8017, section 8.2.2).
     #[must_use]
     pub fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Es256(point) => {
-                let Some((r, s)) = signature.split_at_checked(COORDINATE) else { return false };
-                is_scalar(r)
-                    && is_scalar(s)
+                bounds::are_p256_scalars(signature)
                     && signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
                         .verify(signed, signature)
                         .is_ok()
             }
+            Self::Ed25519(point) | Self::EdDsa(point) => {
+                bounds::is_ed25519_key(point)
+                    && bounds::has_low_ed25519_scalar(signature)
+                    && signature::UnparsedPublicKey::new(&signature::ED25519, point).verify(signed, signature).is_ok()
+            }
+            Self::Rs256(modulus) => {
+                let key =
+                    signature::RsaPublicKeyComponents { n: modulus.as_slice(), e: bounds::RSA_EXPONENT.as_slice() };
+                bounds::is_rsa_modulus(modulus)
+                    && modulus.len() == signature.len()
+                    && key.verify(&signature::RSA_PKCS1_2048_8192_SHA256, signed, signature).is_ok()
+            }
             Self::Hs256(secret) => {
-                secret.len() >= SHORTEST_SECRET
+                secret.len() >= bounds::SHORTEST_SECRET
                     && hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed, signature).is_ok()
             }
         }
     }
-
-    /// The public key of an elliptic-curve JWK (RFC 7518, section 6.2.1): P-256, for ES256 signatures. A private part is
-    /// not looked at. Symmetric keys are not read from JWKs.
-    pub fn from_jwk(jwk: &Value) -> Result<Self, UnusableJwk> {
-        if jwk.get("kty").and_then(Value::as_str) != Some("EC")
-            || jwk.get("crv").and_then(Value::as_str) != Some("P-256")
-        {
-            return Err(UnusableJwk("not an elliptic-curve key on P-256"));
-        }
-        if jwk.get("alg").is_some_and(|alg| alg != "ES256") {
-            return Err(UnusableJwk("meant for another algorithm than ES256"));
-        }
-        if jwk.get("use").is_some_and(|purpose| purpose != "sig") {
-            return Err(UnusableJwk("not meant for signatures"));
-        }
-        let allows =
-            |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"));
-        if jwk.get("key_ops").is_some_and(|operations| !allows(operations)) {
-            return Err(UnusableJwk("not meant for verifying"));
-        }
-        let mut point = vec![0x04];
-        for name in ["x", "y"] {
-            let text = jwk.get(name).and_then(Value::as_str).ok_or(UnusableJwk("a coordinate is missing"))?;
-            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| UnusableJwk("a coordinate is not base64url"))?;
-            if bytes.len() != COORDINATE {
-                return Err(UnusableJwk("a coordinate is not 32 bytes long"));
-            }
-            point.extend(bytes);
-        }
-        Ok(Self::Es256(point))
-    }
-
-    /// The key as a public JWK (RFC 7517). `None` for a symmetric key, which is never shown, and for a point of wrong form.
-    #[must_use]
-    pub fn to_jwk(&self, kid: &KeyId) -> Option<Value> {
-        let Self::Es256(point) = self else { return None };
-        let (x, y) = point.strip_prefix(&[0x04])?.split_at_checked(COORDINATE)?;
-        if y.len() != COORDINATE {
-            return None;
-        }
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        Some(json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": x, "y": y }))
-    }
-}
-
-/// From 1 to n - 1, big-endian. ring looks too; that zero is refused is not left to anybody else.
-fn is_scalar(bytes: &[u8]) -> bool {
-    bytes.len() == COORDINATE && bytes < ORDER.as_slice() && bytes.iter().any(|byte| *byte != 0)
 }
 
 /// Keys by their `kid`.
@@ -168,8 +159,8 @@ impl KeySet {
         self.0.entry(kid.as_str().to_owned()).or_insert(key);
     }
 
-    /// The usable keys of a JWK set (RFC 7517, section 5); others are passed over, and so is every key whose `kid` is
-    /// missing or stands there twice.
+    /// The usable keys of a JWK set (RFC 7517, section 5); others are passed over, whatever their kind, and so is every key
+    /// whose `kid` is missing or stands there twice.
     #[must_use]
     pub fn from_jwks(jwks: &Value) -> Self {
         let keys = jwks.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -196,73 +187,9 @@ impl KeySet {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-
-    /// The public key of RFC 7515, appendix A.3.
-    fn jwk() -> Value {
-        json!({
-            "kty": "EC", "crv": "P-256", "kid": "a",
-            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-        })
-    }
-
-    fn with(member: &str, value: &Value) -> Value {
-        let mut jwk = jwk();
-        jwk[member] = value.clone();
-        jwk
-    }
-
-    #[test]
-    fn a_public_key_survives_the_way_to_a_jwk_and_back() {
-        let key = VerifyingKey::from_jwk(&jwk()).unwrap();
-        let shown = key.to_jwk(&KeyId::from_text("a")).unwrap();
-        assert_eq!(VerifyingKey::from_jwk(&shown).unwrap(), key);
-        assert_eq!(shown["kid"], "a");
-        assert!(shown.get("d").is_none());
-    }
-
-    #[test]
-    fn a_symmetric_key_is_never_shown() {
-        let key = VerifyingKey::Hs256(b"a secret of thirty-two bytes....".to_vec());
-        assert_eq!(key.to_jwk(&KeyId::from_text("a")), None);
-        assert_eq!(format!("{key:?}"), "VerifyingKey(Hs256)");
-    }
-
-    #[test]
-    fn a_jwk_for_something_else_is_refused() {
-        for (member, value) in [
-            ("kty", json!("oct")),
-            ("kty", json!("RSA")),
-            ("kty", Value::Null),
-            ("crv", json!("P-384")),
-            ("crv", json!("secp256k1")),
-            ("alg", json!("ES384")),
-            ("alg", json!("HS256")),
-            ("alg", Value::Null),
-            ("use", json!("enc")),
-            ("key_ops", json!(["sign"])),
-            ("key_ops", json!("verify")),
-            ("x", json!("AAAA")),
-            ("x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU=")),
-            ("x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEV")),
-            ("y", Value::Null),
-        ] {
-            assert!(VerifyingKey::from_jwk(&jwk()).is_ok());
-            assert!(VerifyingKey::from_jwk(&with(member, &value)).is_err(), "{member}: {value}");
-        }
-        assert!(VerifyingKey::from_jwk(&with("key_ops", &json!(["sign", "verify"]))).is_ok());
-    }
-
-    #[test]
-    fn a_set_gives_no_key_for_an_ambiguous_name() {
-        let other = with("kid", &json!("b"));
-        let set = KeySet::from_jwks(&json!({ "keys": [jwk(), other, other, { "kty": "RSA", "kid": "c" }, 7] }));
-        assert!(set.get("a").is_some());
-        assert!(set.get("b").is_none());
-        assert!(set.get("c").is_none());
-        assert!(KeySet::from_jwks(&json!([])).get("a").is_none());
-    }
 
     #[test]
     fn a_short_secret_and_a_point_off_the_curve_verify_nothing() {
@@ -274,16 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn scalars_run_from_one_to_the_order_less_one() {
-        let mut last = ORDER;
-        last[31] -= 1;
-        let mut one = [0; 32];
-        assert!(!is_scalar(&one));
-        one[31] = 1;
-        assert!(is_scalar(&one));
-        assert!(is_scalar(&last));
-        assert!(!is_scalar(&ORDER));
-        assert!(!is_scalar(&[0xff; 32]));
-        assert!(!is_scalar(&[1; 31]));
+    fn algorithms_have_exact_names_and_their_own_kind_of_key() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+            assert_eq!(json!(algorithm), algorithm.name());
+            assert_eq!(VerifyingKey::new(algorithm, Vec::new()).algorithm(), algorithm);
+            assert!(!VerifyingKey::new(algorithm, Vec::new()).verifies(b"", b""));
+        }
+        for name in ["none", "eddsa", "EDDSA", "ed25519", "Ed448", "RS256 ", "rs256", "RS384", "PS256", ""] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Below it are the pieces for those who need only one: [`verify_jws`] and [`Jws`] (RFC 7515 after the advice of
 //! RFC 8725), [`VerifyingKey`] and [`KeySet`] (RFC 7517), [`status_list`] (draft-ietf-oauth-status-list), and the
-//! signer's side: [`Claims`], [`signing_input`] and [`attach_signature`].
+//! signer's side: [`Claims`], [`SigningKey`], [`signing_input`] and [`attach_signature`].
 
 #[cfg(feature = "axum")]
 pub mod axum;
@@ -26,6 +26,7 @@ mod jws;
 mod keys;
 mod lease;
 mod lists;
+mod signing;
 pub mod status_list;
 mod verdict;
 
@@ -44,4 +45,5 @@ pub use jws::{
 };
 pub use keys::{Algorithm, KeySet, UnusableJwk, VerifyingKey};
 pub use lease::Deadline;
+pub use signing::SigningKey;
 pub use verdict::{Refusal, Verified};

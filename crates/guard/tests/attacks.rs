@@ -8,9 +8,13 @@ use std::collections::HashSet;
 
 use cerrojo_domain::{KeyId, UnixMillis};
 use cerrojo_guard::hostile::{Hostile, every_signature_bit, every_truncation, hostile_tokens, other_spelling};
-use cerrojo_guard::{Refusal, SESSION_TOKEN};
+use cerrojo_guard::{Algorithm, KeySet, Refusal, SESSION_TOKEN, SigningKey, attach_signature};
+use ring::rand::SystemRandom;
+use ring::signature::{
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+};
 use serde_json::json;
-use support::{START, Signer, World};
+use support::{START, World, key};
 
 fn all_refused(world: &World, good: &str, hostile: &[Hostile]) {
     for (name, token) in hostile {
@@ -29,11 +33,11 @@ fn all_refused(world: &World, good: &str, hostile: &[Hostile]) {
 
 #[test]
 fn every_generated_attack_is_refused() {
-    for signer in [Signer::es256(), Signer::hs256()] {
-        let world = World::with(signer, None);
+    for algorithm in Algorithm::ALL {
+        let world = World::of(algorithm);
         let good = world.token(42);
-        let sign = |input: &str| world.signer.sign(input);
-        let hostile = hostile_tokens(&good, &world.signer.verifying_key(), &sign);
+        let sign = |input: &str| world.signer.sign(input).unwrap();
+        let hostile = hostile_tokens(&good, world.signer.verifying_key(), &sign);
         assert!(hostile.len() > 600, "only {}", hostile.len());
         all_refused(&world, &good, &hostile);
 
@@ -59,8 +63,8 @@ fn the_forge_itself_makes_good_tokens() {
 
 #[test]
 fn every_bit_of_the_signature_matters() {
-    for signer in [Signer::es256(), Signer::hs256()] {
-        let world = World::with(signer, None);
+    for algorithm in Algorithm::ALL {
+        let world = World::of(algorithm);
         let good = world.token(1);
         let flipped = every_signature_bit(&good);
         assert!(flipped.len() >= 256);
@@ -70,11 +74,13 @@ fn every_bit_of_the_signature_matters() {
 
 #[test]
 fn no_part_of_a_token_is_a_token() {
-    let world = World::new();
-    let good = world.token(1);
-    let cut = every_truncation(&good);
-    assert!(cut.len() > good.len());
-    all_refused(&world, &good, &cut);
+    for algorithm in Algorithm::ALL {
+        let world = World::of(algorithm);
+        let good = world.token(1);
+        let cut = every_truncation(&good);
+        assert!(cut.len() > good.len());
+        all_refused(&world, &good, &cut);
+    }
 }
 
 /// (r, n - s) is valid whenever (r, s) is. It must not be a way around an ending.
@@ -153,23 +159,77 @@ fn times_are_kept_to_the_millisecond_and_the_minute() {
     assert_eq!(world.guard.check(&world.sign(&world.header(), &claims)), Err(Refusal::Invalid), "over before it began");
 }
 
+/// Of a guard that knows a key of each algorithm: a token is good under the name, the algorithm and the signature of one key,
+/// and under no mixture. `Ed25519` and `EdDSA` are two algorithms also where the key is the same.
 #[test]
 fn an_algorithm_belongs_to_a_key() {
     let world = World::new();
-    let secret = Signer::hs256();
-    let other = KeyId::from_text("other");
-    world.guard.add_key(other.clone(), secret.verifying_key());
-    for (kid, alg, signer, fine) in [
-        (&world.kid, "ES256", &world.signer, true),
-        (&other, "HS256", &secret, true),
-        (&world.kid, "HS256", &secret, false),
-        (&other, "ES256", &world.signer, false),
-        (&world.kid, "ES256", &secret, false),
-        (&other, "HS256", &world.signer, false),
-    ] {
-        let token = world.sign(&json!({ "alg": alg, "typ": "at+jwt", "kid": kid }), &world.claims(1));
-        let (input, _) = token.rsplit_once('.').unwrap();
-        let token = cerrojo_guard::attach_signature(input, &signer.sign(input));
-        assert_eq!(world.guard.check(&token).is_ok(), fine, "{kid} {alg}");
+    let pkcs8 = SigningKey::generate_pkcs8(Algorithm::Ed25519).unwrap();
+    let keys: Vec<(KeyId, SigningKey)> = Algorithm::ALL
+        .into_iter()
+        .map(|algorithm| match algorithm {
+            Algorithm::Ed25519 | Algorithm::EdDsa => SigningKey::from_pkcs8(algorithm, pkcs8.as_ref()).unwrap(),
+            _ => key(algorithm),
+        })
+        .map(|key| (KeyId::from_text(format!("key-{}", key.algorithm().name())), key))
+        .collect();
+    for (kid, key) in &keys {
+        world.guard.add_key(kid.clone(), key.verifying_key().clone());
     }
+    let mut accepted = 0;
+    for (kid, named) in &keys {
+        for alg in Algorithm::ALL {
+            for (_, signer) in &keys {
+                let token = world.sign(&json!({ "alg": alg, "typ": "at+jwt", "kid": kid }), &world.claims(1));
+                let (input, _) = token.rsplit_once('.').unwrap();
+                let token = attach_signature(input, &signer.sign(input).unwrap());
+                let is_edwards = |alg| matches!(alg, Algorithm::Ed25519 | Algorithm::EdDsa);
+                let same_key = signer.algorithm() == alg || (is_edwards(signer.algorithm()) && is_edwards(alg));
+                let fine = named.algorithm() == alg && same_key;
+                assert_eq!(world.guard.check(&token).is_ok(), fine, "{kid} {alg:?} {signer:?}");
+                accepted += usize::from(fine);
+            }
+        }
+    }
+    assert_eq!(accepted, 7, "each of five, and the two names of one key for each other's signatures");
+}
+
+/// An RSA key can sign in other ways too, and its key says one.
+#[test]
+fn an_rsa_key_is_for_one_padding_and_one_digest() {
+    let world = World::of(Algorithm::Rs256);
+    let good = world.token(1);
+    let (input, _) = good.rsplit_once('.').unwrap();
+    let pair = RsaKeyPair::from_pkcs8(include_bytes!("../src/hostile/server.pk8")).unwrap();
+    let signed = |padding: &'static dyn RsaEncoding| {
+        let mut signature = vec![0; pair.public().modulus_len()];
+        pair.sign(padding, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
+        world.guard.check(&attach_signature(input, &signature)).is_ok()
+    };
+    assert!(signed(&RSA_PKCS1_SHA256));
+    for (name, other) in [
+        ("PS256", &RSA_PSS_SHA256 as &'static dyn RsaEncoding),
+        ("RS384", &RSA_PKCS1_SHA384),
+        ("RS512", &RSA_PKCS1_SHA512),
+        ("PS512", &RSA_PSS_SHA512),
+    ] {
+        assert!(!signed(other), "{name}");
+    }
+}
+
+/// What a server of a later version may publish beside the keys that this guard knows.
+#[test]
+fn keys_of_other_kinds_are_passed_over() {
+    let world = World::of(Algorithm::EdDsa);
+    let kid = |name: &str| KeyId::from_text(name);
+    let known = world.signer.verifying_key().to_jwk(&kid("known")).unwrap();
+    let jwks = json!({ "keys": [
+        { "kty": "AKP", "alg": "ML-DSA-44", "kid": "a", "pub": "AAAA" },
+        { "kty": "OKP", "crv": "Ed448", "alg": "EdDSA", "kid": "b", "x": "AAAA" },
+        { "kty": "EC", "crv": "P-521", "alg": "ES512", "kid": "c", "x": "AAAA", "y": "AAAA" },
+        { "kty": "RSA", "alg": "PS256", "kid": "d", "n": "AAAA", "e": "AQAB" },
+        { "kty": ["EC"], "kid": "e" }, { "kid": "f" }, null, [], "EC", known,
+    ] });
+    let keys = KeySet::from_jwks(&jwks);
+    assert_eq!(keys.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["known"]);
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis, UserId};
-use cerrojo_guard::{Guard, Policy, Refusal, VerifyingKey, status_list};
-use support::{CAPACITY, ISSUER, START, Signer, World};
+use cerrojo_guard::{Algorithm, Guard, Policy, Refusal, SigningKey, VerifyingKey, status_list};
+use support::{CAPACITY, ISSUER, START, World, key};
 
 const NOW: UnixMillis = UnixMillis(START * 1000);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -175,14 +175,14 @@ fn a_retired_key_takes_its_tokens_with_it() {
     let world = World::new();
     let token = world.token(1);
     assert!(world.guard.check(&token).is_ok());
-    let other = Signer::es256();
-    world.guard.add_key(world.kid.clone(), other.verifying_key());
+    let other = key(Algorithm::Es256);
+    world.guard.add_key(world.kid.clone(), other.verifying_key().clone());
     assert!(world.guard.check(&world.token(2)).is_ok(), "a name never comes to mean another key");
 
     world.guard.retire_key(&world.kid);
     assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "from the cache");
     assert_eq!(world.guard.check(&world.token(3)), Err(Refusal::Invalid), "verified afresh");
-    world.guard.add_key(world.kid.clone(), world.signer.verifying_key());
+    world.guard.add_key(world.kid.clone(), world.signer.verifying_key().clone());
     assert_eq!(world.guard.check(&token), Err(Refusal::Invalid), "added again");
 }
 
@@ -191,7 +191,7 @@ fn a_key_retired_before_it_was_known_never_verifies() {
     let world = World::new();
     let early = KeyId::from_text("early");
     world.guard.retire_key(&early);
-    world.guard.add_key(early.clone(), world.signer.verifying_key());
+    world.guard.add_key(early.clone(), world.signer.verifying_key().clone());
     let mut header = world.header();
     assert!(world.guard.check(&world.sign(&header, &world.claims(1))).is_ok());
     header.kid = early;
@@ -280,7 +280,7 @@ fn a_lease_won_back_during_a_check_does_not_cover_it() {
         cache_capacity: 10,
     };
     let guard = Arc::new(Guard::new(policy, Arc::<LeaseWonBack>::clone(&clock)));
-    guard.add_key(world.kid.clone(), world.signer.verifying_key());
+    guard.add_key(world.kid.clone(), world.signer.verifying_key().clone());
     guard.open_list(&world.list, CAPACITY);
     clock.0.set(Arc::downgrade(&guard)).unwrap();
     let token = world.token(1);
@@ -291,7 +291,7 @@ fn a_lease_won_back_during_a_check_does_not_cover_it() {
 
 #[test]
 fn an_unused_session_is_left_to_the_database() {
-    let world = World::with(Signer::es256(), Some(10 * MINUTE));
+    let world = World::with(key(Algorithm::Es256), Some(10 * MINUTE));
     let (token, place) = (world.token(1), ListIndex(1));
     let Err(Refusal::Idle(verified)) = world.guard.check(&token) else { panic!("its last use is not known") };
     assert_eq!(verified.index, place);
@@ -317,7 +317,7 @@ fn an_unused_session_is_left_to_the_database() {
 
 #[test]
 fn an_idle_session_of_a_retired_list_is_invalid() {
-    let world = World::with(Signer::es256(), Some(MINUTE));
+    let world = World::with(key(Algorithm::Es256), Some(MINUTE));
     let token = world.token(1);
     assert!(matches!(world.guard.check(&token), Err(Refusal::Idle(_))));
     world.guard.retire_list(&world.list);
@@ -384,7 +384,7 @@ fn the_later_time_of_use_stays() {
 
 #[test]
 fn the_time_of_day_is_read_once_a_check() {
-    let world = World::with(Signer::es256(), Some(MINUTE));
+    let world = World::with(key(Algorithm::Es256), Some(MINUTE));
     world.guard.seen(&world.list, ListIndex(1), NOW);
     let token = world.token(1);
     for _ in ["verified afresh", "from the cache"] {
@@ -416,7 +416,7 @@ fn a_guard_without_a_cache_works() {
         cache_capacity: 0,
     };
     let guard = Guard::new(policy, world.clock.clone());
-    guard.add_key(world.kid.clone(), world.signer.verifying_key());
+    guard.add_key(world.kid.clone(), world.signer.verifying_key().clone());
     guard.open_list(&world.list, CAPACITY);
     guard.hold_lease_until(Duration::MAX);
     let token = world.token(1);
@@ -428,7 +428,7 @@ fn a_guard_without_a_cache_works() {
 
 #[test]
 fn a_key_that_breaks_its_kinds_rule_verifies_nothing() {
-    let world = World::with(Signer::Hs256(b"short".to_vec()), None);
+    let world = World::with(SigningKey::shared(b"short"), None);
     assert_eq!(world.guard.check(&world.token(1)), Err(Refusal::Invalid));
     let world = World::new();
     world.guard.add_key(KeyId::from_text("x"), VerifyingKey::Es256(vec![0; 65]));

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "../examples/vectors/file.rs"]
 mod file;
+#[path = "../examples/vectors/keys.rs"]
+mod keys;
 #[path = "../examples/vectors/streams/mod.rs"]
 mod streams;
 #[path = "../examples/vectors/tokens.rs"]

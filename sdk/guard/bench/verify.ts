@@ -15,16 +15,26 @@ const TOKENS = 100;
 const CACHED = 20;
 
 const clock = new SystemClock();
-const signer = Signer.es256("k1");
+/** `node build/bench/verify.js RS256`; ES256 if not said. */
+const signers: Record<string, () => Signer> = {
+  ES256: () => Signer.es256("k1"),
+  Ed25519: () => Signer.ed25519("k1", "Ed25519"),
+  EdDSA: () => Signer.ed25519("k1", "EdDSA"),
+  RS256: () => Signer.rs256("k1"),
+};
+const algorithm = process.argv[2] ?? "ES256";
+const signer = signers[algorithm]?.();
+if (!signer) throw new TypeError(`no such algorithm: ${Object.keys(signers).join(", ")}`);
+const jwk = signer.jwk;
 const issued = Math.floor(clock.now() / 1000);
 const tokens = Array.from({ length: TOKENS }, (_, index) =>
   signer.token(claimsAt("list", index, { iat: issued, exp: issued + 3600 })),
 );
-const key = await importJWK(signer.jwk, "ES256");
+const key = await importJWK(jwk, algorithm);
 
 function verifierOf(cacheSize: number): Verifier {
   const follower = new Follower({ issuer: ISSUER, clock, maxStaleness: 600_000, audience: AUDIENCE });
-  for (const one of readJwks({ keys: [signer.jwk] })?.usable ?? []) follower.keys.add(one);
+  for (const one of readJwks({ keys: [jwk] })?.usable ?? []) follower.keys.add(one);
   follower.lists.open("list", 131_072, bitmap(131_072));
   follower.applied(clock.elapsed(), 0, null);
   return new Verifier({ issuer: ISSUER, follower, cacheSize });
@@ -46,7 +56,7 @@ const contenders = {
   bare: {
     times: 1,
     run: (token: string) =>
-      jwtVerify(token, key, { algorithms: ["ES256"], issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt" }),
+      jwtVerify(token, key, { algorithms: [algorithm], issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt" }),
   },
   uncached: { times: 1, run: (token: string) => check(uncached, token) },
   // As from a request: a text that nobody has seen before.
@@ -73,7 +83,7 @@ for (let round = -5; round < ROUNDS; round++) {
 
 const middle = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0;
 const shown = (name: string) => Math.round(middle(rates[name] ?? [])).toLocaleString("en");
-console.log(`jose jwtVerify   ${shown("bare")} tokens/s, one after another`);
+console.log(`${algorithm}, jose jwtVerify   ${shown("bare")} tokens/s, one after another`);
 for (const [name, atLeast] of [
   ["uncached", 0.9],
   ["cached", 1],

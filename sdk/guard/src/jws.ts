@@ -1,7 +1,9 @@
 import { fromBase64url, isWhole } from "./base64url.js";
 import { type JsonObject, strictObject } from "./strict-json.js";
 
-export type Algorithm = "ES256" | "HS256";
+const ALGORITHMS = ["ES256", "Ed25519", "EdDSA", "RS256", "HS256"] as const;
+/** The signature algorithms there are (RFC 7518, section 3.1; RFC 8037; RFC 9864). `Ed25519` and `EdDSA` are two. */
+export type Algorithm = (typeof ALGORITHMS)[number];
 
 /** What a token's header says, once it was found to be one that a session token may have. */
 export interface Header {
@@ -53,9 +55,9 @@ function readHeader(part: string): Header | null {
 function accepted(members: JsonObject): Header | null {
   if (REFUSED_MEMBERS.some((name) => members.has(name))) return null;
   const [alg, kid, typ] = [members.get("alg"), members.get("kid"), members.get("typ")];
-  if (alg !== "ES256" && alg !== "HS256") return null;
-  if (typeof kid !== "string" || typeof typ !== "string") return null;
-  return isTyp(typ) ? { alg, kid } : null;
+  const known = ALGORITHMS.find((name) => name === alg);
+  if (!known || typeof kid !== "string" || typeof typ !== "string") return null;
+  return isTyp(typ) ? { alg: known, kid } : null;
 }
 
 /** With or without `application/` before it, without regard to case (RFC 7515, section 4.1.9). */

@@ -1,9 +1,8 @@
 import { createHmac } from "node:crypto";
-import { type CryptoKey, importJWK, type JWK } from "jose";
-import { fromBase64url } from "./base64url.js";
+import type { CryptoKey, JWK } from "jose";
+import { readJwk } from "./jwk.js";
 import type { Algorithm } from "./jws.js";
 
-const COORDINATE = 32;
 const SHORTEST_SECRET = 32;
 
 /** A key that verifies, for one algorithm (RFC 8725, section 3.1). */
@@ -77,23 +76,13 @@ export function readJwks(jwks: unknown): { usable: Key[]; names: Set<string> } |
   const named = keys.filter((jwk) => isObject(jwk) && typeof jwk.kid === "string") as (JWK & { kid: string })[];
   const times = new Map<string, number>();
   for (const { kid } of named) times.set(kid, (times.get(kid) ?? 0) + 1);
-  const usable = named.filter((jwk) => times.get(jwk.kid) === 1).map(readJwk);
+  const usable = named
+    .filter((jwk) => times.get(jwk.kid) === 1)
+    .map((jwk) => {
+      const read = readJwk(jwk);
+      return read && new Key(jwk.kid, read.algorithm, read.importKey);
+    });
   return { usable: usable.filter((key) => key !== null), names: new Set(times.keys()) };
-}
-
-/** The public key of an elliptic-curve JWK (RFC 7518, section 6.2.1): P-256, for ES256 signatures. */
-function readJwk(jwk: JWK & { kid: string }): Key | null {
-  const { kty, crv, alg, use, key_ops: operations, x, y, kid } = jwk;
-  if (kty !== "EC" || crv !== "P-256") return null;
-  if (alg !== undefined && alg !== "ES256") return null;
-  if (use !== undefined && use !== "sig") return null;
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return null;
-  if (!isCoordinate(x) || !isCoordinate(y)) return null;
-  return new Key(kid, "ES256", async () => (await importJWK({ kty, crv, x, y }, "ES256")) as CryptoKey);
-}
-
-function isCoordinate(text: unknown): text is string {
-  return typeof text === "string" && fromBase64url(text)?.length === COORDINATE;
 }
 
 /** The key of a shared secret. It is never in a JWK set; the server derives its name from it. */

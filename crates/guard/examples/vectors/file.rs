@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::world::{AUDIENCE, ISSUER, NOW, World, first_lists};
-use crate::{streams, tokens};
+use crate::{keys, streams, tokens};
 
 /// The file's text, with the signatures of `earlier` where they still fit.
 pub(crate) fn write(earlier: &str) -> Result<String, Box<dyn Error>> {
@@ -15,8 +15,13 @@ pub(crate) fn write(earlier: &str) -> Result<String, Box<dyn Error>> {
     for (name, value) in [("issuer", json!(ISSUER)), ("audience", json!(AUDIENCE)), ("now", json!(NOW))] {
         writeln!(text, "\"{name}\": {value},")?;
     }
-    writeln!(text, "\"keys\": {},", world.first_keys())?;
-    write!(text, "\"lists\": {},\n\"tokens\": {},\n", lines(&first_lists()), lines(&tokens::all(&world)?))?;
+    writeln!(text, "\"keys\": {},", keys::all(&world)?)?;
+    write!(
+        text,
+        "\"lists\": {},\n\"tokens\": {},\n",
+        lines(&first_lists()),
+        lines(&[tokens::all(&world)?, keys::tokens(&world)?].concat())
+    )?;
     write!(text, "\"streams\": {}\n}}\n", lines(&streams::all(&world)?))?;
     Ok(text)
 }

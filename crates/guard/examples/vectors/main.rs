@@ -10,6 +10,7 @@
 #![allow(clippy::indexing_slicing, reason = "of JSON values, where it does not panic")]
 
 mod file;
+mod keys;
 mod streams;
 mod tokens;
 mod world;

@@ -116,7 +116,7 @@ fn others(world: &World) -> All {
 fn hostile(world: &World) -> All {
     let key = world.key(Signer::First)?;
     let good = world.token(&SMALL, 42)?;
-    let tokens = hostile_tokens(&good, &key.public, &|input| world.sign(key, input));
+    let tokens = hostile_tokens(&good, key.pair.verifying_key(), &|input| world.sign(key, input));
     if tokens.len() < 500 {
         return Err("the generators made too few".into());
     }

@@ -8,11 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cerrojo_domain::KeyId;
 use cerrojo_guard::{
-    Algorithm, Claims, Header, SESSION_TYP, Status, StatusList, VerifyingKey, attach_signature, signing_input,
+    Algorithm, Claims, Header, SESSION_TYP, SigningKey, Status, StatusList, attach_signature, signing_input,
     status_list,
 };
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
 pub(crate) const ISSUER: &str = "https://auth.example.org";
@@ -28,27 +26,44 @@ pub(crate) const ODD: List = List { name: "oDD-_iST00000000000003", capacity: 13
 pub(crate) const LATER: List = List { name: "LaTERliST0000000000004", capacity: 512, ended: &[7] };
 
 /// Private keys, PKCS #8. They sign nothing but these vectors.
-const KEYS: [(&str, &str); 3] = [
+const KEYS: [(&str, Algorithm, &str); 5] = [
     (
         "kEy0000000000000000001",
+        Algorithm::Es256,
         "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3HF3tADatOifpU5t65nKtF/7SUNQR8BZfCG9QEEKfCKhRANCAATUGpEQcDtCy7BHoDdbQuaa+PY7yelXI5l6HNK8qf3Brpm82Tz9PK26Sb5K+r34q2BQx+8/aJrgck9RFwLaVpjN",
     ),
     (
         "kEy0000000000000000002",
+        Algorithm::Es256,
         "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgsAuxQ6s9+kfkismhk+V/VDh6uliK4zgTLRa/uMveC4yhRANCAAR4MygPpK/5kWlPt/JJgwLXdh+qfH0ORKlWngofIeY0b6jemgUA152rqWKtM/YS3duVCKKlF9eu3wwUrJm3VgWG",
     ),
     (
         "kEy0000000000000000003",
+        Algorithm::Es256,
         "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgOJ8ti8/AnIi7hmL8X/JrI9kjS97TcX1+3twZ1ZWahGyhRANCAARViYAvTeDc0DXTwCbBhekmjNx03Mq1nJTkDBe7V6Xt3Cawyeakc6c78QzOH5hy1xSpIzGIPhFhgWxXYdC2NVq6",
     ),
+    (
+        "kEy0000000000000000004",
+        Algorithm::Ed25519,
+        "MFECAQEwBQYDK2VwBCIEIKt3UwXyBZCEmSpUh4g4fCB5Xi9r0t43WXg+HrEJxKYlgSEAK2zP+OIjuAQg2yw/3D5mZWK/+z8zFHipydi84psIMAc=",
+    ),
+    (
+        "kEy0000000000000000005",
+        Algorithm::EdDsa,
+        "MFECAQEwBQYDK2VwBCIEIMegzyTyMv01zK1dE2G91BIQFzYE1OsuU8/dwg4W02ybgSEAcM1/BeUkFR1DU6x00gFu61lkEHAQqMVVkE2d0mHNGC4=",
+    ),
 ];
+const RSA: (&str, &[u8]) = ("kEy0000000000000000006", include_bytes!("../../src/hostile/server.pk8"));
 
-/// Which of the three keys signs. The guard knows the first two at first.
+/// Which of the keys signs. Where the vectors do not say otherwise the guard knows the first two.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signer {
     First,
     Second,
     Third,
+    Ed25519,
+    EdDsa,
+    Rs256,
 }
 
 /// A status list.
@@ -72,11 +87,21 @@ impl List {
     }
 }
 
-/// One key of [`KEYS`].
+/// One of the keys.
 pub(crate) struct Key {
     pub(crate) id: KeyId,
-    pair: EcdsaKeyPair,
-    pub(crate) public: VerifyingKey,
+    pub(crate) pair: SigningKey,
+}
+
+impl Key {
+    fn new(id: &str, algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, Box<dyn Error>> {
+        let pair = SigningKey::from_pkcs8(algorithm, pkcs8).ok_or("a private key that does not open")?;
+        Ok(Self { id: KeyId::from_text(id), pair })
+    }
+
+    pub(crate) fn jwk(&self) -> Option<Value> {
+        self.pair.verifying_key().to_jwk(&self.id)
+    }
 }
 
 type Signatures = HashMap<String, Vec<Vec<u8>>>;
@@ -88,18 +113,13 @@ pub(crate) struct World {
     pub(crate) kept: HashMap<String, String>,
     /// Whatever stands behind a second dot in the file as it was, by what stands before it, in the file's order.
     earlier: Signatures,
-    made: RefCell<HashMap<String, Vec<u8>>>,
+    made: RefCell<HashMap<(KeyId, String), Vec<u8>>>,
 }
 
 impl World {
     pub(crate) fn new(earlier: &str) -> Result<Self, Box<dyn Error>> {
-        let keys = KEYS.iter().map(|(id, der)| {
-            let der = STANDARD.decode(der)?;
-            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der, &SystemRandom::new())
-                .map_err(|error| error.to_string())?;
-            let public = VerifyingKey::Es256(pair.public_key().as_ref().to_vec());
-            Ok::<_, Box<dyn Error>>(Key { id: KeyId::from_text(*id), pair, public })
-        });
+        let keys = KEYS.iter().map(|(id, algorithm, pkcs8)| Key::new(id, *algorithm, &STANDARD.decode(pkcs8)?));
+        let keys = keys.chain([Key::new(RSA.0, Algorithm::Rs256, RSA.1)]);
         let (kept, earlier) = read(earlier);
         Ok(Self { keys: keys.collect::<Result<_, _>>()?, kept, earlier, made: RefCell::default() })
     }
@@ -111,21 +131,21 @@ impl World {
     /// The key's signature: the first that the file has, or a new one, and within one run always the same.
     pub(crate) fn sign(&self, key: &Key, input: &str) -> Vec<u8> {
         let mut made = self.made.borrow_mut();
-        if let Some(signature) = made.get(input) {
+        let of_key = (key.id.clone(), input.to_owned());
+        if let Some(signature) = made.get(&of_key) {
             return signature.clone();
         }
         let mut earlier = self.earlier.get(input).into_iter().flatten();
-        let kept = earlier.find(|signature| key.public.verifies(input.as_bytes(), signature));
-        let fresh = || key.pair.sign(&SystemRandom::new(), input.as_bytes());
-        let signature = kept.cloned().unwrap_or_else(|| fresh().map(|made| made.as_ref().to_vec()).unwrap_or_default());
-        made.insert(input.to_owned(), signature.clone());
+        let kept = earlier.find(|signature| key.pair.verifying_key().verifies(input.as_bytes(), signature));
+        let signature = kept.cloned().or_else(|| key.pair.sign(input)).unwrap_or_default();
+        made.insert(of_key, signature.clone());
         signature
     }
 
     /// The JWK set of these keys.
     pub(crate) fn jwks(&self, signers: &[Signer]) -> Value {
         let keys = signers.iter().filter_map(|signer| self.key(*signer).ok());
-        json!({ "keys": keys.filter_map(|key| key.public.to_jwk(&key.id)).collect::<Vec<_>>() })
+        json!({ "keys": keys.filter_map(Key::jwk).collect::<Vec<_>>() })
     }
 
     pub(crate) fn first_keys(&self) -> Value {
@@ -145,7 +165,7 @@ impl World {
     /// A token of these claims under the usual header.
     pub(crate) fn signed(&self, signer: Signer, claims: &impl serde::Serialize) -> Result<String, Box<dyn Error>> {
         let key = self.key(signer)?;
-        let header = Header { alg: Algorithm::Es256, typ: SESSION_TYP, kid: key.id.clone() };
+        let header = Header { alg: key.pair.algorithm(), typ: SESSION_TYP, kid: key.id.clone() };
         let input = signing_input(&header, claims);
         Ok(attach_signature(&input, &self.sign(key, &input)))
     }

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Forge, Hostile};
-use crate::keys::{Algorithm, ORDER};
+use super::{Forge, Hostile, ecdsa, edwards, rsa};
+use crate::keys::VerifyingKey;
 
 pub(super) fn attacks(forge: &Forge<'_>) -> Vec<Hostile> {
     let own = forge.signature.as_slice();
@@ -23,66 +23,13 @@ pub(super) fn attacks(forge: &Forge<'_>) -> Vec<Hostile> {
             all.push((format!("{length} bytes of {byte:#04x}"), vec![byte; length]));
         }
     }
-    if forge.key.algorithm() == Algorithm::Es256 {
-        all.extend(of_curve(own));
-    }
+    all.extend(match forge.key {
+        VerifyingKey::Es256(_) => ecdsa::signatures(own),
+        VerifyingKey::Ed25519(_) | VerifyingKey::EdDsa(_) => edwards::signatures(own),
+        VerifyingKey::Rs256(modulus) => rsa::signatures(own, modulus, forge.input()),
+        VerifyingKey::Hs256(_) => Vec::new(),
+    });
     all.into_iter().map(|(name, bytes)| (format!("signature: {name}"), forge.with_signature(&bytes))).collect()
-}
-
-/// What ECDSA in particular gets wrong: r and s outside of 1 to n - 1, other encodings of the pair.
-fn of_curve(own: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let Some((r, s)) = own.split_at_checked(32) else { return Vec::new() };
-    let mut one = [0; 32];
-    one.iter_mut().rev().take(1).for_each(|byte| *byte = 1);
-    let more = plus_one(&ORDER);
-    let special: [(&str, &[u8]); 7] = [
-        ("0", &[0; 32]),
-        ("1", &one),
-        ("n", &ORDER),
-        ("n + 1", &more),
-        ("the largest", &[0xff; 32]),
-        ("own r", r),
-        ("own s", s),
-    ];
-    let mut all = Vec::new();
-    for (left_name, left) in special {
-        for (right_name, right) in special {
-            let pair = [left, right].concat();
-            if pair != own {
-                all.push((format!("r = {left_name}, s = {right_name}"), pair));
-            }
-        }
-    }
-    let wide = |half: &[u8]| [&[0; 16], half].concat();
-    all.push(("as wide as for P-384".to_owned(), [wide(r), wide(s)].concat()));
-    all.push(("DER".to_owned(), der(r, s)));
-    all.push(("DER, halves exchanged".to_owned(), der(s, r)));
-    all
-}
-
-fn plus_one(number: &[u8; 32]) -> [u8; 32] {
-    let mut sum = *number;
-    for byte in sum.iter_mut().rev() {
-        let (next, carries) = byte.overflowing_add(1);
-        *byte = next;
-        if !carries {
-            break;
-        }
-    }
-    sum
-}
-
-/// `ECDSA-Sig-Value` (RFC 3279, section 2.2.3).
-fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
-    let integer = |number: &[u8]| {
-        let mut bytes: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
-        if bytes.first().is_none_or(|first| *first >= 0x80) {
-            bytes.insert(0, 0);
-        }
-        [vec![0x02, u8::try_from(bytes.len()).unwrap_or_default()], bytes].concat()
-    };
-    let body = [integer(r), integer(s)].concat();
-    [vec![0x30, u8::try_from(body.len()).unwrap_or_default()], body].concat()
 }
 
 fn split(good: &str) -> Option<(&str, Vec<u8>)> {
@@ -121,14 +68,5 @@ pub fn every_truncation(good: &str) -> Vec<Hostile> {
 #[must_use]
 pub fn other_spelling(good: &str) -> Option<String> {
     let (signed, signature) = split(good)?;
-    let (r, s) = signature.split_at_checked(32)?;
-    let mut negated = [0; 32];
-    let mut borrow = false;
-    for ((out, n), s) in negated.iter_mut().zip(ORDER).zip(s).rev() {
-        let (first, under) = n.overflowing_sub(*s);
-        let (second, under_again) = first.overflowing_sub(u8::from(borrow));
-        *out = second;
-        borrow = under || under_again;
-    }
-    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode([r, &negated].concat())))
+    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(ecdsa::other_spelling(&signature)?)))
 }

@@ -17,8 +17,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use cerrojo_domain::{Clock as _, KeyId, SystemClock, UnixMillis};
 use cerrojo_guard::{
-    Algorithm, Claims, ConnectedGuard, Guard, Header, Options, SESSION_TYP, Status, StatusList, attach_signature,
-    signing_input, status_list,
+    Algorithm, Claims, ConnectedGuard, Guard, Header, Options, SESSION_TYP, SigningKey, Status, StatusList,
+    attach_signature, signing_input, status_list,
 };
 use futures_core::Stream;
 use rustls::ServerConfig;
@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::Signer;
+use crate::support::key;
 
 pub(crate) const AUDIENCE: &str = "https://api.example";
 pub(crate) const LIST: &str = "LsT0aB1cD2eF3gH4iJ5kLm";
@@ -107,7 +107,7 @@ pub(crate) struct Fake {
     world: Mutex<World>,
     grown: watch::Sender<usize>,
     goodbye: watch::Sender<usize>,
-    signer: Signer,
+    signer: SigningKey,
 }
 
 impl Fake {
@@ -184,7 +184,7 @@ impl Fake {
             world: Mutex::new(world),
             grown: watch::Sender::new(0),
             goodbye: watch::Sender::new(0),
-            signer: Signer::es256(),
+            signer: key(Algorithm::Es256),
         });
         let app = Router::new()
             .route("/.well-known/oauth-authorization-server", get(metadata))
@@ -255,11 +255,11 @@ impl Fake {
         };
         let header = Header { alg: Algorithm::Es256, typ: SESSION_TYP, kid: KeyId::from_text(KID) };
         let input = signing_input(&header, &claims);
-        attach_signature(&input, &self.signer.sign(&input))
+        attach_signature(&input, &self.signer.sign(&input).unwrap())
     }
 
     pub(crate) fn verifying_key(&self) -> cerrojo_guard::VerifyingKey {
-        self.signer.verifying_key()
+        self.signer.verifying_key().clone()
     }
 
     fn keys(&self) -> Value {

@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis};
+use cerrojo_guard::hostile::servers_key;
 use cerrojo_guard::{
-    Algorithm, Claims, Guard, Header, Policy, SESSION_TYP, Status, StatusList, VerifyingKey, attach_signature,
+    Algorithm, Claims, Guard, Header, Policy, SESSION_TYP, SigningKey, Status, StatusList, attach_signature,
     signing_input,
 };
-use ring::hmac;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 
 pub(crate) const ISSUER: &str = "https://cerrojo.example";
 pub(crate) const CAPACITY: u32 = 5000;
@@ -50,44 +48,14 @@ impl StoppedClock {
 }
 
 /// What signs.
-pub(crate) enum Signer {
-    Es256(Box<EcdsaKeyPair>),
-    Hs256(Vec<u8>),
-}
-
-impl Signer {
-    pub(crate) fn es256() -> Self {
-        let random = SystemRandom::new();
-        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random).unwrap();
-        Self::Es256(Box::new(pair))
-    }
-
-    pub(crate) fn hs256() -> Self {
-        Self::Hs256(b"a secret of thirty-two bytes....".to_vec())
-    }
-
-    pub(crate) fn verifying_key(&self) -> VerifyingKey {
-        match self {
-            Self::Es256(pair) => VerifyingKey::Es256(pair.public_key().as_ref().to_vec()),
-            Self::Hs256(secret) => VerifyingKey::Hs256(secret.clone()),
-        }
-    }
-
-    pub(crate) fn sign(&self, input: &str) -> Vec<u8> {
-        match self {
-            Self::Es256(pair) => pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap().as_ref().to_vec(),
-            Self::Hs256(secret) => {
-                hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes()).as_ref().to_vec()
-            }
-        }
-    }
+pub(crate) fn key(algorithm: Algorithm) -> SigningKey {
+    servers_key(algorithm).unwrap()
 }
 
 pub(crate) struct World {
     pub(crate) clock: Arc<StoppedClock>,
     pub(crate) guard: Guard,
-    pub(crate) signer: Signer,
+    pub(crate) signer: SigningKey,
     pub(crate) kid: KeyId,
     pub(crate) list: ListName,
 }
@@ -95,10 +63,15 @@ pub(crate) struct World {
 impl World {
     /// ES256, no idle timeout, a lease that does not run out.
     pub(crate) fn new() -> Self {
-        Self::with(Signer::es256(), None)
+        Self::of(Algorithm::Es256)
     }
 
-    pub(crate) fn with(signer: Signer, idle_timeout: Option<Duration>) -> Self {
+    /// The same with another algorithm.
+    pub(crate) fn of(algorithm: Algorithm) -> Self {
+        Self::with(key(algorithm), None)
+    }
+
+    pub(crate) fn with(signer: SigningKey, idle_timeout: Option<Duration>) -> Self {
         let clock = Arc::new(StoppedClock::at(START * 1000));
         let policy = Policy {
             issuer: ISSUER.to_owned(),
@@ -109,7 +82,7 @@ impl World {
         let guard = Guard::new(policy, Arc::<StoppedClock>::clone(&clock));
         let kid = KeyId::from_text("kOpQ7dVvA1w2x3y4z5A6Bc");
         let list = ListName::from_text("LsT0aB1cD2eF3gH4iJ5kLm");
-        guard.add_key(kid.clone(), signer.verifying_key());
+        guard.add_key(kid.clone(), signer.verifying_key().clone());
         guard.open_list(&list, CAPACITY);
         guard.hold_lease_until(Duration::MAX);
         Self { clock, guard, signer, kid, list }
@@ -135,7 +108,7 @@ impl World {
     }
 
     pub(crate) fn header(&self) -> Header {
-        Header { alg: self.signer.verifying_key().algorithm(), typ: SESSION_TYP, kid: self.kid.clone() }
+        Header { alg: self.signer.algorithm(), typ: SESSION_TYP, kid: self.kid.clone() }
     }
 
     pub(crate) fn sign(&self, header: &impl serde::Serialize, claims: &impl serde::Serialize) -> String {
@@ -147,7 +120,7 @@ impl World {
             serde_json::to_vec(header).unwrap(),
         );
         let input = format!("{header}.{payload}");
-        let signature = self.signer.sign(&input);
+        let signature = self.signer.sign(&input).unwrap();
         attach_signature(&input, &signature)
     }
 

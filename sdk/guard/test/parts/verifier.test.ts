@@ -274,7 +274,7 @@ test("payloads and headers that are not strict JSON are refused though signed", 
       attacks[`${name}: ${value}`] = signer.signText(JSON.stringify(signer.header({ [name]: value })), claims);
     }
   }
-  for (const alg of ["none", "None", "es256", "ES384", "ES256K", "RS256", "HS256", "HS384", "EdDSA"]) {
+  for (const alg of ["none", "es256", "ES384", "ES256K", "RS256", "HS256", "HS384", "EdDSA", "Ed25519", "PS256"]) {
     attacks[`alg ${alg}`] = signer.signText(JSON.stringify(signer.header({ alg })), claims);
   }
   for (const typ of ["JWT", "statuslist+jwt", "at+jwt ", "application/x+at+jwt"]) {
@@ -401,4 +401,97 @@ test("a point off the curve verifies nothing", async () => {
   for (const key of readJwks({ keys: [off] })?.usable ?? []) follower.keys.add(key);
   assert.ok(follower.keys.get("bad"));
   assert.equal(await outcome(verifier, signer.token(claimsAt("list", 3), signer.header({ kid: "bad" }))), "refused");
+});
+
+test("an algorithm belongs to a key", async () => {
+  const { follower, verifier, shared } = setup();
+  const signers = [
+    signer,
+    Signer.ed25519("k-Ed25519", "Ed25519"),
+    Signer.ed25519("k-EdDSA", "EdDSA"),
+    Signer.rs256("k-RS256"),
+    shared,
+  ];
+  for (const key of readJwks({ keys: signers.map(({ jwk }) => jwk) })?.usable ?? []) follower.keys.add(key);
+  for (const one of signers) {
+    for (const { kid } of signers) {
+      for (const { alg } of signers) {
+        const token = one.token(claimsAt("list", 3), one.header({ alg, kid }));
+        const own = kid === one.kid && alg === one.alg;
+        assert.equal(await outcome(verifier, token), own ? "accepted" : "refused", `${one.alg} as ${alg} of ${kid}`);
+      }
+    }
+  }
+});
+
+test("every bit of a signature of every algorithm matters", async () => {
+  for (const one of [Signer.ed25519("k", "Ed25519"), Signer.ed25519("k", "EdDSA"), Signer.rs256("k")]) {
+    const { follower, verifier } = setup();
+    for (const key of readJwks({ keys: [one.jwk] })?.usable ?? []) follower.keys.add(key);
+    const [header, payload, signature = ""] = one.token(claimsAt("list", 3)).split(".");
+    const bytes = Buffer.from(signature, "base64url");
+    const checked = (changed: Buffer) => outcome(verifier, `${header}.${payload}.${changed.toString("base64url")}`);
+    assert.equal(await checked(bytes), "accepted");
+    for (let bit = 0; bit < bytes.length * 8; bit += one.alg === "RS256" ? 7 : 1) {
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      assert.equal(await checked(flipped), "refused", `${one.alg}, bit ${bit}`);
+    }
+    for (const changed of [bytes.subarray(1), Buffer.concat([Buffer.of(0), bytes]), Buffer.concat([bytes, bytes])]) {
+      assert.equal(await checked(changed), "refused");
+    }
+  }
+});
+
+test("weak keys, and keys that do not say what for, are not used", () => {
+  const usable = (jwk: Members) => readJwks({ keys: [jwk] })?.usable.length;
+  const [edwards, rsa] = [Signer.ed25519("k", "EdDSA").jwk, Signer.rs256("k").jwk];
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
+  const number = (length: number, first: number, last = 0xff) => {
+    const bytes = Buffer.alloc(length, 0xff);
+    bytes[length - 1] = last;
+    bytes[0] = first;
+    return text(bytes);
+  };
+  for (const jwk of [edwards, rsa, { ...edwards, alg: "Ed25519" }, { ...rsa, n: number(256, 0x80) }]) {
+    assert.equal(usable(jwk), 1, JSON.stringify(jwk));
+  }
+  assert.equal(usable({ ...rsa, n: number(512, 0xff) }), 1);
+  const one = Buffer.alloc(32);
+  one[0] = 1;
+  const aboveThePrime = Buffer.alloc(32, 0xff);
+  aboveThePrime[31] = 0x7f;
+  for (const change of [
+    { alg: undefined },
+    { alg: "ES256" },
+    { alg: "Ed448" },
+    { crv: "Ed448" },
+    { crv: "X25519" },
+    { x: "AAAA" },
+    { x: text(Buffer.alloc(32)) },
+    { x: text(one) },
+    { x: text(aboveThePrime) },
+    { x: "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU" },
+    { x: "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o" },
+  ]) {
+    assert.equal(usable({ ...edwards, ...change }), 0, JSON.stringify(change));
+  }
+  for (const change of [
+    { alg: undefined },
+    { alg: "PS256" },
+    { alg: "RS512" },
+    { use: "enc" },
+    { e: "AQ" },
+    { e: "Aw" },
+    { e: "AAEAAQ" },
+    { e: undefined },
+    { n: "" },
+    { n: number(128, 0xff) },
+    { n: number(256, 0x7f) },
+    { n: number(257, 0) },
+    { n: number(384, 0xff, 0xfe) },
+    { n: number(513, 1) },
+  ]) {
+    assert.equal(usable({ ...rsa, ...change }), 0, JSON.stringify(change));
+  }
 });

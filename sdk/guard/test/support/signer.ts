@@ -1,5 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { deflateSync } from "node:zlib";
+import type { Algorithm } from "../../src/jws.js";
 
 export const ISSUER = "https://auth.example.org";
 export const AUDIENCE = "https://api.example.org";
@@ -12,11 +13,11 @@ const encode = (text: string | Buffer) => Buffer.from(text).toString("base64url"
 /** A key of the server's, and tokens made with it. */
 export class Signer {
   readonly kid: string;
-  readonly alg: "ES256" | "HS256";
+  readonly alg: Algorithm;
   readonly #sign: (input: string) => Buffer;
   readonly jwk: Members;
 
-  private constructor(kid: string, alg: "ES256" | "HS256", jwk: Members, signInput: (input: string) => Buffer) {
+  private constructor(kid: string, alg: Algorithm, jwk: Members, signInput: (input: string) => Buffer) {
     this.kid = kid;
     this.alg = alg;
     this.jwk = jwk;
@@ -24,14 +25,28 @@ export class Signer {
   }
 
   static es256(kid: string): Signer {
-    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const signInput = (input: string) => es256(privateKey, input);
-    return new Signer(
-      kid,
-      "ES256",
-      { ...publicKey.export({ format: "jwk" }), kid, alg: "ES256", use: "sig" },
-      signInput,
+    return Signer.#ofPair(kid, "ES256", generateKeyPairSync("ec", { namedCurve: "P-256" }), es256);
+  }
+
+  static ed25519(kid: string, alg: "Ed25519" | "EdDSA"): Signer {
+    return Signer.#ofPair(kid, alg, generateKeyPairSync("ed25519"), (key, input) =>
+      sign(null, Buffer.from(input), key),
     );
+  }
+
+  static rs256(kid: string, modulusLength = 3072, publicExponent = 65537): Signer {
+    const pair = generateKeyPairSync("rsa", { modulusLength, publicExponent });
+    return Signer.#ofPair(kid, "RS256", pair, (key, input) => sign("sha256", Buffer.from(input), key));
+  }
+
+  static #ofPair(
+    kid: string,
+    alg: Algorithm,
+    { privateKey, publicKey }: { privateKey: KeyObject; publicKey: KeyObject },
+    signInput: (key: KeyObject, input: string) => Buffer,
+  ): Signer {
+    const jwk = { ...publicKey.export({ format: "jwk" }), kid, alg, use: "sig" };
+    return new Signer(kid, alg, jwk, (input) => signInput(privateKey, input));
   }
 
   static hs256(kid: string, secret: string): Signer {

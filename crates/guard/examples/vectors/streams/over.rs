@@ -5,6 +5,7 @@ use std::error::Error;
 use serde_json::{Value, json};
 
 use super::{Script, ended, entries, event, first, rotated, snapshot_of};
+use crate::keys;
 use crate::world::{LARGE, LATER, List, SMALL, Signer, World};
 
 pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
@@ -16,6 +17,7 @@ pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
         retired_list(world)?,
         retired_key(world)?,
         keys_come_and_go(world)?,
+        the_algorithm_changes(world)?,
         awaited(world)?,
         everything(world)?,
         everything_without_lists(world)?,
@@ -127,6 +129,27 @@ fn keys_come_and_go(world: &World) -> One {
         .checks(2000, &third, "accepted")
         .checks(2000, &second, "refused")
         .done())
+}
+
+fn the_algorithm_changes(world: &World) -> One {
+    let by = |signer| world.token_by(signer, &SMALL, 42);
+    let keys = keys::all(world)?;
+    Ok(Script::begun(
+        "entries with keys of every algorithm and of unknown ones: old tokens stay good, and new ones are",
+        world,
+    )
+    .checks(60, &by(Signer::Ed25519)?, "refused")
+    .receives(1000, &entries("p2", 900, &json!({ "keys": keys })))
+    .checks(1000, &by(Signer::First)?, "accepted")
+    .checks(1000, &by(Signer::Ed25519)?, "accepted")
+    .checks(1000, &by(Signer::EdDsa)?, "accepted")
+    .checks(1000, &by(Signer::Rs256)?, "accepted")
+    .receives(2000, &entries("p3", 1900, &json!({ "keys": world.jwks(&[Signer::First, Signer::EdDsa]) })))
+    .checks(2000, &by(Signer::First)?, "accepted")
+    .checks(2000, &by(Signer::EdDsa)?, "accepted")
+    .checks(2000, &by(Signer::Ed25519)?, "refused")
+    .checks(2000, &by(Signer::Rs256)?, "refused")
+    .done())
 }
 
 fn awaited(world: &World) -> One {
