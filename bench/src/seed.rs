@@ -88,7 +88,7 @@ pub(crate) async fn fill_at(url: &str, folder: &Path, plan: Plan) -> Outcome<()>
             let ends = (number + 1) * plan.ended / total > number * plan.ended / total;
             let tokens = if ends { &mut ended } else { &mut live };
             if tokens.len() < plan.tokens {
-                tokens.push(format!("{id} {}", seeding.token(&row, user)?));
+                tokens.push(format!("{id} {}", seeding.token(&row, user).await?));
             }
             if ends {
                 over.push(id);
@@ -168,7 +168,7 @@ impl Seeding {
     }
 
     /// A token of it.
-    pub(crate) fn token(&self, session: &NewSession, user: &User) -> Outcome<String> {
+    pub(crate) async fn token(&self, session: &NewSession, user: &User) -> Outcome<String> {
         let uri = format!("{PUBLIC_URL}/status-lists/{}", session.list);
         let claims = Claims {
             iss: PUBLIC_URL.to_owned(),
@@ -184,7 +184,7 @@ impl Seeding {
             role_id: user.role_id,
             name: user.name.clone(),
         };
-        Ok(self.signer.sign(&claims)?)
+        Ok(self.signer.sign(&claims).await?)
     }
 
     async fn write(&self, rows: &[NewSession], over: &[&SessionId]) -> Outcome<()> {

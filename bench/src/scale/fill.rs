@@ -55,10 +55,10 @@ pub(super) async fn fill(place: &Place, postgres: &Postgres, live: usize) -> Out
     let covered = endings(postgres, database, live / 2)?;
     postgres.ask(database, "DROP TABLE made_lists, made_indexes, logged;\nVACUUM ANALYZE;\nCHECKPOINT")?;
     let mine = format!("user_id BETWEEN {} AND {USERS}", BIG_USERS + 1);
-    let tokens = tokens(postgres, &seeding, &format!("{mine} LIMIT {WITH_TOKENS}"))?;
+    let tokens = tokens(postgres, &seeding, &format!("{mine} LIMIT {WITH_TOKENS}")).await?;
     let (ending, staying) = tokens.split_at(tokens.len() * 3 / 4);
     let one_each = format!("id IN (SELECT min(id) FROM sessions WHERE user_id <= {BIG_USERS} GROUP BY user_id)");
-    let all = self::tokens(postgres, &seeding, &one_each)?;
+    let all = self::tokens(postgres, &seeding, &one_each).await?;
     seeding.finish().await?;
     Ok(Filled {
         database,
@@ -140,15 +140,19 @@ fn endings(postgres: &Postgres, database: &str, ended: usize) -> Outcome<f64> {
     Ok(covered)
 }
 
-fn tokens(postgres: &Postgres, seeding: &Seeding, which: &str) -> Outcome<Vec<String>> {
+async fn tokens(postgres: &Postgres, seeding: &Seeding, which: &str) -> Outcome<Vec<String>> {
     let asked = format!("SELECT id, user_id, list, idx FROM sessions WHERE ended_at IS NULL AND {which}");
-    postgres.ask(DATABASE, &asked)?.lines().map(|line| token(seeding, line)).collect()
+    let mut tokens = Vec::new();
+    for line in postgres.ask(DATABASE, &asked)?.lines() {
+        tokens.push(token(seeding, line).await?);
+    }
+    Ok(tokens)
 }
 
-fn token(seeding: &Seeding, line: &str) -> Outcome<String> {
+async fn token(seeding: &Seeding, line: &str) -> Outcome<String> {
     let odd = || Failure(format!("an odd row: {line}"));
     let [id, user, list, index] = *line.split('|').collect::<Vec<_>>() else { return Err(odd()) };
     let user = seeding.user(user.parse::<usize>()?.checked_sub(1).ok_or_else(odd)?)?;
     let place = (ListName::from_text(list.to_owned()), ListIndex(index.parse()?));
-    seeding.token(&seeding.row(&SessionId::from_text(id.to_owned()), user, place), user)
+    seeding.token(&seeding.row(&SessionId::from_text(id.to_owned()), user, place), user).await
 }

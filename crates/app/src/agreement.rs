@@ -49,9 +49,10 @@ impl Agreement {
 /// `name=hash` for each of these settings, with spaces between. The hashes are made with the master key, which all nodes have
 /// and whoever reads the database has not: nobody tries secrets on them.
 fn of(settings: &Settings, master: &MasterKey) -> String {
-    let (algorithm, secret): (_, &[u8]) = match &settings.algorithm {
-        Algorithm::Es256 => ("ES256", &[]),
-        Algorithm::Hs256(secret) => ("HS256", &secret.0),
+    let algorithm = settings.algorithm.of_sessions().name();
+    let secret: &[u8] = match (&settings.algorithm, &settings.earlier_secret) {
+        (Algorithm::Hs256(secret), _) | (_, Some(secret)) => &secret.0,
+        _ => &[],
     };
     let idle = settings.idle_timeout.map_or(0, |idle| idle.as_millis());
     let failover = if settings.failover == Failover::Synchronous { "synchronous" } else { "end-all" };

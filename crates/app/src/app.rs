@@ -173,6 +173,7 @@ impl App {
             random: Arc::clone(&random),
             master: master_key,
             algorithm: settings.algorithm.clone(),
+            earlier_secret: settings.earlier_secret.clone(),
             lease,
         })
         .await
@@ -251,6 +252,7 @@ impl App {
     }
 }
 
+/// What verifies tokens under these settings; it knows of nothing yet.
 fn guard_of(settings: &Settings, clock: &Arc<dyn Clock>) -> Guard {
     let policy = Policy {
         issuer: settings.public_url.clone(),

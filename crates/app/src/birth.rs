@@ -9,6 +9,7 @@ use cerrojo_guard::{Claims, Status, StatusList};
 use cerrojo_store::sessions::NewSession;
 use cerrojo_store::{EndingTx, StoreError, Tx, known_addresses, lists, sessions, users};
 
+use crate::keys::SessionSigner;
 use crate::lists::For;
 use crate::{App, Trouble, end};
 
@@ -30,7 +31,7 @@ pub(crate) struct Cradle {
     list: ListName,
     index: ListIndex,
     key: KeyId,
-    signer: Arc<crate::keys::SessionSigner>,
+    signer: Arc<SessionSigner>,
     started_at: UnixMillis,
     expires_at: UnixMillis,
     jti: String,
@@ -134,16 +135,16 @@ pub(crate) async fn commit_in_the_place_of_others(
     cradle: Cradle,
     user: User,
 ) -> Result<SignedIn, Trouble> {
-    let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
+    let (signer, claims) = (Arc::clone(&cradle.signer), claims(app, &cradle, &user));
     // Before: nobody else has the place, whatever becomes of the transaction.
     app.guard.seen(&cradle.list, cradle.index, cradle.started_at);
     end::commit(app, tx, entries).await?;
-    Ok(signed_in(app, token, cradle, user))
+    sign(app, (signer, &claims), cradle, user).await
 }
 
 /// Commits the birth and gives the token out.
 pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Result<SignedIn, Trouble> {
-    let token = cradle.signer.sign(&claims(app, &cradle, &user))?;
+    let (signer, claims) = (Arc::clone(&cradle.signer), claims(app, &cradle, &user));
     let shared = app.shared()?;
     // A caller that goes away must not leave a session whose first use is not known.
     let committed = tokio::spawn(async move {
@@ -152,13 +153,20 @@ pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Res
         Ok::<_, Trouble>(cradle)
     });
     let cradle = committed.await.map_err(|error| Trouble::Unavailable(format!("sign-in interrupted: {error}")))??;
-    Ok(signed_in(app, token, cradle, user))
+    sign(app, (signer, &claims), cradle, user).await
 }
 
-fn signed_in(app: &App, token: String, cradle: Cradle, user: User) -> SignedIn {
+/// Only after the transaction: with RSA it takes some milliseconds, for which no row is held. A session whose token fails here is nobody's.
+async fn sign(
+    app: &App,
+    (signer, claims): (Arc<SessionSigner>, &Claims),
+    cradle: Cradle,
+    user: User,
+) -> Result<SignedIn, Trouble> {
+    let token = signer.sign(claims).await?;
     app.guard.expect(&token);
     let user = User { last_session: Some(cradle.started_at), ..user };
-    SignedIn { token, user, session: cradle.id, expires_at: cradle.expires_at }
+    Ok(SignedIn { token, user, session: cradle.id, expires_at: cradle.expires_at })
 }
 
 fn claims(app: &App, cradle: &Cradle, user: &User) -> Claims {

@@ -18,13 +18,48 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// How session tokens are signed (RFC 7518, section 3.1).
+/// How session tokens are signed: with keys of the server's own, which sign its status lists as well, or with a secret.
 #[derive(Clone, Debug)]
 pub enum Algorithm {
-    /// ECDSA on P-256 with a key of the server's own.
+    /// ECDSA on P-256.
     Es256,
-    /// HMAC with a secret that other services share; 32 bytes at least.
+    /// Ed25519, by its own name.
+    Ed25519,
+    /// Ed25519, by the older name.
+    EdDsa,
+    /// RSA of 3072 bits.
+    Rs256,
+    /// HMAC with a secret that other services share; 32 bytes at least. Lists are signed with ES256.
     Hs256(Secret),
+}
+
+impl Algorithm {
+    /// The algorithm of this exact name, if the server has keys of its own for it.
+    #[must_use]
+    pub fn with_own_keys(name: &str) -> Option<Self> {
+        [Self::Es256, Self::Ed25519, Self::EdDsa, Self::Rs256].into_iter().find(|one| one.of_sessions().name() == name)
+    }
+
+    /// What signs session tokens.
+    #[must_use]
+    pub fn of_sessions(&self) -> cerrojo_guard::Algorithm {
+        match self {
+            Self::Es256 => cerrojo_guard::Algorithm::Es256,
+            Self::Ed25519 => cerrojo_guard::Algorithm::Ed25519,
+            Self::EdDsa => cerrojo_guard::Algorithm::EdDsa,
+            Self::Rs256 => cerrojo_guard::Algorithm::Rs256,
+            Self::Hs256(_) => cerrojo_guard::Algorithm::Hs256,
+        }
+    }
+
+    /// What signs Status List tokens, which everybody may check: whoever verifies the session tokens needs to know no other.
+    #[must_use]
+    pub fn of_lists(&self) -> cerrojo_guard::Algorithm {
+        match self {
+            Self::Hs256(_) => cerrojo_guard::Algorithm::Es256,
+            _ => self.of_sessions(),
+        }
+    }
 }
 
 /// So many in so long.
@@ -172,6 +207,8 @@ pub struct Settings {
     pub public_url: String,
     /// How tokens are signed.
     pub algorithm: Algorithm,
+    /// A secret that signs no more: what it signed is accepted until it expires.
+    pub earlier_secret: Option<Secret>,
     /// How long a token, and so a session, lives.
     pub token_ttl: Duration,
     /// The `aud` of tokens.
@@ -233,6 +270,7 @@ impl Settings {
             reset_link: format!("{public_url}/reset-password?token={{token}}"),
             public_url,
             algorithm: Algorithm::Es256,
+            earlier_secret: None,
             token_ttl: Duration::from_hours(24),
             idle_timeout: None,
             max_age: None,

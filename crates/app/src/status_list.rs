@@ -110,13 +110,14 @@ pub async fn token(app: &App, name: &ListName) -> Result<Option<ListToken>, Trou
         _ => compress(bytes).await?,
     };
     let addresses = format!("{}/status-lists", app.settings.public_url);
-    let token = app.keys.sign_status_list(&StatusListClaims {
+    let claims = StatusListClaims {
         sub: format!("{addresses}/{name}"),
         iat: iat.seconds(),
         exp: iat.plus(LIFETIME).seconds(),
         ttl: FRESH,
         status_list: EncodedList { bits: 1, lst: compressed.clone(), aggregation_uri: Some(addresses) },
-    })?;
+    };
+    let token = app.keys.sign_status_list(&claims).await?;
     let served = ListToken::new(&token, FRESH);
     *built = Some(Built { read_at, signed_at: read_at, bits, compressed, served: served.clone() });
     Ok(Some(served))

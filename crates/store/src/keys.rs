@@ -29,7 +29,7 @@ statements! {
 pub struct Key {
     /// The `kid` of what it signs.
     pub id: KeyId,
-    /// `ES256` or `HS256` (RFC 7518, section 3.1).
+    /// As in `alg` of what it signs (RFC 7518, section 3.1).
     pub algorithm: String,
     /// What it signs: `session` or `status_list`.
     pub purpose: String,

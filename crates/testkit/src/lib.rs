@@ -43,4 +43,4 @@ pub use pause::Pause;
 pub use protected::{PROTECTED, Protected};
 pub use random::SeededRandom;
 pub use test_app::{Options, PUBLIC_URL, TestApp};
-pub use tokens::{claims, header_of};
+pub use tokens::{claims, header_of, is_signed};

@@ -6,8 +6,9 @@ use std::io::Read as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_app::{Algorithm, Secret};
-use cerrojo_testkit::{Actor, PASSWORD, PUBLIC_URL, TestApp, claims, header_of, on_both_engines, on_both_engines_with};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use cerrojo_testkit::{
+    Actor, PASSWORD, PUBLIC_URL, TestApp, claims, header_of, is_signed, on_both_engines, on_both_engines_with,
+};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -36,17 +37,6 @@ async fn keys(app: &TestApp) -> Vec<Value> {
     let reply = app.visitor().get("/.well-known/jwks.json").await;
     assert_eq!(reply.status, 200, "{reply}");
     reply.json()["keys"].as_array().expect("keys").clone()
-}
-
-/// Whether the signature of a compact JWS is by one of these keys, checked without any code of ours.
-fn is_signed(token: &str, keys: &[Value]) -> bool {
-    let kid = &header_of(token)["kid"];
-    let Some(key) = keys.iter().find(|key| key["kid"] == *kid) else { return false };
-    let part = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
-    let point = [vec![4], part("x"), part("y")].concat();
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed.as_bytes(), &signature).is_ok()
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectError, type Fetch } from "@cerrojo/guard";
 import { getListFromStatusListJWT, getStatusListFromJWT } from "@sd-jwt/jwt-status-list";
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { Installation } from "./support/installation.js";
 import { until } from "./support/until.js";
 
@@ -137,4 +137,29 @@ test("a shared secret", async (context) => {
   await guard.verify(token);
   assert.equal((await other.check(token)).outcome, "refused", "one that does not know it");
   await here.logout(token, guard);
+});
+
+test("the algorithm changes under a guard that goes on", async (context) => {
+  const secret = "a secret of more than thirty-two bytes";
+  const here = await Installation.start(context, { CERROJO_TOKEN__SECRET: secret });
+  const guard = await here.guard({ hs256Secret: secret });
+  const { email, token } = await here.register();
+  await guard.verify(token);
+  const tokens = [token];
+  for (const algorithm of ["Ed25519", "RS256", "HS256"]) {
+    await here.stop();
+    await here.serve({ CERROJO_TOKEN__ALGORITHM: algorithm });
+    await until(`tokens are signed with ${algorithm}`, async () => {
+      const next = await here.login(email);
+      tokens.push(next);
+      await until("the guard is current again", async () => (await guard.check(next)).outcome !== "unavailable");
+      assert.equal((await guard.check(next)).outcome, "accepted", "at no time");
+      return decodeProtectedHeader(next).alg === algorithm;
+    });
+    for (const one of tokens) assert.equal((await guard.check(one)).outcome, "accepted");
+    // Somebody else's library, with what is published.
+    const keys = createRemoteJWKSet(new URL(`${here.address}/.well-known/jwks.json`));
+    if (algorithm !== "HS256") await jwtVerify(tokens.at(-1) ?? "", keys, { algorithms: [algorithm] });
+  }
+  for (const one of [tokens[0], tokens.at(-1)]) await here.logout(one ?? "", guard);
 });

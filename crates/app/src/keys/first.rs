@@ -3,15 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::{Entry, Fact, KeyId};
+use cerrojo_guard::Algorithm;
 use cerrojo_store::keys::Key;
 use cerrojo_store::{EndingTx, Store, log, meta};
 use ring::hmac;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 
-use super::keyring::seal_label;
-use super::{ES256, HS256, KeyError, Keyring, SESSION, STATUS_LIST};
-use crate::{Algorithm, App, Lease, Secret, Trouble, follow};
+use super::made::unmade;
+use super::{KeyError, Keyring, SESSION, STATUS_LIST};
+use crate::{App, Lease, Secret, Trouble, follow};
 
 /// Where the sealed constant is kept.
 const CHECK: &str = "master_key_check";
@@ -25,23 +24,42 @@ impl Keyring {
 
     /// Makes what is missing: the check of the master key, and a key for each purpose.
     pub(super) async fn make_first(&self, store: &Store, lease: Lease) -> Result<(), KeyError> {
-        let mut reader = store.reader();
-        let checked = self.is_right_master(meta::get(&mut reader, CHECK).await?.as_deref())?;
-        let missing = self.missing(&cerrojo_store::keys::all(&mut reader).await?)?;
-        if (checked && missing.is_empty()) || lease == Lease::Guest {
+        loop {
+            let (checked, missing) = {
+                let mut reader = store.reader();
+                let checked = self.is_right_master(meta::get(&mut reader, CHECK).await?.as_deref())?;
+                (checked, self.missing(&cerrojo_store::keys::all(&mut reader).await?)?)
+            };
+            if (checked && missing.is_empty()) || lease == Lease::Guest {
+                return Ok(());
+            }
+            let mut made = Vec::new();
+            for purpose in missing {
+                made.push((purpose, self.prepare(purpose).await?));
+            }
+            // Another process may be doing the same: look again once the head row is held.
+            let mut tx = store.begin_ending().await?;
+            if !self.is_right_master(meta::get(&mut *tx, CHECK).await?.as_deref())? {
+                let check =
+                    URL_SAFE_NO_PAD.encode(self.maker.master.seal(&*self.maker.random, CHECK_LABEL, b"cerrojo")?);
+                meta::set(&mut tx, CHECK, &check).await?;
+            }
+            let missing = self.missing(&cerrojo_store::keys::all(&mut *tx).await?)?;
+            if !missing.iter().all(|purpose| made.iter().any(|(made, _)| made == purpose)) {
+                // Retired just now.
+                continue;
+            }
+            made.retain(|(purpose, _)| missing.contains(purpose));
+            let mut told = Vec::new();
+            for (purpose, key) in made {
+                told.push((purpose, self.add(&mut tx, key).await?.0));
+            }
+            tx.commit().await?;
+            for (purpose, key) in told {
+                tracing::info!(%key, purpose, algorithm = self.algorithm_for(purpose).name(), "new signing key");
+            }
             return Ok(());
         }
-        drop(reader);
-        // Another process may be doing the same: look again once the head row is held.
-        let mut tx = store.begin_ending().await?;
-        if !self.is_right_master(meta::get(&mut *tx, CHECK).await?.as_deref())? {
-            let check = URL_SAFE_NO_PAD.encode(self.master.seal(&*self.random, CHECK_LABEL, b"cerrojo")?);
-            meta::set(&mut tx, CHECK, &check).await?;
-        }
-        for purpose in self.missing(&cerrojo_store::keys::all(&mut *tx).await?)? {
-            self.add(&mut tx, purpose).await?;
-        }
-        Ok(tx.commit().await?)
     }
 
     /// Makes the keys that are missing in a running server: a command may have retired the last one of a kind.
@@ -55,7 +73,7 @@ impl Keyring {
     fn is_right_master(&self, check: Option<&str>) -> Result<bool, KeyError> {
         let Some(check) = check else { return Ok(false) };
         let sealed = URL_SAFE_NO_PAD.decode(check).map_err(|_| KeyError::WrongMasterKey)?;
-        self.master.unseal(CHECK_LABEL, &sealed).map(|_| true).ok_or(KeyError::WrongMasterKey)
+        self.maker.master.unseal(CHECK_LABEL, &sealed).map(|_| true).ok_or(KeyError::WrongMasterKey)
     }
 
     /// The purposes for which there is no key that may sign.
@@ -68,48 +86,43 @@ impl Keyring {
         Ok([SESSION, STATUS_LIST].into_iter().filter(lacks).collect())
     }
 
-    /// Adds the key that is to sign for `purpose` from now on: the configured secret, or a new one.
-    pub(super) async fn add(&self, tx: &mut EndingTx, purpose: &str) -> Result<(KeyId, Entry), Trouble> {
-        let key = match self.given() {
-            Some(given) if purpose == SESSION => self.row(given, HS256, purpose),
-            _ => self.generate(purpose)?,
-        };
+    /// The key that is to sign for `purpose`: the configured secret, or a new one. Made before any transaction, since that may
+    /// take a while.
+    pub(super) async fn prepare(&self, purpose: &'static str) -> Result<Key, Trouble> {
+        match self.given() {
+            Some(given) if purpose == SESSION => Ok(unmade(given, Algorithm::Hs256, purpose)),
+            _ => self.maker.make(self.algorithm_for(purpose), purpose).await,
+        }
+    }
+
+    /// Adds a key that was prepared: it counts as made now.
+    pub(super) async fn add(&self, tx: &mut EndingTx, key: Key) -> Result<(KeyId, Entry), Trouble> {
+        let key = Key { created_at: self.clock.now(), ..key };
         cerrojo_store::keys::insert(tx, &key).await?;
         let entry = log::append(tx, Fact::KeyAdded { key: key.id.clone() }, key.created_at).await?;
         Ok((key.id, entry))
     }
 
-    fn generate(&self, purpose: &str) -> Result<Key, Trouble> {
-        let broken = |_| Trouble::Internal("a signing key could not be made".to_owned());
-        let random = SystemRandom::new();
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(broken)?;
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
-            .map_err(|rejected| Trouble::Internal(format!("a signing key could not be made: {rejected}")))?;
-        let mut key = self.row(KeyId::new(&*self.random), ES256, purpose);
-        key.public = pair.public_key().as_ref().to_vec();
-        key.sealed = self.master.seal(&*self.random, &seal_label(&key), pkcs8.as_ref())?;
-        Ok(key)
-    }
-
-    fn row(&self, id: KeyId, algorithm: &str, purpose: &str) -> Key {
-        Key {
-            id,
-            algorithm: algorithm.to_owned(),
-            purpose: purpose.to_owned(),
-            public: Vec::new(),
-            sealed: Vec::new(),
-            created_at: self.clock.now(),
-            rotated_at: None,
-            retired_at: None,
-        }
+    /// What signs for this purpose under these settings.
+    pub(super) fn algorithm_for(&self, purpose: &str) -> Algorithm {
+        if purpose == SESSION { self.algorithm.of_sessions() } else { self.algorithm.of_lists() }
     }
 
     /// The key that the settings give for session tokens, if they do.
     pub(super) fn given(&self) -> Option<KeyId> {
         match &self.algorithm {
-            Algorithm::Es256 => None,
-            Algorithm::Hs256(secret) => Some(given_id(secret)),
+            crate::Algorithm::Hs256(secret) => Some(given_id(secret)),
+            _ => None,
         }
+    }
+
+    /// The secret of this name, if the settings still give it.
+    pub(super) fn secret(&self, id: &KeyId) -> Option<&Secret> {
+        let secret = match &self.algorithm {
+            crate::Algorithm::Hs256(secret) => Some(secret),
+            _ => self.earlier_secret.as_ref(),
+        };
+        secret.filter(|secret| given_id(secret) == *id)
     }
 }
 

@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, KeyId, Random};
+use cerrojo_guard::Guard;
 use cerrojo_guard::status_list::StatusListClaims;
-use cerrojo_guard::{Guard, VerifyingKey};
 use cerrojo_store::Store;
 use cerrojo_store::keys::Key;
 use serde_json::{Value, json};
 
+use super::halves::{public_jwk, public_key, seal_label};
+use super::made::Maker;
 use super::signer::Signer;
-use super::{ES256, HS256, KeyError, MasterKey, SESSION, STATUS_LIST, SessionSigner};
-use crate::{Algorithm, Lease, Trouble};
+use super::{KeyError, MasterKey, SESSION, STATUS_LIST, SessionSigner};
+use crate::{Algorithm, Lease, Secret, Trouble};
 
 /// How long a new key is known before it signs: longer than a node may say yes without having read of it, and than a guard
 /// that follows takes to hear of it.
@@ -33,6 +35,8 @@ pub struct KeyringParts<'a> {
     pub master: MasterKey,
     /// What session tokens are to be signed with.
     pub algorithm: Algorithm,
+    /// What they were signed with before, where that is a secret.
+    pub earlier_secret: Option<Secret>,
     /// A command beside a running server makes no keys: its settings need not be the server's.
     pub lease: Lease,
 }
@@ -40,9 +44,9 @@ pub struct KeyringParts<'a> {
 /// The keys of this process, equal to the database's.
 pub struct Keyring {
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) random: Arc<dyn Random>,
-    pub(super) master: MasterKey,
+    pub(super) maker: Maker,
     pub(super) algorithm: Algorithm,
+    pub(super) earlier_secret: Option<Secret>,
     guard: Arc<Guard>,
     keys: RwLock<Arc<Keys>>,
     /// When this process first knew each key.
@@ -64,16 +68,16 @@ struct Keys {
 }
 
 impl Keyring {
-    /// Makes the first keys where there are none (one for sessions, one ES256 for lists; the entries are in the log), unseals all, tells the guard.
+    /// Makes the first keys where there are none (one for sessions, one for lists; the entries are in the log), unseals all, tells the guard.
     ///
     /// # Errors
     /// [`KeyError`] if the master key or the HS256 secret cannot be used here, or the database fails.
     pub async fn open(parts: KeyringParts<'_>) -> Result<Self, KeyError> {
         let keyring = Self {
             clock: parts.clock,
-            random: parts.random,
-            master: parts.master,
+            maker: Maker { random: parts.random, master: Arc::new(parts.master) },
             algorithm: parts.algorithm,
+            earlier_secret: parts.earlier_secret,
             guard: parts.guard,
             keys: RwLock::default(),
             seen: Mutex::default(),
@@ -130,25 +134,23 @@ impl Keyring {
         Ok(())
     }
 
-    /// Unseals a key met for the first time and tells the guard of it. `None`: its private half is not to be had here (a
-    /// shared secret that the settings no longer give) or its algorithm is not known.
+    /// Unseals a key met for the first time and tells the guard of it, whatever the settings have new ones made for. `None`: its
+    /// private half is not to be had here (a shared secret that the settings no longer give) or its algorithm is not known.
     fn take_up(&self, row: &Key) -> Result<Option<Arc<Signer>>, Trouble> {
-        let (signer, verifying) = match (row.algorithm.as_str(), &self.algorithm) {
-            (ES256, _) => {
-                let signer = self
-                    .master
-                    .unseal(&seal_label(row), &row.sealed)
-                    .and_then(|pkcs8| Signer::es256(row.id.clone(), &pkcs8, &row.public))
-                    .ok_or_else(|| Trouble::Internal(format!("the private half of key {} does not open", row.id)))?;
-                (signer, VerifyingKey::Es256(row.public.clone()))
-            }
-            (HS256, Algorithm::Hs256(secret)) if self.given().as_ref() == Some(&row.id) => {
-                (Signer::hs256(row.id.clone(), secret), VerifyingKey::Hs256(secret.0.to_vec()))
-            }
-            _ => return Ok(None),
+        let signer = match public_key(row) {
+            Some(public) => self
+                .maker
+                .master
+                .unseal(&seal_label(row), &row.sealed)
+                .and_then(|pkcs8| Signer::own(row.id.clone(), &pkcs8, &public))
+                .ok_or_else(|| Trouble::Internal(format!("the private half of key {} does not open", row.id)))?,
+            None => match self.secret(&row.id) {
+                Some(secret) => Signer::shared(row.id.clone(), secret),
+                None => return Ok(None),
+            },
         };
         if row.purpose == SESSION {
-            self.guard.add_key(row.id.clone(), verifying);
+            self.guard.add_key(row.id.clone(), signer.verifying_key().clone());
         }
         Ok(Some(Arc::new(signer)))
     }
@@ -162,10 +164,7 @@ impl Keyring {
         let until_then = if let Ok(signing) = self.session_signer() {
             keys.signers.get(signing.key()).cloned()
         } else {
-            // Rotated for this one, not long ago.
-            let made = rows.iter().find(|row| row.id == *newest.key()).map(|row| row.created_at);
-            let is_before = |row: &&Key| self.is_right_kind(row, SESSION) && row.rotated_at >= made;
-            rows.iter().filter(is_before).filter_map(|row| keys.signers.get(&row.id)).next_back().cloned()
+            self.one_before(keys, newest.key(), rows)
         };
         let newest = Arc::new(SessionSigner(newest));
         match until_then {
@@ -175,6 +174,17 @@ impl Keyring {
             }
             _ => keys.session = Some(newest),
         }
+    }
+
+    /// What may sign while this key is new: one that was rotated for it, or one of another algorithm, which the settings had until
+    /// they were changed. Of several of those the newest, which need not have been the last in use, but is known to everybody.
+    fn one_before(&self, keys: &Keys, newest: &KeyId, rows: &[Key]) -> Option<Arc<Signer>> {
+        let made = rows.iter().find(|row| row.id == *newest)?.created_at;
+        let signed = |row: &&Key| row.purpose == SESSION && row.rotated_at.is_none_or(|rotated| rotated >= made);
+        let before = rows.iter().filter(signed).filter(|row| row.id != *newest && keys.signers.contains_key(&row.id));
+        let is_own = |row: &Key| !row.public.is_empty();
+        let last = before.max_by_key(|row| (self.is_right_kind(row, SESSION), is_own(row), row.created_at))?;
+        keys.signers.get(&last.id).cloned()
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<KeyId, Duration>> {
@@ -194,7 +204,7 @@ impl Keyring {
     fn is_right_kind(&self, row: &Key, purpose: &str) -> bool {
         let fits = match self.given() {
             Some(given) if purpose == SESSION => row.id == given,
-            _ => row.algorithm == ES256,
+            _ => row.algorithm == self.algorithm_for(purpose).name(),
         };
         fits && row.purpose == purpose
     }
@@ -215,14 +225,14 @@ impl Keyring {
         })
     }
 
-    /// Signs a Status List token's claims (`typ` `statuslist+jwt`), always ES256.
-    pub fn sign_status_list(&self, claims: &StatusListClaims) -> Result<String, Trouble> {
+    /// Signs a Status List token's claims (`typ` `statuslist+jwt`), never with a shared secret.
+    pub async fn sign_status_list(&self, claims: &StatusListClaims) -> Result<String, Trouble> {
         let signer = self.now().status_list.clone();
         let signer = signer.ok_or_else(|| Trouble::Internal("no key may sign status lists".to_owned()))?;
-        signer.sign_status_list(claims)
+        signer.sign_status_list(claims).await
     }
 
-    /// The JWK Set (RFC 7517, section 5): public ES256 keys that are in use, of both purposes. Never a symmetric one.
+    /// The JWK Set (RFC 7517, section 5): public keys that are in use, of both purposes and every algorithm. Never a symmetric one.
     #[must_use]
     pub fn jwks(&self) -> Value {
         json!({ "keys": self.now().public })
@@ -240,52 +250,12 @@ impl Keyring {
             || keys.status_list.as_ref().is_some_and(|signer| signer.key() == id)
     }
 
+    /// Whether what this key signed can be verified here.
+    pub(super) fn verifies_with(&self, id: &KeyId) -> bool {
+        self.now().signers.contains_key(id)
+    }
+
     fn now(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// What a private half is sealed for: a sealed half put in another row does not open.
-pub(super) fn seal_label(row: &Key) -> [&str; 4] {
-    ["cerrojo signing key", row.id.as_str(), &row.algorithm, &row.purpose]
-}
-
-/// A symmetric key has none.
-fn public_jwk(row: &Key) -> Option<Value> {
-    if row.algorithm == ES256 { VerifyingKey::Es256(row.public.clone()).to_jwk(&row.id) } else { None }
-}
-
-#[cfg(test)]
-mod tests {
-    use cerrojo_domain::UnixMillis;
-
-    use super::*;
-
-    fn row(algorithm: &str, public: Vec<u8>) -> Key {
-        Key {
-            id: KeyId::from_text("k1"),
-            algorithm: algorithm.to_owned(),
-            purpose: SESSION.to_owned(),
-            public,
-            sealed: Vec::new(),
-            created_at: UnixMillis(0),
-            rotated_at: None,
-            retired_at: None,
-        }
-    }
-
-    #[test]
-    fn a_symmetric_key_has_no_jwk() {
-        assert_eq!(public_jwk(&row(HS256, Vec::new())), None);
-        assert_eq!(public_jwk(&row(HS256, vec![4; 65])), None);
-    }
-
-    #[test]
-    fn an_ec_key_shows_its_public_half() {
-        let point = [vec![4], vec![1; 32], vec![2; 32]].concat();
-        let jwk = public_jwk(&row(ES256, point)).unwrap();
-        assert_eq!(jwk["x"], "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE");
-        assert_eq!((&jwk["kid"], &jwk["alg"], &jwk["use"]), (&json!("k1"), &json!("ES256"), &json!("sig")));
-        assert_eq!(jwk["d"], Value::Null);
     }
 }

@@ -1,7 +1,9 @@
 //! Signing keys: made, sealed, rotated, retired.
 
 mod first;
+mod halves;
 mod keyring;
+mod made;
 mod master;
 mod rotate;
 mod signer;
@@ -9,6 +11,7 @@ mod signer;
 mod tests;
 
 use cerrojo_domain::{KeyId, UnixMillis};
+use cerrojo_guard::Algorithm;
 use cerrojo_store::StoreError;
 
 pub use self::keyring::{Keyring, KeyringParts, RIPENS};
@@ -17,10 +20,6 @@ pub use self::rotate::{RotateError, retire, rotate};
 pub use self::signer::SessionSigner;
 use crate::{App, Trouble};
 
-/// `algorithm` of a stored key: ECDSA on P-256 with SHA-256 (RFC 7518, section 3.4).
-const ES256: &str = "ES256";
-/// `algorithm` of a stored key: HMAC with SHA-256 (RFC 7518, section 3.2).
-const HS256: &str = "HS256";
 /// `purpose` of a key that signs session tokens.
 const SESSION: &str = "session";
 /// `purpose` of a key that signs Status List tokens.
@@ -68,13 +67,14 @@ impl From<StoreError> for KeyError {
 pub struct KeyRow {
     /// Its `kid`.
     pub id: KeyId,
-    /// `ES256` or `HS256`.
+    /// As in `alg` of what it signs.
     pub algorithm: String,
     /// What it signs: `session` or `status_list`.
     pub purpose: String,
     /// When it was made, or first seen in the settings.
     pub created_at: UnixMillis,
-    /// `signing`, `verifying`, `retired`; `unset` for a shared secret that the settings no longer give.
+    /// `signing`, `verifying`, `retired`; `unset` for a shared secret that the settings no longer give; `unknown` for one of an
+    /// algorithm that this release does not know.
     pub state: &'static str,
 }
 
@@ -87,10 +87,12 @@ pub async fn list(app: &App) -> Result<Vec<KeyRow>, Trouble> {
             "retired"
         } else if app.keys.signs_with(&row.id) {
             "signing"
-        } else if row.algorithm == HS256 {
+        } else if app.keys.verifies_with(&row.id) {
+            "verifying"
+        } else if row.algorithm == Algorithm::Hs256.name() {
             "unset"
         } else {
-            "verifying"
+            "unknown"
         }
     };
     Ok(rows

@@ -31,17 +31,19 @@ impl From<StoreError> for RotateError {
 }
 
 /// A new session key, which signs in a few seconds, when every node and service knows it, and a new list key; old ones go on
-/// verifying. The session key's name.
+/// verifying. The session key's name. Keys of another algorithm than the settings' are left as they are: nodes that have not
+/// been given the new settings yet go on signing with them.
 ///
 /// With HS256 nothing is rotated, the list key neither: [`RotateError::GivenSecret`].
 pub async fn rotate(app: &App) -> Result<KeyId, RotateError> {
     if app.keys.given().is_some() {
         return Err(RotateError::GivenSecret);
     }
+    let (session, list) = (app.keys.prepare(SESSION).await?, app.keys.prepare(STATUS_LIST).await?);
     let mut tx = app.store.begin_ending().await?;
     let before = cerrojo_store::keys::all(&mut *tx).await?;
-    let (key, session) = app.keys.add(&mut tx, SESSION).await?;
-    let (_, list) = app.keys.add(&mut tx, STATUS_LIST).await?;
+    let (key, session) = app.keys.add(&mut tx, session).await?;
+    let (_, list) = app.keys.add(&mut tx, list).await?;
     let now = app.clock.now();
     for row in before {
         if app.keys.may_sign(&row, SESSION) || app.keys.may_sign(&row, STATUS_LIST) {
@@ -57,14 +59,19 @@ pub async fn rotate(app: &App) -> Result<KeyId, RotateError> {
 /// the log first if this was the signing one; a shared secret cannot be replaced here, so that sign-ins are 503 until the
 /// settings give another. How many sessions ended. Retiring a retired key ends what it may still have signed.
 pub async fn retire(app: &App, id: &KeyId) -> Result<usize, RotateError> {
+    let rows = cerrojo_store::keys::all(&mut app.store.reader()).await?;
+    let row = rows.iter().find(|row| row.id == *id).ok_or(RotateError::NotFound)?;
+    let purpose = if row.purpose == SESSION { SESSION } else { STATUS_LIST };
+    let is_given = app.keys.given().as_ref() == Some(id);
+    let next = if app.keys.may_sign(row, purpose) && !is_given { Some(app.keys.prepare(purpose).await?) } else { None };
     let mut tx = app.store.begin_ending().await?;
     let rows = cerrojo_store::keys::all(&mut *tx).await?;
     let row = rows.iter().find(|row| row.id == *id).ok_or(RotateError::NotFound)?;
     let now = app.clock.now();
     let mut entries = Vec::new();
-    let is_given = app.keys.given().as_ref() == Some(id);
-    if app.keys.may_sign(row, &row.purpose) && !is_given {
-        entries.push(app.keys.add(&mut tx, &row.purpose).await?.1);
+    // Whoever signs no more by then needs none after it.
+    if let Some(next) = next.filter(|_| app.keys.may_sign(row, purpose)) {
+        entries.push(app.keys.add(&mut tx, next).await?.1);
     }
     if row.retired_at.is_none() {
         cerrojo_store::keys::set_retired(&mut tx, id, now).await?;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use cerrojo_domain::KeyId;
 use cerrojo_guard::status_list::StatusListClaims;
-use cerrojo_guard::{Algorithm, Claims, Header, SESSION_TYP, STATUS_LIST_TYP, attach_signature, signing_input};
-use ring::hmac;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use cerrojo_guard::{
+    Algorithm, Claims, Header, SESSION_TYP, STATUS_LIST_TYP, SigningKey, VerifyingKey, attach_signature, signing_input,
+};
 use serde::Serialize;
 
 use crate::{Secret, Trouble};
@@ -15,53 +14,51 @@ use crate::{Secret, Trouble};
 /// One key that can sign.
 pub(super) struct Signer {
     key: KeyId,
-    half: Half,
-}
-
-enum Half {
-    Es256(EcdsaKeyPair),
-    Hs256(hmac::Key),
+    half: SigningKey,
 }
 
 impl Signer {
     /// From an unsealed private half; `None` unless it belongs to `public`.
-    pub(super) fn es256(key: KeyId, pkcs8: &[u8], public: &[u8]) -> Option<Self> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new()).ok()?;
-        (pair.public_key().as_ref() == public).then_some(Self { key, half: Half::Es256(pair) })
+    pub(super) fn own(key: KeyId, pkcs8: &[u8], public: &VerifyingKey) -> Option<Self> {
+        let half = SigningKey::from_pkcs8(public.algorithm(), pkcs8)?;
+        (half.verifying_key() == public).then_some(Self { key, half })
     }
 
     /// From the secret of the settings.
-    pub(super) fn hs256(key: KeyId, secret: &Secret) -> Self {
-        Self { key, half: Half::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &secret.0)) }
+    pub(super) fn shared(key: KeyId, secret: &Secret) -> Self {
+        Self { key, half: SigningKey::shared(&secret.0) }
     }
 
     pub(super) fn key(&self) -> &KeyId {
         &self.key
     }
 
-    pub(super) fn sign_status_list(&self, claims: &StatusListClaims) -> Result<String, Trouble> {
-        self.sign(STATUS_LIST_TYP, claims)
+    pub(super) fn verifying_key(&self) -> &VerifyingKey {
+        self.half.verifying_key()
+    }
+
+    /// A Status List token's claims.
+    pub(super) async fn sign_status_list(self: &Arc<Self>, claims: &StatusListClaims) -> Result<String, Trouble> {
+        self.sign(STATUS_LIST_TYP, claims).await
     }
 
     /// A compact JWS (RFC 7515, section 7.1) of `claims`.
-    fn sign(&self, typ: &'static str, claims: &impl Serialize) -> Result<String, Trouble> {
-        let alg = match self.half {
-            Half::Es256(_) => Algorithm::Es256,
-            Half::Hs256(_) => Algorithm::Hs256,
-        };
-        let input = signing_input(&Header { alg, typ, kid: self.key.clone() }, claims);
-        Ok(match &self.half {
-            Half::Es256(pair) => {
-                let signature = pair
-                    .sign(&SystemRandom::new(), input.as_bytes())
-                    .map_err(|_| Trouble::Internal(format!("key {} did not sign", self.key)))?;
-                attach_signature(&input, signature.as_ref())
-            }
-            Half::Hs256(key) => {
-                let tag = hmac::sign(key, input.as_bytes());
-                attach_signature(&input, tag.as_ref())
-            }
-        })
+    async fn sign(self: &Arc<Self>, typ: &'static str, claims: &impl Serialize) -> Result<String, Trouble> {
+        let header = Header { alg: self.half.algorithm(), typ, kid: self.key.clone() };
+        let input = signing_input(&header, claims);
+        if self.half.algorithm() != Algorithm::Rs256 {
+            return self.signed(&input);
+        }
+        // Takes some milliseconds: not on a thread that answers requests.
+        let this = Arc::clone(self);
+        let signed = tokio::task::spawn_blocking(move || this.signed(&input)).await;
+        signed.map_err(|error| Trouble::Internal(format!("key {} did not sign: {error}", self.key)))?
+    }
+
+    fn signed(&self, input: &str) -> Result<String, Trouble> {
+        let signature = self.half.sign(input);
+        let signature = signature.ok_or_else(|| Trouble::Internal(format!("key {} did not sign", self.key)))?;
+        Ok(attach_signature(input, &signature))
     }
 }
 
@@ -76,7 +73,7 @@ impl SessionSigner {
     }
 
     /// A session token (`typ` `at+jwt`, RFC 9068, section 2.1).
-    pub fn sign(&self, claims: &Claims) -> Result<String, Trouble> {
-        self.0.sign(SESSION_TYP, claims)
+    pub async fn sign(&self, claims: &Claims) -> Result<String, Trouble> {
+        self.0.sign(SESSION_TYP, claims).await
     }
 }

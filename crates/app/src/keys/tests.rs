@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cerrojo_domain::{Fact, SystemClock, SystemRandom};
+use cerrojo_domain::{Fact, Random, SystemClock, SystemRandom};
 use cerrojo_guard::status_list::{EncodedList, StatusListClaims};
 use cerrojo_guard::{Guard, KeySet, Policy, STATUS_LIST_TOKEN, verify_jws};
 use cerrojo_store::{OpenOptions, Store, log};
@@ -30,6 +30,15 @@ impl Place {
     }
 
     async fn open_as(&self, master: u8, algorithm: Algorithm, lease: Lease) -> Result<Keyring, KeyError> {
+        self.open_drawing(master, algorithm, (lease, Arc::new(SystemRandom))).await
+    }
+
+    async fn open_drawing(
+        &self,
+        master: u8,
+        algorithm: Algorithm,
+        (lease, random): (Lease, Arc<dyn Random>),
+    ) -> Result<Keyring, KeyError> {
         let clock = Arc::new(SystemClock::new());
         let policy = Policy {
             issuer: "https://auth.example.com".to_owned(),
@@ -41,9 +50,10 @@ impl Place {
             store: &self.store,
             guard: Arc::new(Guard::new(policy, clock.clone())),
             clock,
-            random: Arc::new(SystemRandom),
+            random,
             master: MasterKey::parse(&format!("{master:02x}").repeat(32)).unwrap(),
             algorithm,
+            earlier_secret: None,
             lease,
         })
         .await
@@ -80,7 +90,7 @@ async fn the_first_keys_are_in_the_log_and_open_again() {
     assert_eq!(again.session_signer().unwrap().key(), first.session_signer().unwrap().key());
     assert_eq!(again.jwks(), first.jwks());
 
-    let token = again.sign_status_list(&claims()).unwrap();
+    let token = again.sign_status_list(&claims()).await.unwrap();
     let payload = verify_jws(&token, STATUS_LIST_TOKEN, &KeySet::from_jwks(&first.jwks())).unwrap();
     assert_eq!(payload.json().unwrap()["ttl"], 3);
 }
@@ -97,20 +107,36 @@ async fn another_master_key_opens_nothing_and_changes_nothing() {
 #[tokio::test]
 async fn a_shared_secret_signs_and_is_never_shown() {
     let place = Place::new().await;
-    let before = place.open(1, Algorithm::Es256).await.unwrap().session_signer().unwrap().key().clone();
     let keyring = place.open(1, shared(7)).await.unwrap();
     assert!(keyring.session_signer().unwrap().key().as_str().starts_with("hs-"));
     let rows = place.rows().await;
-    assert_eq!(rows.len(), 3);
-    let given = rows.iter().find(|row| row.algorithm == HS256).unwrap();
+    assert_eq!(rows.len(), 2);
+    let given = rows.iter().find(|row| row.algorithm == "HS256").unwrap();
     assert!(given.sealed.is_empty() && given.public.is_empty());
     let jwks = keyring.jwks();
     let shown = jwks["keys"].as_array().unwrap();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 1);
     assert!(shown.iter().all(|jwk| jwk["kty"] == "EC" && jwk.get("d").is_none() && jwk.get("k").is_none()));
+}
 
-    // Back to ES256: the key from before signs again.
-    assert_eq!(*place.open(1, Algorithm::Es256).await.unwrap().session_signer().unwrap().key(), before);
+/// It signs when it has been known for a while, also to processes that start meanwhile.
+#[tokio::test]
+async fn a_key_of_another_algorithm_waits_for_its_turn() {
+    let place = Place::new().await;
+    let before = place.open(1, Algorithm::Es256).await.unwrap().session_signer().unwrap().key().clone();
+    for algorithm in [shared(7), Algorithm::Ed25519, Algorithm::EdDsa, Algorithm::Rs256] {
+        for _ in 0..2 {
+            let keyring = place.open(1, algorithm.clone()).await.unwrap();
+            let signing = keyring.session_signer().unwrap().key().clone();
+            let rows = place.rows().await;
+            let row = rows.iter().find(|row| row.id == signing).unwrap();
+            assert!(row.algorithm != algorithm.of_sessions().name() && !row.public.is_empty());
+        }
+    }
+    // Back to ES256: its key is known, though perhaps not for as long as it takes.
+    let keyring = place.open(1, Algorithm::Es256).await.unwrap();
+    assert_eq!(place.rows().await.iter().filter(|row| row.algorithm == "ES256").count(), 2);
+    assert!(keyring.session_jwks()["keys"].as_array().unwrap().iter().any(|jwk| jwk["kid"] == before.as_str()));
 }
 
 #[tokio::test]
@@ -148,4 +174,40 @@ async fn a_command_beside_a_server_makes_no_keys() {
     assert_eq!(place.rows().await.len(), before);
     assert!(guest.session_signer().is_err());
     assert!(matches!(place.open_as(2, Algorithm::Es256, Lease::Guest).await, Err(KeyError::WrongMasterKey)));
+}
+
+/// Gives nothing before it is let.
+struct Held {
+    wanted: tokio::sync::mpsc::UnboundedSender<()>,
+    let_go: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Random for Held {
+    fn fill(&self, bytes: &mut [u8]) {
+        let _ = self.wanted.send(());
+        // An error: let go, for good.
+        let _ = self.let_go.lock().unwrap().recv();
+        SystemRandom.fill(bytes);
+    }
+}
+
+/// However long an RSA key takes: everything else goes on, on this one thread, and the head row is free.
+#[tokio::test]
+async fn while_a_key_is_made_nothing_is_held() {
+    let place = Place::new().await;
+    let (wanted, mut is_wanted) = tokio::sync::mpsc::unbounded_channel();
+    let (let_go, held) = std::sync::mpsc::channel();
+    let random = Arc::new(Held { wanted, let_go: std::sync::Mutex::new(held) });
+    let opening = place.open_drawing(1, Algorithm::Rs256, (Lease::Holder, random));
+    let meanwhile = async {
+        is_wanted.recv().await.unwrap();
+        let tx = place.store.begin_ending().await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(place.rows().await.is_empty(), "it is still being made");
+        drop(let_go);
+    };
+    let (opened, ()) = tokio::join!(opening, meanwhile);
+    assert!(opened.unwrap().session_signer().is_ok());
+    let rows = place.rows().await;
+    assert!(rows.len() == 2 && rows.iter().all(|row| row.algorithm == "RS256"));
 }

@@ -39,10 +39,11 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
     app.old_tokens = read_old_tokens(reader);
-    let (places, (algorithm, ttl, audience)) = (places?, tokens?);
+    let (places, ((algorithm, earlier_secret), ttl, audience)) = (places?, tokens?);
     let (route, mail_from, reset_link) = mail?;
     let (log_format, log_level) = log?;
     app.algorithm = algorithm;
+    app.earlier_secret = earlier_secret;
     app.token_ttl = ttl;
     app.audience = audience;
     app.reset_link = reset_link;
@@ -159,16 +160,23 @@ fn master_key(text: &str) -> Result<Zeroizing<String>, values::Wrong> {
     if is_hex || is_base64 { Ok(Zeroizing::new(text.to_owned())) } else { Err(String::new()) }
 }
 
-fn read_tokens(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(Algorithm, std::time::Duration, String)> {
-    let known = |text: &str| matches!(text, "ES256" | "HS256").then(|| text.to_owned()).ok_or_else(String::new);
-    let name = reader.value(&keys::TOKEN_ALGORITHM, known);
+/// How tokens are signed, and with what before.
+type Signing = (Algorithm, Option<Secret>);
+
+fn read_tokens(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(Signing, std::time::Duration, String)> {
+    let known = |text: &str| match Algorithm::with_own_keys(text) {
+        None if text != "HS256" => Err(String::new()),
+        own => Ok(own),
+    };
+    let own_keys = reader.value(&keys::TOKEN_ALGORITHM, known);
     let ttl = reader.value(&keys::TOKEN_TTL, values::duration);
     let audience = reader.value_or(&keys::TOKEN_AUDIENCE, &public_url.text, values::text);
     let before = reader.problems.len();
     let secret: Option<Secret> = reader.optional(&keys::TOKEN_SECRET, values::secret);
-    let algorithm = match (name?.as_str(), secret) {
-        ("HS256", Some(secret)) => Some(Algorithm::Hs256(secret)),
-        ("HS256", None) => {
+    let signing = match (own_keys?, secret) {
+        (Some(own), secret) => (own, secret),
+        (None, Some(secret)) => (Algorithm::Hs256(secret), None),
+        (None, None) => {
             if reader.problems.len() == before {
                 reader.problems.push(format!(
                     "{}: HS256 needs {}, {}",
@@ -177,11 +185,10 @@ fn read_tokens(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(Algorith
                     keys::TOKEN_SECRET.expects
                 ));
             }
-            None
+            return None;
         }
-        _ => Some(Algorithm::Es256),
     };
-    Some((algorithm?, ttl?, audience?))
+    Some((signing, ttl?, audience?))
 }
 
 fn read_mail(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(MailRoute, String, String)> {
@@ -337,8 +344,12 @@ fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String>
             places.public_url.text
         ));
     }
-    if matches!(app.algorithm, Algorithm::Es256) && reader.origin(&keys::TOKEN_SECRET) != Origin::Standard {
-        warnings.push("token.secret is set but not used: token.algorithm is ES256".to_owned());
+    if app.earlier_secret.is_some() {
+        warnings.push(format!(
+            "token.secret signs nothing, since token.algorithm is {}: tokens that it signed before are accepted until they expire; \
+             take it out when the last one has (after token.ttl), since whoever knows it can make tokens",
+            app.algorithm.of_sessions().name()
+        ));
     }
     if let Some(OldTokens { secret, .. }) = &app.old_tokens {
         warnings.push(

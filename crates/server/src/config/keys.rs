@@ -92,14 +92,14 @@ keys! {
         "end-all or synchronous",
         "What a promoted PostgreSQL standby means: that it may have lost endings, so that every session ends, or that replication is synchronous and nothing is lost. See `docs/OPERATIONS.md`.";
     TOKEN_ALGORITHM = "token.algorithm", Standard::Text("ES256"), Open, No,
-        "ES256 or HS256",
-        "How session tokens are signed: with a key of the server's own, or with `token.secret`.";
+        "ES256, Ed25519, EdDSA, RS256 or HS256",
+        "How session tokens are signed: with a key of the server's own, or with `token.secret` (HS256). Changed without anybody being signed out: see `docs/OPERATIONS.md`.";
     TOKEN_TTL = "token.ttl", Standard::Text("24h"), Open, No,
         "a duration such as 24h, 90m or 30d, from 1s to 366d",
         "How long a token, and so a session, lives.";
     TOKEN_SECRET = "token.secret", Standard::Unset("needed with HS256"), Secret, No,
         "32 bytes at least, as text or as base64:…",
-        "The shared secret of HS256. Whoever knows it can make tokens: see `docs/SECURITY.md`.";
+        "The shared secret of HS256. Whoever knows it can make tokens: see `docs/SECURITY.md`. With another algorithm it signs nothing, and what it signed before is accepted until it expires.";
     TOKEN_AUDIENCE = "token.audience", Standard::Derived("the value of `server.public_url`"), Open, No,
         "a text that is not empty",
         "The `aud` of tokens.";

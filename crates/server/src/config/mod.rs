@@ -231,6 +231,23 @@ mod tests {
     }
 
     #[test]
+    fn algorithms_are_named_exactly_and_the_secret_outlives_a_change() {
+        const SECRET: (&str, &str) = ("CERROJO_TOKEN__SECRET", "0123456789abcdef0123456789abcdef");
+        for name in ["ES256", "Ed25519", "EdDSA", "RS256"] {
+            let read = with(&[("CERROJO_TOKEN__ALGORITHM", name), SECRET]).unwrap();
+            assert_eq!(read.app.algorithm.of_sessions().name(), name);
+            assert!(read.app.earlier_secret.is_some());
+            let told = read.warnings.iter().any(|warning| warning.contains("token.secret signs nothing"));
+            assert!(told, "{:?}", read.warnings);
+        }
+        assert!(with(&[("CERROJO_TOKEN__ALGORITHM", "HS256"), SECRET]).unwrap().app.earlier_secret.is_none());
+        for name in ["none", "es256", "ed25519", "EDDSA", "RS512", "PS256", "HS512", ""] {
+            let text = problem(&[("CERROJO_TOKEN__ALGORITHM", name)]);
+            assert!(text.contains("expects ES256, Ed25519, EdDSA, RS256 or HS256"), "{name}: {text}");
+        }
+    }
+
+    #[test]
     fn cheap_hashes_are_refused() {
         assert!(problem(&[("CERROJO_PASSWORD__ARGON2_PASSES", "1")]).contains("OWASP"));
         assert!(problem(&[("CERROJO_PASSWORD__ARGON2_MEMORY_KIB", "9216")]).contains("OWASP"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cerrojo_domain::{Clock as _, SystemClock};
 use cerrojo_guard::{ConnectError, ConnectedGuard, Denied, Guard, Over};
 
-use crate::installation::{Installation, Server};
+use crate::installation::{Installation, Server, header};
 
 const ANA: &str = "ana@example.com";
 const BOUND: Duration = Duration::from_secs(2);
@@ -105,6 +105,58 @@ fn a_server_that_stops_and_comes_back_is_followed_again() {
         until(|| guard.check_now(&live).is_ok()).await;
         logout(&server, &live).await;
         until(|| guard.check_now(&live) == Err(Denied::Invalid)).await;
+    });
+}
+
+/// Waits until a guard that has lost its server is current again, and accepts this.
+async fn accepted(guard: &ConnectedGuard, token: &str) {
+    let clock = SystemClock::new();
+    let begin = clock.elapsed();
+    loop {
+        match guard.check(token).await {
+            Ok(_) => return,
+            Err(denied) => assert_eq!(denied, Denied::Unavailable, "{}", header(token)),
+        }
+        assert!(clock.elapsed().saturating_sub(begin) < LIMIT, "it does not come back");
+    }
+}
+
+/// An operator changes the algorithm and restarts; nobody does anything in the service, and nobody is signed out.
+#[test]
+fn the_algorithm_changes_under_a_guard_that_goes_on() {
+    const SECRET: &str = "geheimgeheimgeheimgeheimgeheim!!";
+    let (here, issuer) = here();
+    let mut here = here.with("CERROJO_TOKEN__SECRET", SECRET);
+    let mut server = Arc::new(here.serve());
+    runtime().block_on(async {
+        let connecting = Guard::connect_with(&issuer).max_staleness(LOOSE).start_within(LIMIT).hs256_secret(SECRET);
+        let guard = connecting.connect().await.unwrap();
+        let mut tokens = vec![server.token(ANA)];
+        for algorithm in ["RS256", "Ed25519", "HS256", "EdDSA", "ES256"] {
+            let Ok(stopped) = Arc::try_unwrap(server) else { panic!("nobody else holds it") };
+            stopped.stop();
+            here = here.with("CERROJO_TOKEN__ALGORITHM", algorithm);
+            server = Arc::new(here.serve());
+            let listed = here.run(&["key", "list"]).ok().out;
+            assert!(listed.contains(algorithm), "{listed}");
+            loop {
+                let next = server.token(ANA);
+                // Whatever it is signed with: at no time is it refused.
+                accepted(&guard, &next).await;
+                let signed = header(&next)["alg"] == algorithm;
+                tokens.push(next);
+                if signed {
+                    break;
+                }
+            }
+            for token in &tokens {
+                assert!(guard.check(token).await.is_ok() && server.verify(token) == 200);
+            }
+        }
+        for token in [tokens.first().unwrap(), tokens.last().unwrap()] {
+            logout(&server, token).await;
+            until(|| guard.check_now(token) == Err(Denied::Invalid)).await;
+        }
     });
 }
 
