@@ -23,6 +23,7 @@ mod profile;
 mod requests;
 mod scale;
 mod seed;
+mod signatures;
 mod startup;
 mod table;
 mod turns;
@@ -92,6 +93,7 @@ async fn measure_all(options: &Options) -> Outcome<()> {
             Section::Cluster => cluster::measure(&place, &mut report).await?,
             Section::Guards => guards::measure(&place, &mut report).await?,
             Section::Breached => breached::measure(&place, &mut report)?,
+            Section::Signatures => signatures::measure(&place, &mut report)?,
             Section::Scale => scale::measure(&place, &mut report).await?,
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Measures verify, profile, logout, login, start-up, memory, nodes on PostgreSQL and guards that follow, and prints tables.
+/// Measures verify, profile, logout, login, start-up, memory, nodes on PostgreSQL, guards that follow and signatures, and prints tables.
 #[derive(Parser)]
 #[command(name = "bench/run")]
 pub(crate) struct Options {
@@ -44,6 +44,8 @@ pub(crate) enum Section {
     Guards,
     /// Look-ups in a list of ten million breached passwords.
     Breached,
+    /// Signatures, by algorithm, without a server.
+    Signatures,
     /// Ten million live sessions on PostgreSQL. Only when asked for.
     Scale,
 }
