@@ -57,7 +57,7 @@ async fn a_method_that_is_not_there_is_a_405_that_names_those_that_are() {
             ("DELETE", LOGIN, &["post", "options"]),
             ("PUT", REGISTER, &["post", "options"]),
             ("GET", "/api/auth/logout", &["post", "options"]),
-            ("POST", "/api/auth/profile", &["get", "head", "put", "options"]),
+            ("POST", "/api/auth/profile", &["delete", "get", "head", "put", "options"]),
             ("PATCH", "/api/auth/password", &["put", "options"]),
             ("POST", "/api/admin/users", &["get", "head", "options"]),
             ("GET", "/api/auth/users/1", &["delete", "options"]),
