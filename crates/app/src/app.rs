@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cerrojo_domain::{Clock, Random};
+use cerrojo_domain::{Clock, KeyId, Random};
 use cerrojo_guard::{Guard, Policy};
 use cerrojo_store::commits::{self, Witness};
 use cerrojo_store::{Store, StoreError, leases, old_tokens as store_old_tokens};
@@ -17,7 +17,7 @@ use crate::end::Ender;
 use crate::feed::Feed;
 use crate::follow::{self, Applied, Follower};
 use crate::hashing::Hasher;
-use crate::keys::{KeyError, Keyring, KeyringParts, MasterKey};
+use crate::keys::{KeyError, Keyring, KeyringParts, MasterKey, given_key};
 use crate::lease::{self, Membership};
 use crate::limits::Limits;
 use crate::lists::Blocks;
@@ -96,6 +96,8 @@ pub struct App {
     pub(crate) breached: Option<Breached>,
     pub(crate) pictures: Pictures,
     pub(crate) lease: Lease,
+    /// The key that the settings give for session tokens, if they do.
+    pub(crate) given: Option<KeyId>,
     pub(crate) node: String,
     pub(crate) ender: Ender,
     pub(crate) follower: Follower,
@@ -151,13 +153,20 @@ impl App {
             Some(path) if lease != Lease::Guest => Some(Arc::new(open_side_file(&path)?)),
             _ => None,
         };
+        let given = given_key(&settings.algorithm);
         let mut server = (String::new(), 0);
         if !store.is_sqlite() {
-            let court = Court { store: &store, clock: &*clock, random: &*random, failover: settings.failover };
+            let court = Court {
+                store: &store,
+                clock: &*clock,
+                random: &*random,
+                failover: settings.failover,
+                given: given.as_ref(),
+            };
             let verdict = went_back::at_start(court, side_file.as_deref()).await?;
             server = (verdict.identity, verdict.flushed);
         } else if let Some(file) = &side_file {
-            end_everything_if_it_went_back(&store, file, (&*clock, &*random)).await?;
+            end_everything_if_it_went_back(&store, file, (&*clock, &*random, given.as_ref())).await?;
         }
         let guard = Arc::new(guard_of(&settings, &clock));
         if settings.old_tokens.is_some() {
@@ -202,6 +211,7 @@ impl App {
             breached,
             pictures: Pictures::default(),
             lease,
+            given,
             node,
             ender: Ender::start(Weak::clone(me)),
             follower: Follower::at(applied.clone(), server),
@@ -237,7 +247,8 @@ impl App {
 
     /// What is needed to find out whether the database went back.
     pub(crate) fn court(&self) -> Court<'_> {
-        Court { store: &self.store, clock: &*self.clock, random: &*self.random, failover: self.settings.failover }
+        let failover = self.settings.failover;
+        Court { store: &self.store, clock: &*self.clock, random: &*self.random, failover, given: self.given.as_ref() }
     }
 
     async fn remember(&self, Applied { position, incarnation }: Applied) -> Result<(), StartError> {
@@ -260,9 +271,10 @@ fn guard_of(settings: &Settings, clock: &Arc<dyn Clock>) -> Guard {
         idle_timeout: settings.idle_timeout,
         cache_capacity: settings.cache_capacity,
     };
-    let of_roles = settings.by_role.iter();
-    let idle_by_role = of_roles.filter_map(|(role, rules)| Some((*role, rules.idle_timeout?))).collect();
-    Guard::new(policy, Arc::clone(clock)).with_idle_by_role(idle_by_role)
+    let of_roles = || settings.by_role.iter();
+    let idle_by_role = of_roles().filter_map(|(role, rules)| Some((*role, rules.idle_timeout?))).collect();
+    let max_age = of_roles().filter_map(|(role, rules)| Some((*role, rules.max_age?))).collect();
+    Guard::new(policy, Arc::clone(clock)).with_idle_by_role(idle_by_role).with_max_age(settings.max_age, max_age)
 }
 
 /// Told of every commit.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, Origin, Position, SessionId, UnixMillis};
+use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, KeyId, Origin, Position, SessionId, UnixMillis};
 use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
@@ -313,24 +313,25 @@ pub(crate) async fn everything(app: &App, ending: Ending) -> Result<(), Trouble>
 /// The same by a transaction that was begun.
 pub(crate) async fn everything_by(app: &App, mut tx: EndingTx, ending: Ending) -> Result<(), Trouble> {
     let incarnation = incarnation::after(&[&log::incarnation(&mut *tx).await?], &*app.random);
-    let entries = everything_in_tx(&mut tx, &incarnation, &ending).await?;
+    let entries = everything_in_tx(&mut tx, &incarnation, (&ending, app.given.as_ref())).await?;
     commit(app, tx, entries).await?;
     app.keys.make_missing(app).await
 }
 
 /// The same inside a transaction, for the start of a server that finds its database gone back.
 ///
-/// After that, the database may have forgotten that a key was retired: the server's own keys end with the sessions.
+/// After that, the database may have forgotten that a key was retired: the server's own keys end with the sessions, and so do
+/// shared secrets but for the one that the settings have it sign with (`given`), which nothing but other settings can replace.
 pub(crate) async fn everything_in_tx(
     tx: &mut EndingTx,
     incarnation: &str,
-    ending: &Ending,
+    (ending, given): (&Ending, Option<&KeyId>),
 ) -> Result<Vec<Entry>, StoreError> {
     let mut entries = vec![endings::end_everything(tx, incarnation, ending).await?];
     if ending.reason == EndReason::Restored {
         for key in keys::all(&mut **tx).await? {
-            let own = !key.sealed.is_empty() && key.retired_at.is_none();
-            if own && keys::set_retired(tx, &key.id, ending.at).await? {
+            let ends = key.retired_at.is_none() && (!key.sealed.is_empty() || Some(&key.id) != given);
+            if ends && keys::set_retired(tx, &key.id, ending.at).await? {
                 entries.push(log::append(tx, Fact::KeyRetired { key: key.id }, ending.at).await?);
             }
         }

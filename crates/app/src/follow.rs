@@ -170,7 +170,7 @@ pub async fn look(app: &App) -> Result<(), Trouble> {
         // Commands that end nothing commit too.
         report(file.note_commit(commits::count(&mut app.store.reader()).await?));
     }
-    if app.keys.session_signer().is_err() {
+    if app.keys.lacks_a_signer() {
         app.keys.make_missing(app).await?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cerrojo_domain::{Actor, Clock, EndReason, Ending, Entry, Random};
+use cerrojo_domain::{Actor, Clock, EndReason, Ending, Entry, KeyId, Random};
 use cerrojo_store::{EndingTx, Store, StoreError, commits, lists, log, old_tokens, origin, sessions, sqlite};
 
 use crate::app::StartError;
@@ -73,7 +73,7 @@ fn set_aside(wal: &Path, shm: &Path) -> std::io::Result<()> {
 pub(crate) async fn end_everything_if_it_went_back(
     store: &Store,
     file: &SideFile,
-    (clock, random): (&dyn Clock, &dyn Random),
+    (clock, random, given): (&dyn Clock, &dyn Random, Option<&KeyId>),
 ) -> Result<(), StartError> {
     let mut run = store.reader();
     let mixed = origin::is_mixed(&mut run).await?;
@@ -96,7 +96,7 @@ pub(crate) async fn end_everything_if_it_went_back(
     );
     let mut tx = store.begin_ending().await?;
     let known = file.remembered().map(|remembered| remembered.incarnation);
-    end_everything(&mut tx, known.as_deref(), (clock, random)).await?;
+    end_everything(&mut tx, known.as_deref(), (clock, random, given)).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -104,12 +104,12 @@ pub(crate) async fn end_everything_if_it_went_back(
 pub(crate) async fn end_everything(
     tx: &mut EndingTx,
     known: Option<&str>,
-    (clock, random): (&dyn Clock, &dyn Random),
+    (clock, random, given): (&dyn Clock, &dyn Random, Option<&KeyId>),
 ) -> Result<Vec<Entry>, StoreError> {
     let ending = Ending { reason: EndReason::Restored, actor: Actor::Server, at: clock.now(), place: None };
     let stored = log::incarnation(&mut **tx).await?;
     let incarnation = incarnation::after(&[&stored, known.unwrap_or_default()], random);
-    end::everything_in_tx(tx, &incarnation, &ending).await
+    end::everything_in_tx(tx, &incarnation, (&ending, given)).await
 }
 
 async fn holds(store: &Store, remembered: &Remembered) -> Result<bool, StoreError> {

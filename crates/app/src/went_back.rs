@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{Clock, Entry, Random};
+use cerrojo_domain::{Clock, Entry, KeyId, Random};
 use cerrojo_store::leases::{self, Imprint};
 use cerrojo_store::{EndingTx, Store, StoreError, log, meta, origin, postgres};
 
@@ -28,6 +28,8 @@ pub(crate) struct Court<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) random: &'a dyn Random,
     pub(crate) failover: Failover,
+    /// The key that the settings give for session tokens, if they do.
+    pub(crate) given: Option<&'a KeyId>,
 }
 
 /// What a process knows of the database that it followed.
@@ -128,7 +130,7 @@ async fn judge(court: Court<'_>, known: Option<&Known>) -> Result<Verdict, Store
             "the database is not the one that was left"
         );
         let known = known.map(|known| known.applied.incarnation.as_str());
-        entries = end_everything(&mut tx, known, (court.clock, court.random)).await?;
+        entries = end_everything(&mut tx, known, (court.clock, court.random, court.given)).await?;
     }
     if recorded.as_ref() != Some(&identity) {
         meta::set(&mut tx, IDENTITY, &identity).await?;

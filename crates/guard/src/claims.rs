@@ -89,6 +89,7 @@ pub(crate) fn read(payload: &[u8], key: KeyId, policy: &Policy, now: UnixMillis)
         email: text(&claims, "email")?.to_owned(),
         name: text(&claims, "name")?.to_owned(),
         role_id: integer(&claims, "role_id").filter(|role| *role >= 1)?,
+        issued_at: UnixMillis(issued.saturating_mul(1000)),
         expires_at: UnixMillis(expires.saturating_mul(1000)),
         key,
         list: ListName::from_text(list),

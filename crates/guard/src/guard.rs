@@ -34,6 +34,8 @@ pub struct Policy {
 pub struct Guard {
     policy: Policy,
     idle_by_role: HashMap<RoleId, Option<Duration>>,
+    max_age: HashMap<RoleId, Option<Duration>>,
+    usual_max_age: Option<Duration>,
     clock: Arc<dyn Clock>,
     lease: Lease,
     /// Until when every key that signs is known.
@@ -85,6 +87,8 @@ impl Guard {
             cache: Cache::new(policy.cache_capacity),
             policy,
             idle_by_role: HashMap::new(),
+            max_age: HashMap::new(),
+            usual_max_age: None,
             clock,
             lease: Lease::default(),
             every_key: Lease::default(),
@@ -98,6 +102,12 @@ impl Guard {
     #[must_use]
     pub fn with_idle_by_role(self, idle_by_role: HashMap<RoleId, Option<Duration>>) -> Self {
         Self { idle_by_role, ..self }
+    }
+
+    /// With a longest age of sessions, counted from `iat`, whatever `exp` says; for these roles another one.
+    #[must_use]
+    pub fn with_max_age(self, usual: Option<Duration>, by_role: HashMap<RoleId, Option<Duration>>) -> Self {
+        Self { usual_max_age: usual, max_age: by_role, ..self }
     }
 
     /// The whole check. The order is part of the guarantee: the deadline is copied before anything is looked at, and the
@@ -146,7 +156,7 @@ impl Guard {
         now: UnixMillis,
         deadline: Deadline,
     ) -> Result<Arc<Verified>, Refusal> {
-        let expired = now >= verified.expires_at;
+        let expired = now >= verified.expires_at || self.is_too_old(verified, now);
         let idle = self.is_idle((verified, list), now);
         if list.is_over(verified.index) {
             return Err(Refusal::Invalid);
@@ -237,6 +247,11 @@ impl Guard {
             Err(Missing::Retired) => Err(Unread::Over(Arc::new(verified))),
             Err(Missing::Unknown) => Err(Unread::UnknownList(Arc::new(verified))),
         }
+    }
+
+    fn is_too_old(&self, verified: &Verified, now: UnixMillis) -> bool {
+        let of_role = if self.max_age.is_empty() { None } else { self.max_age.get(&verified.role_id) };
+        of_role.unwrap_or(&self.usual_max_age).is_some_and(|age| now >= verified.issued_at.plus(age))
     }
 
     fn is_idle(&self, (verified, list): (&Verified, &List), now: UnixMillis) -> bool {

@@ -17,6 +17,8 @@ pub struct Verified {
     pub name: String,
     /// `role_id`.
     pub role_id: RoleId,
+    /// `iat`: when it was issued, and its session began.
+    pub issued_at: UnixMillis,
     /// `exp`: from this time on the token is refused.
     pub expires_at: UnixMillis,
     /// `kid` of the header: the key that signed it.

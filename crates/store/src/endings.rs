@@ -1,7 +1,7 @@
 //! Endings: the only statements of the program that end sessions.
 //!
 //! The design asks that sessions be locked in the order of their ids. No two of the transactions that end some run at once,
-//! since each holds the log's head row; beside them only [`crate::sessions::saw`] writes to sessions that exist, and
+//! since each holds the log's head row; beside them only [`crate::sessions::saw`] and [`crate::sessions::shorten`] write to sessions that exist, and
 //! [`write_down`] to those that are over. If such a one has locked several rows in another order, PostgreSQL breaks the tie
 //! and one of the two gets `Unavailable` with nothing changed. So a plain UPDATE is enough here, and the order of ids is made
 //! for the log's entries.

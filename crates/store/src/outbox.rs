@@ -1,6 +1,6 @@
 //! What others must be told, written in the transaction of what happened and delivered by jobs afterwards.
 
-use cerrojo_domain::{UnixMillis, UserId};
+use cerrojo_domain::{UnixMillis, User, UserId};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
@@ -28,6 +28,8 @@ statements! {
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
     OF_USER(1) = "SELECT kind, created_at, done_at FROM outbox WHERE user_id = $1 ORDER BY created_at DESC, id";
     FORGET(1) = "DELETE FROM outbox WHERE user_id = $1";
+    FORGET_ASKED(1) = "DELETE FROM outbox WHERE user_id IS NULL AND body ->> 'email' = $1",
+        postgres = "DELETE FROM outbox WHERE user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $1";
     SWEEP(1) = "DELETE FROM outbox WHERE done_at < $1";
 }
 
@@ -155,9 +157,10 @@ pub async fn of_user(run: &mut impl Run, user: UserId) -> Result<Vec<(String, Un
     rows.iter().map(|row| Ok((row.text(0)?, row.time(1)?, row.time_or_null(2)?))).collect()
 }
 
-/// Forgets every job about `user`, done or not.
-pub async fn forget(tx: &mut Tx, user: UserId) -> Result<()> {
-    tx.execute(FORGET, binds![user]).await.map(drop)
+/// Forgets every job about `user`, done or not, and those that somebody asked for at the user's address.
+pub async fn forget(tx: &mut Tx, user: &User) -> Result<()> {
+    tx.execute(FORGET, binds![user.id]).await?;
+    tx.execute(FORGET_ASKED, binds![&user.email]).await.map(drop)
 }
 
 /// Deletes the jobs that were done before `done_before`; how many.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cerrojo_domain::{KeyId, ListIndex, ListName, RoleId, SessionId, UnixMillis, UserId};
+use cerrojo_domain::{ADMIN_ROLE, Actor, KeyId, ListIndex, ListName, RoleId, SessionId, UnixMillis, User, UserId};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
@@ -102,6 +102,7 @@ statements! {
          FROM sessions WHERE list = $1 AND ended_at IS NULL AND key_id >= ''";
     LAST_SEEN(1) = concat!("SELECT last_seen_at FROM sessions WHERE id = $1 AND ended_at IS NULL AND ", not_all_over!());
     FORGET_PLACES(1) = "UPDATE sessions SET device = '', address = '', ended_from = NULL WHERE user_id = $1";
+    FORGET_FROM(1) = "UPDATE sessions SET ended_from = NULL WHERE ended_by = $1 AND ended_from IS NOT NULL";
     SWEEP(2) = concat!(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
          WHERE ended_at IS NOT NULL AND ended_at < $1 AND list IN (SELECT name FROM lists WHERE retired = 1) \
@@ -314,9 +315,15 @@ pub async fn last_seen(run: &mut impl Run, id: &SessionId) -> Result<Option<Unix
     db::row(run, LAST_SEEN, binds![id]).await?.map(|row| row.time(0)).transpose()
 }
 
-/// Forgets on what and from where the user's sessions were used and ended. That they ended, when and why, stays.
-pub async fn forget_places(tx: &mut Tx, user: UserId) -> Result<()> {
-    tx.execute(FORGET_PLACES, binds![user]).await.map(drop)
+/// Forgets on what and from where the user's sessions were used and ended, and from where the user ended others' as an
+/// administrator. That they ended, when and why, stays.
+pub async fn forget_places(tx: &mut Tx, user: &User) -> Result<()> {
+    tx.execute(FORGET_PLACES, binds![user.id]).await?;
+    if user.role_id != ADMIN_ROLE {
+        return Ok(());
+    }
+    let by = Actor::Administrator(user.id).to_text();
+    tx.execute(FORGET_FROM, binds![by]).await.map(drop)
 }
 
 /// Deletes at most `limit` rows that ended before `before` and whose list is retired; never the newest session of all.

@@ -241,6 +241,49 @@ async fn a_secret_that_never_signed_is_not_believed() {
     .await;
 }
 
+/// The database has forgotten that it was, and it still stands in the settings.
+#[tokio::test]
+async fn a_restore_makes_nobody_believe_a_retired_secret_again() {
+    on_both_engines(async |app| {
+        change(&app, &Algorithm::Hs256(secret()));
+        app.restart().await;
+        let ana = app.user("ana").await;
+        change(&app, &Algorithm::Es256);
+        app.restart().await;
+        app.clock.advance(keys::RIPENS);
+        assert!(ana.is_in().await);
+        app.crash().await;
+        app.look_restored().await;
+        app.run().await;
+        assert!(!ana.is_in().await);
+        app.clock.advance(keys::RIPENS);
+        let again = ana.another_session().await;
+        let (_, forged) = forged(&again);
+        assert!(again.is_in().await && !forged.is_in().await);
+        app.restart().await;
+        assert!(again.is_in().await && !forged.is_in().await);
+    })
+    .await;
+}
+
+/// Nothing but other settings can replace it: sign-ins go on.
+#[tokio::test]
+async fn the_secret_that_signs_goes_on_after_a_restore() {
+    on_both_engines(async |app| {
+        change(&app, &Algorithm::Hs256(secret()));
+        app.restart().await;
+        let ana = app.user("ana").await;
+        app.crash().await;
+        app.look_restored().await;
+        app.run().await;
+        assert!(!ana.is_in().await);
+        let again = ana.another_session().await;
+        assert_eq!(alg(&again), "HS256");
+        assert!(again.is_in().await);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_rotation_makes_keys_of_the_algorithm_that_is_set() {
     for algorithm in own() {

@@ -485,6 +485,35 @@ async fn an_earlier_end_holds_for_those_that_were_used_before() {
     .await;
 }
 
+/// An operator moves it, and nothing of the session is remembered any more.
+#[tokio::test]
+async fn a_later_end_revives_none_that_was_logged_out() {
+    on_both_engines(async |app| {
+        let until = |days: i64| {
+            let until = Some(UnixMillis(cerrojo_testkit::BEGINNING.0 + days * DAY * 1000));
+            app.set(move |options| {
+                options.settings.old_tokens = Some(OldTokens { until, ..another_applications_tokens() });
+            });
+        };
+        until(40);
+        app.restart().await;
+        let ana = moves_in(&app, 71, "ana").await;
+        let long = json!({ "user_id": 71, "iat": now(&app), "exp": now(&app) + 300 * DAY });
+        let endless = json!({ "user_id": 71, "iat": now(&app) });
+        let [long, endless] = [long, endless].map(|claims| ana.with_token(&old_token(&claims)));
+        long.logout().await;
+        endless.logout().await;
+        for _ in 0..4 {
+            app.clock.advance(Duration::from_hours(20 * 24));
+            app.tick().await;
+        }
+        until(200);
+        app.restart().await;
+        assert!(!long.is_in().await && !endless.is_in().await);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn whoever_comes_late_is_let_in_when_the_import_has_run() {
     on_both_engines_with(accepted, async |app| {

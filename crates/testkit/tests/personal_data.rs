@@ -70,6 +70,10 @@ async fn nothing_of_a_person_is_kept_who_was_deleted() {
         for mark in marks {
             assert!(before.contains(mark), "{mark} is not kept at all, or this shows nothing: {before}");
         }
+        // Asked for and not delivered yet.
+        let asked =
+            ana.at("203.0.113.9").on("Firefox").post("/api/auth/forgot-password", json!({ "email": ana.email }));
+        assert_eq!(asked.await.status, 200);
         jefa.delete(&format!("/api/auth/users/{}", ana.id)).await.assert_ok(200, "Usuario eliminado exitosamente");
         assert!(!ana.is_in().await && !phone.is_in().await);
         let after = everything_kept(&app).await;
@@ -78,6 +82,20 @@ async fn nothing_of_a_person_is_kept_who_was_deleted() {
         }
         app.restart().await;
         assert!(!ana.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nor_from_where_a_deleted_administrator_ended_sessions() {
+    on_both_engines(async |app| {
+        let (jefa, old, ana) = (app.admin().await, app.admin_named("old").await, app.user("ana").await);
+        let path = format!("/api/admin/users/{}/sessions", ana.id);
+        assert_eq!(old.at("203.0.113.9").delete(&path).await.status, 200);
+        let ended = async || testing::rows_as_text(app.database_url(), "sessions").await.contains("203.0.113.9");
+        assert!(ended().await, "or this shows nothing");
+        jefa.delete(&format!("/api/auth/users/{}", old.id)).await.assert_ok(200, "Usuario eliminado exitosamente");
+        assert!(!ended().await && !ana.is_in().await);
     })
     .await;
 }

@@ -205,11 +205,12 @@ async fn a_shorter_age_holds_for_those_that_began_before() {
                 options.settings.by_role = [(USER_ROLE, rules)].into();
             });
             app.restart().await;
+            // At once, whether or not anybody swept.
+            assert!(!ana.is_in().await && !old.is_in().await);
             app.tick().await;
             assert!(!ana.is_in().await && !old.is_in().await);
             assert!(young.is_in().await && jefa.is_in().await && unused.is_in().await);
             app.clock.advance(Duration::from_hours(2));
-            app.tick().await;
             assert!(!young.is_in().await && !unused.is_in().await && jefa.is_in().await);
             app.restart().await;
             assert!(!young.is_in().await && !unused.is_in().await && jefa.is_in().await);
@@ -217,6 +218,26 @@ async fn a_shorter_age_holds_for_those_that_began_before() {
         },
     )
     .await;
+}
+
+/// Of a node that has not been given the new settings yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_age_holds_for_sessions_of_nodes_that_do_not_know_of_it() {
+    let old = TestApp::start(Engine::Postgres, Options::default()).await;
+    old.set(|options| options.settings.max_age = Some(Duration::from_hours(2)));
+    let new = old.another_node().await;
+    new.tick().await;
+    let ana = old.user("ana").await;
+    assert!(ana.through(&new).is_in().await);
+    for node in [&old, &new] {
+        node.clock.advance(Duration::from_hours(2));
+    }
+    let refused = tokio::spawn({
+        let (ana, new) = (ana.clone(), new.clone());
+        async move { ana.through(&new).get("/api/auth/verify").await }
+    });
+    cerrojo_app::follow::look(&old.inside()).await.unwrap();
+    refused.await.unwrap().assert_token_refused();
 }
 
 #[tokio::test]

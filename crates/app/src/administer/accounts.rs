@@ -98,8 +98,8 @@ pub(crate) async fn remove(tx: &mut EndingTx, user: &User, ending: &Ending) -> R
     let raise = users::Change { raise_epoch: true, ..users::Change::default() };
     users::change(tx, user.id, user.epoch, &raise).await?;
     let entries = end::in_tx(tx, Which::OfUser(user.id), ending).await?;
-    sessions::forget_places(tx, user.id).await?;
-    outbox::forget(tx, user.id).await?;
+    sessions::forget_places(tx, user).await?;
+    outbox::forget(tx, user).await?;
     users::delete(tx, user.id).await?;
     Ok(entries)
 }

@@ -110,10 +110,7 @@ impl Keyring {
 
     /// The key that the settings give for session tokens, if they do.
     pub(super) fn given(&self) -> Option<KeyId> {
-        match &self.algorithm {
-            crate::Algorithm::Hs256(secret) => Some(given_id(secret)),
-            _ => None,
-        }
+        given_key(&self.algorithm)
     }
 
     /// The secret of this name, if the settings still give it.
@@ -123,6 +120,14 @@ impl Keyring {
             _ => self.earlier_secret.as_ref(),
         };
         secret.filter(|secret| given_id(secret) == *id)
+    }
+}
+
+/// The key that these settings give for session tokens, if they do.
+pub(crate) fn given_key(algorithm: &crate::Algorithm) -> Option<KeyId> {
+    match algorithm {
+        crate::Algorithm::Hs256(secret) => Some(given_id(secret)),
+        _ => None,
     }
 }
 

@@ -225,6 +225,11 @@ impl Keyring {
         })
     }
 
+    /// Whether there is nothing that may sign, of one kind or the other.
+    pub(crate) fn lacks_a_signer(&self) -> bool {
+        self.session_signer().is_err() || self.now().status_list.is_none()
+    }
+
     /// Signs a Status List token's claims (`typ` `statuslist+jwt`), never with a shared secret.
     pub async fn sign_status_list(&self, claims: &StatusListClaims) -> Result<String, Trouble> {
         let signer = self.now().status_list.clone();

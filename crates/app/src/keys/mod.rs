@@ -14,6 +14,7 @@ use cerrojo_domain::{KeyId, UnixMillis};
 use cerrojo_guard::Algorithm;
 use cerrojo_store::StoreError;
 
+pub(crate) use self::first::given_key;
 pub use self::keyring::{Keyring, KeyringParts, RIPENS};
 pub use self::master::MasterKey;
 pub use self::rotate::{RotateError, retire, rotate};

@@ -78,8 +78,10 @@ pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Re
     }
     let now = app.clock.now();
     let Some(old) = read::read(token, settings, now) else { return Err(AuthError::Invalid) };
+    if old.lasts_until <= now {
+        note_expired(app, old.lasts_until).await;
+    }
     if old.expires_at <= now {
-        note_expired(app, old.expires_at).await;
         return Err(AuthError::Invalid);
     }
     let _turn = app.old_tokens.look_ups.acquire().await;
@@ -140,7 +142,8 @@ async fn made_before(app: &App, session: Session, expires_at: UnixMillis) -> Res
     let user = users::by_id(&mut app.store.reader(), session.user).await?.ok_or(AuthError::Invalid)?;
     let place = (session.list.clone(), session.index);
     // What the operator says now counts as well as what was said when it was made.
-    Ok(verified(session.id.as_str(), user, (place, session.expires_at.min(expires_at))))
+    let times = (session.started_at, session.expires_at.min(expires_at));
+    Ok(verified(session.id.as_str(), user, (place, times)))
 }
 
 /// Makes the session. `None`: another request or node was quicker, or everything is over: look again.
@@ -150,7 +153,7 @@ async fn make(
     (user, naming, from): (UserId, Naming, Option<&Origin>),
 ) -> Result<Option<Verified>, AuthError> {
     let now = app.clock.now();
-    let (list, index) = app.blocks.take(app, (For::OldToken, old.expires_at)).await?;
+    let (list, index) = app.blocks.take(app, (For::OldToken, old.lasts_until)).await?;
     let mut tx = app.store.begin().await?;
     // Whatever ends all of the user's sessions waits here, or has closed this before.
     let Some(user) = old_tokens::hold(&mut tx, user, naming).await? else { return Err(AuthError::Invalid) };
@@ -188,12 +191,12 @@ async fn make(
     });
     let place = committed.await.map_err(|error| Trouble::Unavailable(format!("interrupted: {error}")))??;
     tracing::debug!(user = user.id.0, session = old.session.as_str(), "a session was made of an old token");
-    Ok(Some(verified(old.session.as_str(), user, (place, expires_at))))
+    Ok(Some(verified(old.session.as_str(), user, (place, (now, expires_at)))))
 }
 
 fn is_over(old: &OldToken, bounds: old_tokens::Bounds) -> bool {
     let was_everything_over = bounds.issued_by > UnixMillis(0);
-    (was_everything_over && old.issued_at <= bounds.issued_by.plus(SKEW)) || old.expires_at <= bounds.expired_by
+    (was_everything_over && old.issued_at <= bounds.issued_by.plus(SKEW)) || old.lasts_until <= bounds.expired_by
 }
 
 /// What was refused as expired must stay refused, also if the clock is set back: as for our own.
@@ -214,13 +217,19 @@ async fn note_expired(app: &App, time: UnixMillis) {
 
 type Place = (ListName, ListIndex);
 
-fn verified(session: &str, user: User, ((list, index), expires_at): (Place, UnixMillis)) -> Verified {
+/// `issued_at`: when the session was made, from when its age counts.
+fn verified(
+    session: &str,
+    user: User,
+    ((list, index), (issued_at, expires_at)): (Place, (UnixMillis, UnixMillis)),
+) -> Verified {
     Verified {
         session: cerrojo_domain::SessionId::from_text(session),
         user: user.id,
         email: user.email.as_str().to_owned(),
         name: user.name,
         role_id: user.role_id,
+        issued_at,
         expires_at,
         key: KeyId::from_text(KEY),
         list,

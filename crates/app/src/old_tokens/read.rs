@@ -22,7 +22,10 @@ pub(super) struct OldToken {
     pub(super) user: Named,
     /// 0 if it does not say.
     pub(super) issued_at: UnixMillis,
+    /// When it expires, or the operator has said that it does.
     pub(super) expires_at: UnixMillis,
+    /// When it expires by itself. What is kept of it is kept as long, whatever the operator says meanwhile.
+    pub(super) lasts_until: UnixMillis,
 }
 
 /// Whose it is, as it says.
@@ -53,6 +56,7 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
     let says = if claims.contains_key("exp") { Some(millis(seconds(&claims, "exp")?)) } else { None };
     // One that never expires lives as long as the operator says, and no longer.
     let expires_at = [says, settings.until].into_iter().flatten().min()?;
+    let lasts_until = says.unwrap_or_else(|| millis(END_OF_DATES));
     let hash = hash(token);
     Some(OldToken {
         session: SessionId::from_text(format!("old-{}", URL_SAFE_NO_PAD.encode(hash))),
@@ -60,6 +64,7 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
         user: named(claims.get(&settings.user_claim)?)?,
         issued_at,
         expires_at,
+        lasts_until,
     })
 }
 

@@ -108,7 +108,7 @@ keys! {
         "A session that nobody uses for so long is over.";
     MAX_AGE = "session.max_age", Standard::Text("off"), Open, No,
         "a duration such as 8h, from 1s to 366d, or off",
-        "A session is over at this age, whatever `token.ttl` says. Those that began under a longer one are held to it within a minute after the start.";
+        "A session is over at this age, whatever `token.ttl` says, also one that began under a longer one. Services with a guard go by the token, and learn of those within a minute.";
     MAX_PER_USER = "session.max_per_user", Standard::Text("off"), Open, No,
         "a number from 1 to 1000, or off",
         "How many live sessions a user has at most.";
