@@ -22,6 +22,7 @@ use crate::lease::{self, Membership};
 use crate::limits::Limits;
 use crate::lists::Blocks;
 use crate::mail::Mailer;
+use crate::metrics::Metrics;
 use crate::old_tokens;
 use crate::picture::Pictures;
 use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
@@ -29,7 +30,7 @@ use crate::services::Services;
 use crate::side_file::{Remembered, SideFile};
 use crate::status_list::StatusListTokens;
 use crate::went_back::{self, Court};
-use crate::{PasswordSettings, Settings, Trouble};
+use crate::{Settings, Trouble};
 
 /// Whether this process may say yes from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub struct App {
     pub hasher: Hasher,
     /// Counters of tries and requests.
     pub limits: Arc<Limits>,
+    /// What is counted.
+    pub metrics: Metrics,
     /// How mail leaves.
     pub mailer: Arc<dyn Mailer>,
     /// Wakes whoever delivers mail.
@@ -154,20 +157,14 @@ impl App {
             _ => None,
         };
         let given = given_key(&settings.algorithm);
-        let mut server = (String::new(), 0);
-        if !store.is_sqlite() {
-            let court = Court {
-                store: &store,
-                clock: &*clock,
-                random: &*random,
-                failover: settings.failover,
-                given: given.as_ref(),
-            };
-            let verdict = went_back::at_start(court, side_file.as_deref()).await?;
-            server = (verdict.identity, verdict.flushed);
-        } else if let Some(file) = &side_file {
-            end_everything_if_it_went_back(&store, file, (&*clock, &*random, given.as_ref())).await?;
-        }
+        let court = Court {
+            store: &store,
+            clock: &*clock,
+            random: &*random,
+            failover: settings.failover,
+            given: given.as_ref(),
+        };
+        let (server, went_back) = judge(court, side_file.as_deref()).await?;
         let guard = Arc::new(guard_of(&settings, &clock));
         if settings.old_tokens.is_some() {
             store_old_tokens::accept(&store).await?;
@@ -197,12 +194,14 @@ impl App {
             guard.hold_lease_until(Duration::MAX);
         }
         let hasher = Hasher::start(&settings.password, Arc::clone(&clock), Arc::clone(&random));
-        let PasswordSettings { breached_list, longest_wait, .. } = &settings.password;
-        let breached = breached_list.clone().map(|path| Breached::at(path, *longest_wait));
+        let breached = Breached::of(&settings.password);
+        let metrics = Metrics::new(&hasher, &limits);
+        metrics.went_back.inc_by(went_back.into());
         let app = Arc::new_cyclic(|me: &Weak<App>| Self {
             keys,
             hasher,
             limits,
+            metrics,
             mailer,
             mail_waiting: Notify::new(),
             status_list_tokens: StatusListTokens::default(),
@@ -261,6 +260,22 @@ impl App {
         file.set(Remembered { incarnation, position, commits, in_file: 0 }).map_err(|error| unusable(&error))?;
         Ok(checkpoint(self).await?)
     }
+}
+
+/// On which server the database is and how far that is, and whether it had gone back: then everything was ended.
+async fn judge(court: Court<'_>, side_file: Option<&SideFile>) -> Result<((String, i64), bool), StartError> {
+    if !court.store.is_sqlite() {
+        let verdict = went_back::at_start(court, side_file).await?;
+        let went_back = verdict.went_back();
+        return Ok(((verdict.identity, verdict.flushed), went_back));
+    }
+    let went_back = match side_file {
+        Some(file) => {
+            end_everything_if_it_went_back(court.store, file, (court.clock, court.random, court.given)).await?
+        }
+        None => false,
+    };
+    Ok(((String::new(), 0), went_back))
 }
 
 /// What verifies tokens under these settings; it knows of nothing yet.

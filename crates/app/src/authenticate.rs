@@ -7,6 +7,7 @@ use cerrojo_guard::{Refusal, Verified};
 use cerrojo_store::sessions;
 
 use crate::end::{self, How, Outcome};
+use crate::metrics::Check;
 use crate::{App, Trouble, lists, old_tokens};
 
 /// The session that a request's token belongs to, checked.
@@ -47,6 +48,17 @@ impl Shown<'_> {
 /// Checks a token from memory. Only idleness is decided in the database, and that a session has expired is written there
 /// once. Another application's is looked up in the database when it is first used; `from`: where that is.
 pub async fn authenticate(app: &App, token: &str, from: Option<&Origin>) -> Result<Caller, AuthError> {
+    let authenticated = authenticate_any(app, token, from).await;
+    app.metrics.checks.count(match &authenticated {
+        Ok(_) => Check::Accepted,
+        Err(AuthError::Invalid) => Check::Refused,
+        Err(AuthError::Trouble(Trouble::Internal(_))) => Check::Failed,
+        Err(AuthError::Trouble(_)) => Check::Unavailable,
+    });
+    authenticated
+}
+
+async fn authenticate_any(app: &App, token: &str, from: Option<&Origin>) -> Result<Caller, AuthError> {
     match authenticate_by(app, &Shown::Token(token)).await {
         Err(AuthError::Invalid) if app.settings.old_tokens.is_some() => {
             let session = old_tokens::session(app, token, from).await?;

@@ -9,6 +9,7 @@ use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::metrics::Timing;
 use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens};
 
 /// Endings that share one transaction at most.
@@ -109,8 +110,22 @@ pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Resu
 /// Whatever the log held before counts as well: the caller may have found ended what another one ended, and says so only
 /// when that is known everywhere.
 async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), Trouble> {
+    let since = app.clock.elapsed();
+    let ends = !tx.ended().is_empty();
     let head = apply_here(app, Stage::Open(tx), entries).await?;
-    follow::known_everywhere(app, head).await
+    let took = || app.clock.elapsed().saturating_sub(since);
+    if ends {
+        app.metrics.ending_commit.note(took());
+    }
+    let known = follow::known_everywhere(app, head).await;
+    match &known {
+        Err(_) => {
+            app.metrics.unconfirmed.inc();
+        }
+        Ok(()) if ends => app.metrics.ending_known.note(took()),
+        Ok(()) => {}
+    }
+    known
 }
 
 /// How far endings have come that are written.
@@ -127,7 +142,11 @@ async fn apply_here(app: &App, written: Stage, entries: &[Entry]) -> Result<i64,
         Stage::Committed(after, head) => (after, head),
         Stage::Open(tx) => {
             let there = (tx.taken().clone(), tx.head().number);
+            let ended = tx.ended().to_vec();
             tx.commit().await?;
+            for (reason, count) in ended {
+                app.metrics.endings.add(reason, count);
+            }
             there
         }
     };
@@ -139,7 +158,7 @@ async fn apply_here(app: &App, written: Stage, entries: &[Entry]) -> Result<i64,
 /// Ends one session together with others that end at the same time.
 pub(crate) async fn one(app: &App, how: How, ending: Ending) -> Result<Outcome, Trouble> {
     let (answer, answered) = oneshot::channel();
-    let wanted = Wanted { how, ending, answer };
+    let wanted = Wanted { how, ending, since: app.clock.elapsed(), answer };
     app.ender.0.send(wanted).await.map_err(|_| Trouble::Unavailable("shutting down".to_owned()))?;
     answered.await.map_err(|_| Trouble::Unavailable("the ending was interrupted".to_owned()))?
 }
@@ -152,6 +171,8 @@ pub(crate) struct Ender(mpsc::Sender<Wanted>);
 struct Wanted {
     how: How,
     ending: Ending,
+    /// When it was asked for, by the clock's elapsed time.
+    since: Duration,
     answer: oneshot::Sender<Result<Outcome, Trouble>>,
 }
 
@@ -224,6 +245,7 @@ async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
         && let Some(done) = endings::end_alone(&app.store, id, ending).await?
     {
         let outcome = if done.entry.is_some() { Outcome::Ended } else { Outcome::WasOver };
+        app.metrics.endings.add(ending.reason, u64::from(done.entry.is_some()));
         let head = done.head();
         return Ok((Stage::Committed(done.after, head), done.entry.into_iter().collect(), vec![outcome]));
     }
@@ -261,29 +283,40 @@ fn session_of(entry: &Entry) -> Option<SessionId> {
 async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (written, entries, outcomes): Written) {
     let head = match apply_here(app, written, &entries).await {
         Ok(head) => head,
-        Err(trouble) => return unconfirmed(batch, &trouble),
+        Err(trouble) => return unconfirmed(app, batch, &trouble),
     };
+    note(app, &app.metrics.ending_commit, (&batch, &outcomes));
     if app.lease == Lease::Holder {
-        return tell(batch, outcomes);
+        return tell(app, batch, outcomes);
     }
     // Others wait for their turn at the log, not for the nodes that have to learn of this.
     let app = Arc::clone(app);
     tokio::spawn(async move {
         match follow::known_everywhere(&app, head).await {
-            Ok(()) => tell(batch, outcomes),
-            Err(trouble) => unconfirmed(batch, &trouble),
+            Ok(()) => tell(&app, batch, outcomes),
+            Err(trouble) => unconfirmed(&app, batch, &trouble),
         }
     });
 }
 
-fn tell(batch: Vec<Wanted>, outcomes: Vec<Outcome>) {
+/// How long those that ended something have taken so far.
+fn note(app: &App, timing: &Timing, (batch, outcomes): (&[Wanted], &[Outcome])) {
+    let now = app.clock.elapsed();
+    for (wanted, _) in batch.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Ended) {
+        timing.note(now.saturating_sub(wanted.since));
+    }
+}
+
+fn tell(app: &App, batch: Vec<Wanted>, outcomes: Vec<Outcome>) {
+    note(app, &app.metrics.ending_known, (&batch, &outcomes));
     for (wanted, outcome) in batch.into_iter().zip(outcomes) {
         // Whoever asked may have gone away; the ending stays.
         let _ = wanted.answer.send(Ok(outcome));
     }
 }
 
-fn unconfirmed(batch: Vec<Wanted>, trouble: &Trouble) {
+fn unconfirmed(app: &App, batch: Vec<Wanted>, trouble: &Trouble) {
+    app.metrics.unconfirmed.inc_by(u64::try_from(batch.len()).unwrap_or(u64::MAX));
     let cause = trouble.to_string();
     tracing::error!(cause, "endings could not be confirmed");
     for wanted in batch {

@@ -336,6 +336,7 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
 }
 
 async fn everything_over(app: &App) -> Result<(), Trouble> {
+    app.metrics.everything_over.inc();
     app.blocks.forget();
     // Lists made since are new ones. What is opened after the names were asked for is new as well, whether or not it is read
     // below.

@@ -46,6 +46,8 @@ pub(crate) struct Membership {
     looks: Together<Arc<Vec<(leases::Lease, bool)>>>,
     /// The turn at which each lease stands, and since when this process has seen it there.
     watched: Mutex<HashMap<String, (i64, Duration)>>,
+    /// How many nodes there were at the last look, and how many entries the one that was furthest behind had to apply.
+    seen: Mutex<(usize, i64)>,
     /// How far nodes have said that they are. Only good for knowing when to look.
     told: Mutex<HashMap<String, i64>>,
     /// Where this node listens and which version it is, for people.
@@ -79,6 +81,7 @@ impl Membership {
             gave_up: AtomicU64::new(0),
             looks: Together::default(),
             watched: Mutex::default(),
+            seen: Mutex::default(),
             told: Mutex::default(),
             about,
             agreement,
@@ -91,6 +94,12 @@ impl Membership {
     /// The name under which others wait for this node; none while it holds no lease.
     pub(crate) fn name(&self) -> Option<String> {
         lock(&self.name).clone()
+    }
+
+    /// How many nodes there were at the last look, this one included, and how many entries the one that was furthest behind
+    /// had still to apply.
+    pub(crate) fn seen(&self) -> (usize, i64) {
+        *lock(&self.seen)
     }
 
     /// A node says that it has applied the log up to entry `number`.
@@ -352,6 +361,8 @@ async fn looked_at(app: &App) -> Result<Arc<Vec<(leases::Lease, bool)>>, Trouble
 async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
     let found = in_time(app, leases::all(&mut app.store.control())).await?;
     app.membership.agreement.compare(&found);
+    let furthest_behind = found.iter().map(|lease| lease.applied).min().unwrap_or(i64::MAX);
+    *lock(&app.membership.seen) = (found.len(), app.follower.number().saturating_sub(furthest_behind).max(0));
     // After the answer: a turn that was read may have been renewed until then.
     let now = app.clock.elapsed();
     let mut watched = lock(&app.membership.watched);

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod lists;
 pub mod login;
 pub mod mail;
+pub mod metrics;
 mod old_tokens;
 pub mod password;
 pub mod personal;

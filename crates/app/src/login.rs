@@ -7,6 +7,7 @@ pub use crate::birth::SignedIn;
 use crate::birth::{self, Birth};
 use crate::hashing::{Busy, Checked, Known, Turn};
 use crate::limits::Try;
+use crate::metrics::SignIn;
 use crate::{App, Limited, Quota, Trouble, WhenFull};
 
 /// What a person typed.
@@ -48,6 +49,21 @@ impl From<Busy> for Trouble {
 
 /// Signs in: limits, then one hash whatever happens, then the session.
 pub async fn login(app: &App, origin: &Origin, typed: Credentials) -> Limited<Result<SignedIn, LoginError>> {
+    let limited = limited_login(app, origin, typed).await;
+    app.metrics.sign_ins.count(match &limited.outcome {
+        Ok(_) => SignIn::Success,
+        Err(LoginError::Incomplete) => SignIn::Incomplete,
+        Err(LoginError::Credentials) => SignIn::Credentials,
+        Err(LoginError::Inactive) => SignIn::Inactive,
+        Err(LoginError::TooManySessions) => SignIn::TooManySessions,
+        Err(LoginError::TooMany) => SignIn::Limited,
+        Err(LoginError::Trouble(Trouble::Internal(_))) => SignIn::Failed,
+        Err(LoginError::Trouble(_)) => SignIn::Unavailable,
+    });
+    limited
+}
+
+async fn limited_login(app: &App, origin: &Origin, typed: Credentials) -> Limited<Result<SignedIn, LoginError>> {
     let email = Email::fold(typed.email.as_deref().unwrap_or_default());
     let (user, known) = match look_up(app, origin, &email).await {
         Ok(found) => found,

@@ -69,12 +69,13 @@ fn set_aside(wal: &Path, shm: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A database that does not hold what the side file remembers has gone back, and one without a side file may have.
+/// A database that does not hold what the side file remembers has gone back, and one without a side file may have. Whether
+/// every session was ended.
 pub(crate) async fn end_everything_if_it_went_back(
     store: &Store,
     file: &SideFile,
     (clock, random, given): (&dyn Clock, &dyn Random, Option<&KeyId>),
-) -> Result<(), StartError> {
+) -> Result<bool, StartError> {
     let mut run = store.reader();
     let mixed = origin::is_mixed(&mut run).await?;
     let held = match file.remembered() {
@@ -87,7 +88,7 @@ pub(crate) async fn end_everything_if_it_went_back(
         }
     };
     if held && !mixed {
-        return Ok(());
+        return Ok(false);
     }
     tracing::warn!(
         rows_of_another_database = mixed,
@@ -98,7 +99,7 @@ pub(crate) async fn end_everything_if_it_went_back(
     let known = file.remembered().map(|remembered| remembered.incarnation);
     end_everything(&mut tx, known.as_deref(), (clock, random, given)).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 pub(crate) async fn end_everything(

@@ -11,6 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::hashing::{Busy, Known, Turn};
 use crate::limits::Public;
+use crate::metrics::Attempt;
 use crate::profile::filled;
 use crate::{App, Limited, Trouble, end, mail, password};
 
@@ -35,10 +36,17 @@ impl From<StoreError> for ForgotError {
 
 /// Asks for a reset mail. Only writes a job, account known or not.
 pub async fn forgot(app: &App, origin: &Origin, email: Option<String>) -> Limited<Result<(), ForgotError>> {
-    match app.limits.request(Public::Recover, origin.block()) {
+    let limited = match app.limits.request(Public::Recover, origin.block()) {
         Err(quota) => Limited { outcome: Err(ForgotError::TooMany), quota: Some(quota) },
         Ok(quota) => Limited { outcome: ask(app, origin, email).await, quota },
-    }
+    };
+    app.metrics.reset_requests.count(match &limited.outcome {
+        Ok(()) => Attempt::Success,
+        Err(ForgotError::TooMany) => Attempt::Limited,
+        Err(ForgotError::Trouble(trouble)) => trouble.into(),
+        Err(_) => Attempt::Refused,
+    });
+    limited
 }
 
 async fn ask(app: &App, origin: &Origin, email: Option<String>) -> Result<(), ForgotError> {
@@ -91,10 +99,17 @@ impl From<Busy> for ResetError {
 /// Sets the password; every session of the user is over. A code works once, and not at all once something else raised
 /// the user's epoch.
 pub async fn reset(app: &App, origin: &Origin, typed: Reset) -> Limited<Result<(), ResetError>> {
-    match app.limits.request(Public::Recover, origin.block()) {
+    let limited = match app.limits.request(Public::Recover, origin.block()) {
         Err(quota) => Limited { outcome: Err(ResetError::TooMany), quota: Some(quota) },
         Ok(quota) => Limited { outcome: take_link(app, origin, typed).await, quota },
-    }
+    };
+    app.metrics.resets.count(match &limited.outcome {
+        Ok(()) => Attempt::Success,
+        Err(ResetError::TooMany) => Attempt::Limited,
+        Err(ResetError::Trouble(trouble)) => trouble.into(),
+        Err(_) => Attempt::Refused,
+    });
+    limited
 }
 
 async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), ResetError> {

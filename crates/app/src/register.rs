@@ -9,6 +9,7 @@ use crate::birth::{self, Birth};
 use crate::hashing::{Known, Turn};
 use crate::limits::Public;
 use crate::login::SignedIn;
+use crate::metrics::Attempt;
 use crate::profile::{filled, name_is_fit};
 use crate::{App, Limited, Registration, Trouble, password};
 
@@ -68,11 +69,17 @@ impl From<EmailError> for RegisterError {
 
 /// Registers an account with the role `user` and signs it in.
 pub async fn register(app: &App, origin: &Origin, typed: NewAccount) -> Limited<Result<SignedIn, RegisterError>> {
-    let quota = match app.limits.request(Public::Register, origin.block()) {
-        Ok(quota) => quota,
-        Err(quota) => return Limited { outcome: Err(RegisterError::TooMany), quota: Some(quota) },
+    let limited = match app.limits.request(Public::Register, origin.block()) {
+        Ok(quota) => Limited { outcome: make(app, origin, typed).await, quota },
+        Err(quota) => Limited { outcome: Err(RegisterError::TooMany), quota: Some(quota) },
     };
-    Limited { outcome: make(app, origin, typed).await, quota }
+    app.metrics.registrations.count(match &limited.outcome {
+        Ok(_) => Attempt::Success,
+        Err(RegisterError::TooMany) => Attempt::Limited,
+        Err(RegisterError::Trouble(trouble)) => trouble.into(),
+        Err(_) => Attempt::Refused,
+    });
+    limited
 }
 
 async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn, RegisterError> {

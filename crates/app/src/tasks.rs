@@ -62,7 +62,7 @@ impl Tasks {
         let _ = self.renewing.await;
         if app.lease == Lease::Member {
             // First of all: every logout at the others waits for this node until then.
-            report(lease::give_back(app).await);
+            report(app, lease::give_back(app).await);
         }
         for task in self.running {
             let _ = task.await;
@@ -70,17 +70,18 @@ impl Tasks {
         for written in
             [activity::write_down(app).await, app.limits.save(&app.store).await, put_back::checkpoint(app).await]
         {
-            report(written);
+            report(app, written);
         }
         if app.lease != Lease::Member {
             app.guard.hold_lease_until(Duration::ZERO);
-            report(leases::give_back(&app.store, &app.node).await.map_err(Trouble::from));
+            report(app, leases::give_back(&app.store, &app.node).await.map_err(Trouble::from));
         }
     }
 }
 
-fn report(done: Result<(), Trouble>) {
+fn report(app: &App, done: Result<(), Trouble>) {
     if let Err(trouble) = done {
+        app.metrics.background_failures.inc();
         tracing::error!(%trouble, "background work failed; it is tried again");
     }
 }
@@ -96,7 +97,7 @@ where
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = clock.tick() => report(work(Arc::clone(&app)).await),
+                _ = clock.tick() => report(&app, work(Arc::clone(&app)).await),
                 _ = stopped.changed() => return,
             }
         }
@@ -117,7 +118,7 @@ async fn follow_the_log(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         // Told once, not twenty times a second.
         if well || looked.is_ok() {
             well = looked.is_ok();
-            report(looked);
+            report(&app, looked);
         }
     }
 }
@@ -138,11 +139,13 @@ async fn keep_the_lease(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
                 well = true;
                 tracing::info!("this node is current again");
             }
-            Err(trouble) if well => {
-                well = false;
-                tracing::error!(%trouble, "the lease could not be renewed: this node answers 503 until it can");
+            Ok(()) => {}
+            Err(trouble) => {
+                app.metrics.lease_failures.inc();
+                if std::mem::replace(&mut well, false) {
+                    tracing::error!(%trouble, "the lease could not be renewed: this node answers 503 until it can");
+                }
             }
-            _ => {}
         }
     }
 }
@@ -188,7 +191,7 @@ async fn deliver(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         // A delivery may be dropped at any point: its job is due again a minute later.
         tokio::select! {
-            delivered = mail::deliver_due(&app) => report(delivered.map(drop)),
+            delivered = mail::deliver_due(&app) => report(&app, delivered.map(drop)),
             _ = stopped.changed() => return,
         }
         let next = outbox::next_due(&mut app.store.reader()).await.ok().flatten();

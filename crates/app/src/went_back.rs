@@ -47,6 +47,13 @@ pub(crate) struct Verdict {
     entries: Vec<Entry>,
 }
 
+impl Verdict {
+    /// Whether every session was ended.
+    pub(crate) fn went_back(&self) -> bool {
+        !self.entries.is_empty()
+    }
+}
+
 /// Before anything is loaded.
 pub(crate) async fn at_start(court: Court<'_>, file: Option<&SideFile>) -> Result<Verdict, StartError> {
     let remembered = file.and_then(SideFile::remembered);
@@ -61,7 +68,7 @@ pub(crate) async fn at_start(court: Court<'_>, file: Option<&SideFile>) -> Resul
         );
     }
     let verdict = judge(court, known.as_ref()).await?;
-    if !verdict.entries.is_empty() {
+    if verdict.went_back() {
         tracing::warn!("the database went back: every session was ended");
     }
     Ok(verdict)
@@ -76,9 +83,10 @@ pub(crate) async fn read_anew(app: &App, applied: &mut Applied) -> Result<(), Tr
     say_no_more_yes(app);
     let known = Known { applied: applied.clone(), flushed: app.follower.flushed() };
     let verdict = judge(app.court(), Some(&known)).await?;
-    if verdict.entries.is_empty() {
+    if !verdict.went_back() {
         tracing::warn!("the log was cut or everything was ended meanwhile: reading everything anew");
     } else {
+        app.metrics.went_back.inc();
         tracing::error!("the database went back: every session was ended");
     }
     follow::reload(app, applied).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub struct Guard {
     keys: RwLock<HashMap<KeyId, Option<Arc<Key>>>>,
     cache: Cache<TokenHash, Arc<Known>>,
     unwritten: Mutex<Vec<(Arc<List>, ListIndex)>>,
+    verifications: AtomicU64,
 }
 
 /// SHA-256 of the whole token, signature included.
@@ -95,6 +96,7 @@ impl Guard {
             lists: Lists::default(),
             keys: RwLock::default(),
             unwritten: Mutex::default(),
+            verifications: AtomicU64::new(0),
         }
     }
 
@@ -219,12 +221,25 @@ impl Guard {
         }
     }
 
+    /// How many tokens were not among those remembered, so that signature and claims had to be verified.
+    #[must_use]
+    pub fn verifications(&self) -> u64 {
+        self.verifications.load(Ordering::Relaxed)
+    }
+
+    /// How many verified tokens are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.cache.len()
+    }
+
     fn find(&self, token: &str, now: UnixMillis) -> Result<Arc<Known>, Unread> {
         let hash = TokenHash::try_from(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
         let hash = hash.map_err(|_| Unread::Invalid)?;
         if let Some(known) = self.cache.get(&hash) {
             return Ok(known);
         }
+        self.verifications.fetch_add(1, Ordering::Relaxed);
         let known = Arc::new(self.verify(token, now)?);
         if now < known.verified.expires_at {
             self.cache.insert(hash, Arc::clone(&known));

@@ -29,6 +29,15 @@ impl Lease {
 }
 
 impl Deadline {
+    /// How far it lies ahead; `None`: it never comes.
+    #[must_use]
+    pub fn left(self, clock: &dyn Clock) -> Option<Duration> {
+        match self.0 {
+            NEVER => None,
+            deadline => Some(Duration::from_nanos(deadline).saturating_sub(clock.elapsed())),
+        }
+    }
+
     /// Whether it still lies ahead. The clock is read here, and only if the answer depends on it.
     #[must_use]
     pub fn lies_ahead(self, clock: &dyn Clock) -> bool {

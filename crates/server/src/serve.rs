@@ -7,9 +7,10 @@ use std::sync::Arc;
 use cerrojo_app::{App, Lease};
 use cerrojo_domain::ADMIN_ROLE;
 use cerrojo_store::{Store, users};
-use cerrojo_web::{Cors, Doors, HttpSettings};
+use cerrojo_web::{Cors, Doors, HttpSettings, Router};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::config::{Configuration, Database, Loaded, PostgresUrl};
 use crate::failure::Failure;
@@ -18,6 +19,9 @@ use crate::open::Node;
 use crate::place::Place;
 use crate::still_ours::Opened;
 use crate::{open, open_files, still_ours, telemetry};
+
+/// Connections to where metrics are served, at a time.
+const MOST_WATCHERS: u32 = 16;
 
 /// Serves until told to stop.
 pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
@@ -48,13 +52,14 @@ async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Fail
     let mut lock = take_lock(&place, configuration.listen).await?;
     let stop = stop_signal()?;
     let (listener, address) = listen(configuration).await?;
+    let metrics = listen_for_metrics(configuration).await?;
     lock.name(&holder(address))?;
     let configuration = loaded.listening_on(address)?;
     let store = open::store(&place, Lease::Holder).await?;
     let files = vec![lock.opened()?, Opened::at(&place.database)?];
     let app = start(&configuration, (store, Lease::Holder), address).await?;
     let watch = tokio::spawn(still_ours::watch(files, app.clone()));
-    answer(&configuration, &app, (listener, stop)).await?;
+    answer(&configuration, &app, (Listeners { public: listener, metrics }, stop)).await?;
     watch.abort();
     drop(lock);
     Ok(())
@@ -63,12 +68,18 @@ async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Fail
 /// One of several nodes on a PostgreSQL server.
 async fn as_a_node(loaded: Loaded, configuration: &Configuration, url: &PostgresUrl) -> Result<(), Failure> {
     let (listener, address) = listen(configuration).await?;
+    let metrics = listen_for_metrics(configuration).await?;
     let configuration = loaded.listening_on(address)?;
     let store = open::remote(url, url.connections).await?;
     // From before it joins: a lease that is not given back is waited for.
     let stop = stop_signal()?;
     let app = start(&configuration, (store, Lease::Member), address).await?;
-    answer(&configuration, &app, (listener, stop)).await
+    answer(&configuration, &app, (Listeners { public: listener, metrics }, stop)).await
+}
+
+struct Listeners {
+    public: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 async fn listen(configuration: &Configuration) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -78,6 +89,16 @@ async fn listen(configuration: &Configuration) -> Result<(TcpListener, SocketAdd
     )))?;
     let address = listener.local_addr().map_err(Failure::because("server.listen"))?;
     Ok((listener, address))
+}
+
+async fn listen_for_metrics(configuration: &Configuration) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = configuration.metrics_listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(Failure::because(format!(
+        "metrics.listen: {address} cannot be listened on (set another one, or none)"
+    )))?;
+    let address = listener.local_addr().map_err(Failure::because("metrics.listen"))?;
+    tracing::info!("metrics are at http://{address}/metrics");
+    Ok(Some(listener))
 }
 
 async fn start(
@@ -98,7 +119,7 @@ async fn start(
 async fn answer(
     configuration: &Configuration,
     app: &Arc<App>,
-    (listener, stop): (TcpListener, impl Future<Output = ()> + Send + 'static),
+    (listeners, stop): (Listeners, impl Future<Output = ()> + Send + 'static),
 ) -> Result<(), Failure> {
     let tasks = app.spawn_tasks();
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
@@ -106,14 +127,26 @@ async fn answer(
             "there is no administrator yet: cerrojo user add --role admin --email EMAIL --name NAME --password-stdin"
         );
     }
-    let router = cerrojo_web::router(Arc::clone(app), http_settings(configuration));
-    tracing::info!("listening on http://{}", configuration.listen);
     let doors = Doors::new(configuration.trusted_proxies.clone());
-    cerrojo_web::serve_behind(doors, (listener, router), stop).await;
+    let routers = cerrojo_web::routers(Arc::clone(app), http_settings(configuration), &doors);
+    let (stop_metrics, metrics_stopped) = oneshot::channel::<()>();
+    let watched = tokio::spawn(serve_metrics(listeners.metrics, routers.metrics, metrics_stopped));
+    tracing::info!("listening on http://{}", configuration.listen);
+    cerrojo_web::serve_behind(doors, (listeners.public, routers.public), stop).await;
     tracing::info!("shutting down");
-    tasks.stop(app).await;
+    drop(stop_metrics);
+    // The lease is not kept for whoever watches.
+    let ((), _) = tokio::join!(tasks.stop(app), watched);
     app.store.close().await;
     Ok(())
+}
+
+/// Serves metrics until the sender is gone. Whoever watches needs few connections, and gets no more.
+async fn serve_metrics(listener: Option<TcpListener>, router: Router, stopped: oneshot::Receiver<()>) {
+    if let Some(listener) = listener {
+        let stopped = async { drop(stopped.await) };
+        cerrojo_web::serve_behind(Doors::narrow(MOST_WATCHERS), (listener, router), stopped).await;
+    }
 }
 
 fn holder(address: SocketAddr) -> Holder {

@@ -4,7 +4,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite, SqliteConnection, Transaction};
 
 use crate::bind::{Bind, for_postgres, for_sqlite};
-use crate::errors::{Result, StoreError};
+use crate::errors::{Failures, Result, StoreError};
 use crate::postgres::{Lane, Link};
 use crate::row::Row;
 use crate::statement::Statement;
@@ -19,10 +19,31 @@ pub(crate) enum Db {
     Postgres(postgres::Pools),
 }
 
+/// A pool's connections as they are now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// What it is for.
+    pub name: &'static str,
+    /// How many there are.
+    pub open: usize,
+    /// How many of these nobody uses.
+    pub idle: usize,
+    /// How many there may be.
+    pub most: usize,
+}
+
+impl Pool {
+    pub(crate) fn of<D: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Self {
+        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let most = number(pool.options().get_max_connections());
+        Self { name, open: number(pool.size()), idle: pool.num_idle(), most }
+    }
+}
+
 /// An open transaction. Dropping it rolls back.
 pub(crate) enum Open {
     /// On SQLite.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Failures),
     /// On PostgreSQL.
     Postgres(Transaction<'static, Postgres>, Link),
 }
@@ -33,7 +54,7 @@ impl Db {
         match self {
             Self::Sqlite(pools) => {
                 let begun = pools.writer.begin_with(sqlite::BEGIN_WRITING).await;
-                begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
+                pools.opened(begun)
             }
             Self::Postgres(pools) => begin_on(pools.link(lane), postgres::BEGIN_WRITING).await,
         }
@@ -44,7 +65,7 @@ impl Db {
         match self {
             Self::Sqlite(pools) => {
                 let begun = pools.readers.begin_with(sqlite::BEGIN_READING).await;
-                begun.map(Open::Sqlite).map_err(|error| StoreError::before_commit(&error))
+                pools.opened(begun)
             }
             Self::Postgres(pools) => begin_on(pools.link(lane), postgres::BEGIN_READING).await,
         }
@@ -54,8 +75,8 @@ impl Db {
         match self {
             Self::Sqlite(pools) => {
                 let mut connection: PoolConnection<Sqlite> =
-                    pools.readers.acquire().await.map_err(|error| StoreError::before_commit(&error))?;
-                sqlite_rows(&mut connection, statement, binds).await
+                    pools.readers.acquire().await.map_err(|error| pools.failures.before_commit(&error))?;
+                sqlite_rows(&mut connection, &pools.failures, (statement, binds)).await
             }
             Self::Postgres(pools) => {
                 let mut link = pools.link(lane);
@@ -64,6 +85,21 @@ impl Db {
                 let rows = link.during(query.fetch_all(&pool)).await?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
+        }
+    }
+
+    /// Its pools as they are now.
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        match self {
+            Self::Sqlite(pools) => pools.figures(),
+            Self::Postgres(pools) => pools.figures(),
+        }
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        match self {
+            Self::Sqlite(pools) => &pools.failures,
+            Self::Postgres(pools) => pools.failures(),
         }
     }
 
@@ -123,7 +159,7 @@ async fn begin_on(mut link: Link, how: &'static str) -> Result<Open> {
 impl Open {
     pub(crate) async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
         match self {
-            Self::Sqlite(transaction) => sqlite_rows(transaction, statement, binds).await,
+            Self::Sqlite(transaction, failures) => sqlite_rows(transaction, failures, (statement, binds)).await,
             Self::Postgres(transaction, link) => {
                 let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
                 let rows = link.during(query.fetch_all(&mut **transaction)).await?;
@@ -135,10 +171,10 @@ impl Open {
     /// Runs a statement that gives no rows; how many it touched.
     pub(crate) async fn execute(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<u64> {
         match self {
-            Self::Sqlite(transaction) => {
+            Self::Sqlite(transaction, failures) => {
                 let query = sqlx::query_with::<Sqlite, _>((statement.text)(), for_sqlite(statement, binds)?);
                 let done = query.execute(&mut **transaction).await;
-                Ok(done.map_err(|error| StoreError::before_commit(&error))?.rows_affected())
+                Ok(done.map_err(|error| failures.before_commit(&error))?.rows_affected())
             }
             Self::Postgres(transaction, link) => {
                 let query = sqlx::query_with::<Postgres, _>((statement.postgres)(), for_postgres(statement, binds)?);
@@ -148,12 +184,14 @@ impl Open {
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        matches!(self, Self::Sqlite(..))
     }
 
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await.map_err(|error| StoreError::at_commit(&error)),
+            Self::Sqlite(transaction, failures) => {
+                transaction.commit().await.map_err(|error| failures.note(StoreError::at_commit(&error)))
+            }
             Self::Postgres(transaction, mut link) => {
                 let commit = async { transaction.commit().await.map_err(|error| StoreError::at_commit(&error)) };
                 link.during_commit(commit).await
@@ -162,9 +200,13 @@ impl Open {
     }
 }
 
-async fn sqlite_rows(connection: &mut SqliteConnection, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+async fn sqlite_rows(
+    connection: &mut SqliteConnection,
+    failures: &Failures,
+    (statement, binds): (Statement, Vec<Bind>),
+) -> Result<Vec<Row>> {
     let query = sqlx::query_with::<Sqlite, _>((statement.text)(), for_sqlite(statement, binds)?);
-    let rows = query.fetch_all(connection).await.map_err(|error| StoreError::before_commit(&error))?;
+    let rows = query.fetch_all(connection).await.map_err(|error| failures.before_commit(&error))?;
     Ok(rows.into_iter().map(Row::Sqlite).collect())
 }
 

@@ -134,6 +134,7 @@ pub async fn end(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result
     };
     binds.extend(more);
     let ended = ended_by(tx, statement, binds).await?;
+    tx.note_ended(ending.reason, ended.len());
     Ok(ended.into_iter().map(|place| tx.append(fact(place), ending.at)).collect())
 }
 
@@ -210,9 +211,10 @@ pub async fn end_each(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Re
         }
         let mut rest = some.iter();
         for place in ended_by(tx, END_EACH, binds).await? {
-            let at = rest.find(|(id, _)| **id == place.0).map(|(_, ending)| ending.at);
-            let at = at.ok_or_else(|| StoreError::odd("sessions.id"))?;
-            entries.push(tx.append(fact(place), at));
+            let ending = rest.find(|(id, _)| **id == place.0).map(|(_, ending)| ending);
+            let ending = ending.ok_or_else(|| StoreError::odd("sessions.id"))?;
+            tx.note_ended(ending.reason, 1);
+            entries.push(tx.append(fact(place), ending.at));
         }
     }
     Ok(entries)

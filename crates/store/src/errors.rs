@@ -1,6 +1,8 @@
 //! What can go wrong with a database, as far as a caller can act on it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::error::ErrorKind;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
@@ -103,6 +105,36 @@ impl StoreError {
     /// A stored value that this program cannot have written.
     pub(crate) fn odd(what: &str) -> Self {
         Self::Broken(format!("{what} holds a value that does not belong there"))
+    }
+}
+
+/// How many failed, by kind: unavailable, outcome unknown, broken. A value that was taken is no failure. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failures(Arc<[AtomicU64; 3]>);
+
+impl Failures {
+    /// Counts what failed, which it returns.
+    pub(crate) fn note(&self, error: StoreError) -> StoreError {
+        let [unavailable, unknown, broken] = &*self.0;
+        let counter = match &error {
+            StoreError::Taken => return error,
+            StoreError::Unavailable(_) => unavailable,
+            StoreError::OutcomeUnknown(_) => unknown,
+            StoreError::Broken(_) => broken,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        error
+    }
+
+    /// The same for what failed before a COMMIT.
+    pub(crate) fn before_commit(&self, error: &sqlx::Error) -> StoreError {
+        self.note(StoreError::before_commit(error))
+    }
+
+    pub(crate) fn read(&self) -> [(&'static str, u64); 3] {
+        let [unavailable, unknown, broken] = &*self.0;
+        [("unavailable", unavailable), ("outcome_unknown", unknown), ("broken", broken)]
+            .map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
     }
 }
 

@@ -39,7 +39,7 @@ pub mod users;
 #[cfg(test)]
 mod tests;
 
-pub use db::{Reader, Run};
+pub use db::{Pool, Reader, Run};
 pub use errors::{Result, StoreError};
 pub use store::{OpenOptions, Store};
 pub use tx::{EndingTx, Tx};

@@ -87,7 +87,7 @@ async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {
 
 async fn run_text(open: &mut Open, text: &'static str) -> Result<()> {
     match open {
-        Open::Sqlite(transaction) => {
+        Open::Sqlite(transaction, _) => {
             raw_sql(AssertSqlSafe(for_sqlite(text))).execute(&mut **transaction).await.map(drop)
         }
         Open::Postgres(transaction, link) => {

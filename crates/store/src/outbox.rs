@@ -4,7 +4,7 @@ use cerrojo_domain::{UnixMillis, User, UserId};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
-use crate::errors::Result;
+use crate::errors::{Result, StoreError};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::Tx;
@@ -24,6 +24,8 @@ statements! {
          WHERE done_at IS NULL ORDER BY created_at DESC, id LIMIT $1";
     DONE(3) = "UPDATE outbox SET last_error = NULL, done_at = $3, user_id = COALESCE($2, user_id) WHERE id = $1 AND done_at IS NULL";
     DROP_JOB(1) = "DELETE FROM outbox WHERE id = $1";
+    COUNT_WAITING(1) = "SELECT count(*), CAST(COALESCE(sum(CASE WHEN next_at <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT), min(created_at) \
+         FROM outbox WHERE done_at IS NULL";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
     OF_USER(1) = "SELECT kind, created_at, done_at FROM outbox WHERE user_id = $1 ORDER BY created_at DESC, id";
@@ -139,6 +141,24 @@ pub async fn standing(run: &mut impl Run, which: Which, limit: i64) -> Result<Ve
 /// Forgets the job: there is nobody to tell, or it was given up.
 pub async fn drop_job(tx: &mut Tx, id: i64) -> Result<()> {
     tx.execute(DROP_JOB, binds![id]).await.map(drop)
+}
+
+/// Jobs that are not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// All of them.
+    pub all: i64,
+    /// Those that are due.
+    pub due: i64,
+    /// When the oldest was written.
+    pub oldest: Option<UnixMillis>,
+}
+
+/// What waits, and how much of it is due at `now`.
+pub async fn waiting(run: &mut impl Run, now: UnixMillis) -> Result<Waiting> {
+    let row = db::row(run, COUNT_WAITING, binds![now]).await?;
+    let row = row.ok_or_else(|| StoreError::Broken("the outbox was not counted".to_owned()))?;
+    Ok(Waiting { all: row.int(0)?, due: row.int(1)?, oldest: row.time_or_null(2)? })
 }
 
 /// How many jobs are not done.

@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, Connection as _, PgConnection, PgPool, Postgres, Row,
 use tokio::sync::watch;
 
 use crate::Store;
-use crate::db::Db;
-use crate::errors::{Result, StoreError};
+use crate::db::{Db, Pool};
+use crate::errors::{Failures, Result, StoreError};
 use crate::row;
 
 /// What a transaction that is to last sets for itself, also one that is a single statement.
@@ -78,6 +78,7 @@ struct Shared {
     now: RwLock<Lanes>,
     /// Marks of entries that this process wrote and whose word has not come back to it.
     own: Mutex<VecDeque<String>>,
+    failures: Failures,
 }
 
 struct Lanes {
@@ -91,25 +92,28 @@ struct Lanes {
 pub(crate) struct Link {
     pub(crate) pool: PgPool,
     cut: watch::Receiver<bool>,
+    failures: Failures,
 }
 
 impl Link {
     /// What comes of `work`, unless the connections are given up first.
     pub(crate) async fn during<T>(&mut self, work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
-        tokio::select! {
+        let done = tokio::select! {
             biased;
             done = work => done.map_err(|error| StoreError::before_commit(&error)),
             () = self.cut_off() => Err(given_up()),
-        }
+        };
+        done.map_err(|error| self.failures.note(error))
     }
 
     /// The same for a COMMIT that may have been sent.
     pub(crate) async fn during_commit<T>(&mut self, commit: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
+        let done = tokio::select! {
             biased;
             done = commit => done,
             () = self.cut_off() => Err(StoreError::OutcomeUnknown(given_up().to_string())),
-        }
+        };
+        done.map_err(|error| self.failures.note(error))
     }
 
     /// Returns when the connections are given up, or those for which they were left; never if they are only left.
@@ -125,6 +129,15 @@ fn given_up() -> StoreError {
 }
 
 impl Pools {
+    pub(crate) fn figures(&self) -> Vec<Pool> {
+        let (requests, control) = (self.link(Lane::Requests).pool, self.link(Lane::Control).pool);
+        vec![Pool::of("requests", &requests), Pool::of("control", &control)]
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.0.failures
+    }
+
     pub(crate) fn expect_word(&self, mark: &str) {
         let mut own = self.0.own.lock().unwrap_or_else(PoisonError::into_inner);
         // Words get lost.
@@ -161,7 +174,7 @@ impl Pools {
             Lane::Requests => &now.requests,
             Lane::Control => &now.control,
         };
-        Link { pool: pool.clone(), cut: now.cut.subscribe() }
+        Link { pool: pool.clone(), cut: now.cut.subscribe(), failures: self.0.failures.clone() }
     }
 
     /// Takes new connections from now on. `cut`: gives up whatever runs on the old ones, too: a server that is cut off
@@ -198,7 +211,13 @@ pub(crate) async fn open(url: &str, connections: u32) -> Result<Pools> {
     let options = with_tls(options, url);
     check_server(&options).await?;
     let lanes = RwLock::new(Pools::lanes(&options, connections.max(1)));
-    Ok(Pools(Arc::new(Shared { options, connections: connections.max(1), now: lanes, own: Mutex::default() })))
+    Ok(Pools(Arc::new(Shared {
+        options,
+        connections: connections.max(1),
+        now: lanes,
+        own: Mutex::default(),
+        failures: Failures::default(),
+    })))
 }
 
 /// By a connection of its own: a pool would try again and again, and not say why it cannot.

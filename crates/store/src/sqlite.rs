@@ -10,11 +10,11 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row, Sqlite};
+use sqlx::{ConnectOptions, Connection, Row, Sqlite, Transaction};
 use tokio::sync::Mutex;
 
-use crate::db::Db;
-use crate::errors::{Result, StoreError};
+use crate::db::{Db, Open, Pool};
+use crate::errors::{Failures, Result, StoreError};
 use crate::{Store, commits, row};
 
 /// The writer is known from the first statement on: a transaction that begins by reading could not become one later.
@@ -34,6 +34,7 @@ pub(crate) struct Pools {
     /// Watches for other processes' commits.
     watcher: Arc<Mutex<Watcher>>,
     options: Arc<SqliteConnectOptions>,
+    pub(crate) failures: Failures,
 }
 
 #[derive(Default)]
@@ -43,6 +44,17 @@ struct Watcher {
 }
 
 impl Pools {
+    pub(crate) fn figures(&self) -> Vec<Pool> {
+        vec![Pool::of("writer", &self.writer), Pool::of("readers", &self.readers)]
+    }
+
+    pub(crate) fn opened(&self, begun: sqlx::Result<Transaction<'static, Sqlite>>) -> Result<Open> {
+        match begun {
+            Ok(transaction) => Ok(Open::Sqlite(transaction, self.failures.clone())),
+            Err(error) => Err(self.failures.before_commit(&error)),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         self.lazy.close().await;
         self.readers.close().await;
@@ -61,7 +73,7 @@ impl Pools {
         text: &'static str,
         arguments: sqlx::sqlite::SqliteArguments,
     ) -> Result<u64> {
-        let wrong = |error: sqlx::Error| StoreError::before_commit(&error);
+        let wrong = |error: sqlx::Error| self.failures.before_commit(&error);
         let _turn = self.writer.acquire().await.map_err(wrong)?;
         let query = sqlx::query_with::<Sqlite, _>(text, arguments);
         Ok(query.execute(&self.lazy).await.map_err(wrong)?.rows_affected())
@@ -94,6 +106,7 @@ pub(crate) async fn open(url: &str, readers: u32) -> Result<Pools> {
         lazy: pool(1).connect_lazy_with(lazily),
         watcher: Arc::default(),
         options: Arc::new(reading),
+        failures: Failures::default(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cerrojo_domain::{Random, SystemRandom};
 
 use crate::commits::{Witness, WitnessBox};
-use crate::db::{Db, Reader};
+use crate::db::{Db, Pool, Reader};
 use crate::errors::{Result, StoreError};
 use crate::postgres::Lane;
 use crate::tx::{EndingTx, Tx};
@@ -128,6 +128,19 @@ impl Store {
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         matches!(self.db, Db::Sqlite(_))
+    }
+
+    /// Its connections, by pool.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Pool> {
+        self.db.pools()
+    }
+
+    /// How many statements and transactions failed since it was opened: `unavailable`, `outcome_unknown`, `broken`
+    /// ([`StoreError`]).
+    #[must_use]
+    pub fn errors(&self) -> [(&'static str, u64); 3] {
+        self.db.failures().read()
     }
 
     pub(crate) fn random(&self) -> Arc<dyn Random> {

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use cerrojo_domain::{Entry, Fact, Position, Random, UnixMillis};
+use cerrojo_domain::{EndReason, Entry, Fact, Position, Random, UnixMillis};
 
 use crate::bind::Bind;
 use crate::commits::{self, WitnessBox};
@@ -105,13 +105,14 @@ pub struct EndingTx {
     taken: Position,
     head: Position,
     unwritten: Vec<(Entry, UnixMillis)>,
+    ended: Vec<(EndReason, u64)>,
 }
 
 impl EndingTx {
     /// Takes the head row of the log.
     pub(crate) async fn take(mut tx: Tx) -> Result<Self> {
         let head = log::take_head(&mut tx).await?;
-        Ok(Self { tx, taken: head.clone(), head, unwritten: Vec::new() })
+        Ok(Self { tx, taken: head.clone(), head, unwritten: Vec::new(), ended: Vec::new() })
     }
 
     /// The log's last position, counting what this transaction has appended.
@@ -124,6 +125,18 @@ impl EndingTx {
     #[must_use]
     pub fn taken(&self) -> &Position {
         &self.taken
+    }
+
+    /// How many sessions it ends, by reason; one reason may be there several times.
+    #[must_use]
+    pub fn ended(&self) -> &[(EndReason, u64)] {
+        &self.ended
+    }
+
+    pub(crate) fn note_ended(&mut self, reason: EndReason, count: usize) {
+        if count > 0 {
+            self.ended.push((reason, u64::try_from(count).unwrap_or(u64::MAX)));
+        }
     }
 
     /// Writes the entries, then makes everything durable.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,12 +14,13 @@ use cerrojo_app::keys::MasterKey;
 use cerrojo_app::{App, Argon2Settings, Lease, Parts, Settings, StartError};
 use cerrojo_domain::ADMIN_ROLE;
 use cerrojo_store::testing::Fresh;
-use cerrojo_web::HttpSettings;
+use cerrojo_web::{Doors, HttpSettings, Routers};
+use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
 
 use crate::database::Database;
-use crate::{Actor, Call, Engine, Mailbox, ManualClock, PASSWORD, Reply, SeededRandom, SentMail};
+use crate::{Actor, Call, Engine, Exposition, Mailbox, ManualClock, PASSWORD, Reply, SeededRandom, SentMail};
 
 /// Where the server under test says that it is reached.
 pub const PUBLIC_URL: &str = "http://127.0.0.1:4000";
@@ -67,6 +69,7 @@ struct House {
 struct Running {
     app: Arc<App>,
     router: Router,
+    metrics: Router,
 }
 
 impl TestApp {
@@ -191,8 +194,8 @@ impl TestApp {
             about: "test".to_owned(),
         };
         let app = App::start(parts).await?;
-        let router = cerrojo_web::router(app.clone(), http);
-        *house.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { app, router });
+        let Routers { public: router, metrics } = cerrojo_web::routers(app.clone(), http, &Doors::default());
+        *house.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { app, router, metrics });
         Ok(())
     }
 
@@ -268,6 +271,21 @@ impl TestApp {
     /// The server's router, for a test that needs real connections.
     pub fn router(&self) -> Router {
         self.running().router
+    }
+
+    /// What whoever watches is told.
+    ///
+    /// # Panics
+    /// If it is not in the exposition format.
+    pub async fn metrics(&self) -> Exposition {
+        // What was read of the database counts for a second.
+        self.clock.advance(Duration::from_secs(1));
+        self.beat().await;
+        let request = Request::get("/metrics").body(Body::empty()).expect("a request");
+        let Ok(response) = self.running().metrics.oneshot(request).await;
+        assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        Exposition::parse(std::str::from_utf8(&body).expect("UTF-8"))
     }
 
     /// Adds a service and gives its secret.

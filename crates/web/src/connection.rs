@@ -24,8 +24,6 @@ use crate::doors::{Doors, Entered};
 use crate::lingering::Lingering;
 use crate::stream::Stopping;
 
-/// Connections at a time; further ones wait in the listener's queue.
-const MOST_CONNECTIONS: u32 = 4096;
 /// Longest head of a request, in bytes; a longer one is 431.
 const LONGEST_HEAD: usize = 64 * 1024;
 /// A connection on which no request is being answered, none has begun and no piece of an answer has left for two of these
@@ -51,7 +49,8 @@ pub async fn serve_behind(
     (listener, router): (TcpListener, Router),
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
+    let most = doors.most();
+    let room = Arc::new(Semaphore::new(most as usize));
     let (stop, stopping) = watch::channel(());
     let mut shutdown = pin!(shutdown);
     loop {
@@ -81,7 +80,7 @@ pub async fn serve_behind(
     drop(listener);
     // The receivers see the change; all places free again means that every conversation is over.
     stop.send_replace(());
-    if timeout(GRACE, room.acquire_many(MOST_CONNECTIONS)).await.is_err() {
+    if timeout(GRACE, room.acquire_many(most)).await.is_err() {
         tracing::warn!("connections were cut off: they did not finish in time");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cerrojo_domain::AddressBlock;
@@ -10,49 +11,97 @@ use crate::Network;
 
 /// Connections of one address (IPv6: of a /64) at a time. Further ones are closed at once.
 const MOST_OF_ONE: u32 = 512;
+/// Connections at a time; further ones wait in the listener's queue.
+const MOST: u32 = 4096;
 
 /// Counts connections by where they come from. Trusted proxies and this machine itself stand for many and are not
-/// counted.
-#[derive(Clone, Default)]
+/// bound so. All together are 4096 at most, or fewer.
+#[derive(Clone)]
 pub struct Doors(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
     trusted: Vec<Network>,
+    most: u32,
     open: Mutex<HashMap<AddressBlock, u32>>,
+    all: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// Somebody came in; goes out when dropped.
-pub(crate) struct Entered(Option<(Arc<Inner>, AddressBlock)>);
+pub(crate) struct Entered {
+    doors: Arc<Inner>,
+    /// Whose count it is in.
+    block: Option<AddressBlock>,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
 
 impl Doors {
     /// `trusted`: proxies that carry the requests of others.
     #[must_use]
     pub fn new(trusted: Vec<Network>) -> Self {
-        Self(Arc::new(Inner { trusted, open: Mutex::default() }))
+        Self::of(trusted, MOST)
+    }
+
+    /// Where few come in: so many connections at a time, from wherever.
+    #[must_use]
+    pub fn narrow(most: u32) -> Self {
+        Self::of(Vec::new(), most.min(MOST))
+    }
+
+    fn of(trusted: Vec<Network>, most: u32) -> Self {
+        let (all, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { trusted, most, open: Mutex::default(), all, refused }))
+    }
+
+    /// How many connections there may be at a time.
+    pub(crate) fn most(&self) -> u32 {
+        self.0.most
+    }
+
+    /// How many there are.
+    pub(crate) fn open(&self) -> u64 {
+        self.0.all.load(Ordering::Relaxed)
+    }
+
+    /// How many found no place.
+    pub(crate) fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
     }
 
     /// `None`: this address has as many as one may have.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Entered> {
         let carries_others = self.0.trusted.iter().any(|network| network.contains(address));
         if carries_others || address.to_canonical().is_loopback() {
-            return Some(Entered(None));
+            return Some(self.entered(None));
         }
         let block = AddressBlock::of(address);
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(block).or_insert(0);
         if *count >= MOST_OF_ONE {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *count += 1;
-        Some(Entered(Some((Arc::clone(&self.0), block))))
+        drop(open);
+        Some(self.entered(Some(block)))
+    }
+
+    fn entered(&self, block: Option<AddressBlock>) -> Entered {
+        self.0.all.fetch_add(1, Ordering::Relaxed);
+        Entered { doors: Arc::clone(&self.0), block }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let Some((inner, block)) = &self.0 else { return };
-        let mut open = inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.doors.all.fetch_sub(1, Ordering::Relaxed);
+        let Some(block) = &self.block else { return };
+        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(block) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -80,6 +129,7 @@ mod tests {
         assert!(enter(&doors, "2001:db8::2").is_some());
         drop(inside);
         assert!(doors.0.open.lock().unwrap().is_empty());
+        assert_eq!((doors.open(), doors.refused()), (0, 1));
     }
 
     #[test]

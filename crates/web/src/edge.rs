@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::HttpBody as _;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use cerrojo_app::{App, Trouble};
+use cerrojo_domain::Clock;
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -22,6 +23,7 @@ use crate::HttpSettings;
 use crate::body::{self, Gathered};
 use crate::cors::{CorsPolicy, Grant};
 use crate::envelope::{self, Voice};
+use crate::metrics::{Asked, Routes};
 use crate::problem::Problem;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
 
@@ -35,6 +37,8 @@ struct Edge {
     transport: Transport,
     body_time: Duration,
     answer_time: Duration,
+    clock: Arc<dyn Clock>,
+    routes: Arc<Routes>,
 }
 
 /// How clients reach the server.
@@ -49,7 +53,7 @@ enum Transport {
 pub(crate) struct EdgeLayer(Arc<Edge>);
 
 impl EdgeLayer {
-    pub(crate) fn new(app: &App, http: &HttpSettings) -> Self {
+    pub(crate) fn new(app: &App, http: &HttpSettings, routes: Arc<Routes>) -> Self {
         let settings = &app.settings;
         let window = settings.login_limit.map_or(Duration::ZERO, |rate| rate.window);
         Self(Arc::new(Edge {
@@ -59,6 +63,8 @@ impl EdgeLayer {
             transport: if settings.public_url.starts_with("https://") { Transport::Secure } else { Transport::Plain },
             body_time: http.body_timeout,
             answer_time: http.request_timeout,
+            clock: Arc::clone(&app.clock),
+            routes,
         }))
     }
 }
@@ -140,6 +146,9 @@ struct Arrival {
     grant: Grant,
     only_reads: bool,
     span: Span,
+    asked: Asked,
+    /// When it came, by `Clock::elapsed`.
+    at: Duration,
 }
 
 impl Edge {
@@ -157,11 +166,13 @@ impl Edge {
             grant: self.cors.grant(request.method(), request.headers()),
             only_reads: matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS),
             span,
+            asked: self.routes.asked(request.extensions().get().map(MatchedPath::as_str), request.method()),
+            at: self.clock.elapsed(),
         }
     }
 
     fn leave(&self, arrival: Arrival, mut response: Response) -> Response {
-        let Arrival { id, grant, span, .. } = arrival;
+        let Arrival { id, grant, span, asked, at, .. } = arrival;
         let problem = envelope::write(&mut response, self.voice);
         if let Some(cause) = problem.as_ref().and_then(|problem| problem.cause.as_ref()) {
             tell(cause, &id);
@@ -183,6 +194,7 @@ impl Edge {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
         headers.insert(&X_REQUEST_ID, id);
+        self.routes.note(asked, response.status(), self.clock.elapsed().saturating_sub(at));
         span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
         response
     }

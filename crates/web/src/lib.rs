@@ -17,6 +17,7 @@ mod envelope;
 mod form;
 mod lingering;
 mod messages;
+pub mod metrics;
 mod percent;
 mod places;
 mod problem;
@@ -32,7 +33,7 @@ mod wire;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::Router;
+pub use axum::Router;
 use axum::body::Bytes;
 use cerrojo_app::App;
 
@@ -86,15 +87,37 @@ impl Deref for Web {
 /// The whole HTTP interface. Requests that carry an [`axum::extract::ConnectInfo`] of a socket address, as [`serve`]
 /// gives them, come from there; others count as coming from `0.0.0.0`.
 pub fn router(app: Arc<App>, settings: HttpSettings) -> Router {
-    let edge = edge::EdgeLayer::new(&app, &settings);
+    routers(app, settings, &Doors::default()).public
+}
+
+/// What is served to the public, and what is served to whoever watches, on a listener of its own.
+pub struct Routers {
+    /// The whole HTTP interface, as of [`router`].
+    pub public: Router,
+    /// `GET /metrics` and nothing else.
+    pub metrics: Router,
+}
+
+/// Both. `doors`: those that the public one will be served behind.
+pub fn routers(app: Arc<App>, settings: HttpSettings, doors: &Doors) -> Routers {
     let (places, questions) = (Places::new(settings.guards), Places::new(settings.guards));
     let openapi = api::openapi::written();
-    let (routes, _) = api::routes().split_for_parts();
-    routes
+    let (routes, described) = api::routes().split_for_parts();
+    let counted = metrics::Routes::new(described.paths.paths.into_keys());
+    let edge = edge::EdgeLayer::new(&app, &settings, Arc::clone(&counted));
+    let metrics = metrics::router(metrics::Sources {
+        app: Arc::clone(&app),
+        routes: counted,
+        places: Arc::clone(&places),
+        questions: Arc::clone(&questions),
+        doors: doors.clone(),
+    });
+    let public = routes
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::other_method)
         .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions })))
-        .layer(edge)
+        .layer(edge);
+    Routers { public, metrics }
 }
 
 /// The description of every endpoint (`OpenAPI` 3.1), generated from the code; what `/openapi.json` answers.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const LATER: u32 = 5;
 pub(crate) struct Places {
     most: GuardPlaces,
     taken: Mutex<Taken>,
+    /// How many services, and how many others, found none.
+    refused: [AtomicU64; 2],
 }
 
 #[derive(Default)]
@@ -52,11 +55,32 @@ enum Whose {
 
 impl Places {
     pub(crate) fn new(most: GuardPlaces) -> Arc<Self> {
-        Arc::new(Self { most, taken: Mutex::default() })
+        Arc::new(Self { most, taken: Mutex::default(), refused: Default::default() })
+    }
+
+    /// How many services, and how many others, have a place now.
+    pub(crate) fn taken_now(&self) -> [u64; 2] {
+        let taken = self.taken();
+        [taken.services.all.into(), taken.anonymous.all.into()]
+    }
+
+    /// How many services, and how many others, found none.
+    pub(crate) fn refused(&self) -> [u64; 2] {
+        self.refused.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// A place for whoever asks, if one is left.
     pub(crate) fn take(self: &Arc<Self>, who: &Who) -> Result<Place, Problem> {
+        let place = self.take_one(who);
+        if place.is_err() {
+            let [services, anonymous] = &self.refused;
+            let refused = if matches!(who, Who::Service(_)) { services } else { anonymous };
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+        place
+    }
+
+    fn take_one(self: &Arc<Self>, who: &Who) -> Result<Place, Problem> {
         let most = self.most;
         let mut taken = self.taken();
         let whose = match who {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::format::ListError;
 use super::list::List;
 use super::record_of;
-use crate::Trouble;
+use crate::{PasswordSettings, Trouble};
 
 /// Searches at a time: a disk that hangs keeps no more threads than these.
 const AT_ONCE: usize = 4;
@@ -26,8 +26,13 @@ pub(crate) struct Breached {
 }
 
 impl Breached {
+    /// The one that these settings name, if they do. Opens nothing yet.
+    pub(crate) fn of(settings: &PasswordSettings) -> Option<Self> {
+        settings.breached_list.clone().map(|path| Self::at(path, settings.longest_wait))
+    }
+
     /// Opens nothing yet.
-    pub(crate) fn at(path: PathBuf, longest_wait: Duration) -> Self {
+    fn at(path: PathBuf, longest_wait: Duration) -> Self {
         let place = Arc::new(Place { path, current: Mutex::default() });
         Self { place, turns: Arc::new(Semaphore::new(AT_ONCE)), longest_wait }
     }

@@ -10,13 +10,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cerrojo_domain::{AddressBlock, Clock, Random};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use self::bench::{Bench, Kinds};
 pub use self::foreign::{Firebase, Foreign, Format, NO_PASSWORD, Node, OptionsError, adopt, firebase, name_of, node};
+pub(crate) use self::queue::Load;
 use self::queue::{Job, Queue, Task};
 pub use self::schemes::Unreadable;
+use crate::metrics::{self, Family, LONG, Timing};
 use crate::{Argon2Settings, PasswordSettings};
 
 /// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 3 is a weight of 526
@@ -83,6 +87,10 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     clock: Arc<dyn Clock>,
+    waits: Timing,
+    takes: Timing,
+    /// Those who would have waited, or have waited, longer than anybody should.
+    refused: Counter,
 }
 
 struct State {
@@ -99,8 +107,11 @@ impl Hasher {
         let wanted = settings.threads.max(1);
         let cost = schemes::workable(settings.argon2);
         let kinds = Arc::new(Kinds::new(cost));
-        let state = State { queue: Queue::new(wanted, settings.longest_wait), closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new(), clock });
+        let queue = Queue::new(wanted, settings.longest_wait);
+        let refused = queue.refused.clone();
+        let state = Mutex::new(State { queue, closed: false });
+        let (waits, takes) = (Timing::new(LONG), Timing::new(LONG));
+        let shared = Arc::new(Shared { state, wake: Condvar::new(), clock, waits, takes, refused });
         let mut started = 0;
         for _ in 0..wanted {
             let (shared, bench) = (Arc::clone(&shared), Bench::new(cost, Arc::clone(&kinds), Arc::clone(&random)));
@@ -141,6 +152,18 @@ impl Hasher {
         Turn { block: AddressBlock::of(Ipv6Addr::UNSPECIFIED.into()), known: Known::Yes }
     }
 
+    /// Registers how long passwords wait, how long they take and how many are refused.
+    pub(crate) fn register(&self, registry: &mut Registry, [wait, time, refused]: [&Family; 3]) {
+        metrics::register(registry, wait, self.shared.waits.clone());
+        metrics::register(registry, time, self.shared.takes.clone());
+        metrics::register(registry, refused, self.shared.refused.clone());
+    }
+
+    /// How much there is to do.
+    pub(crate) fn load(&self) -> Load {
+        self.shared.lock().queue.load()
+    }
+
     fn submit(&self, turn: Turn, password: String, task: Task) -> Result<(), Busy> {
         let job = Job { password: Zeroizing::new(password), task, since: self.shared.clock.elapsed() };
         let mut state = self.shared.lock();
@@ -174,7 +197,9 @@ impl Shared {
             if state.closed {
                 return None;
             }
-            if let Some(job) = state.queue.pop(self.clock.elapsed()) {
+            let now = self.clock.elapsed();
+            if let Some(job) = state.queue.pop(now) {
+                self.waits.note(now.saturating_sub(job.since));
                 return Some(job);
             }
             if !bench.holds_memory() {
@@ -205,7 +230,9 @@ fn work(shared: &Shared, mut bench: Bench) {
             }
             Task::Make { reply } => drop(reply.send(bench.make(&job.password).ok_or(Busy::LATER))),
         }
-        shared.lock().queue.done(shared.clock.elapsed().saturating_sub(started));
+        let took = shared.clock.elapsed().saturating_sub(started);
+        shared.takes.note(took);
+        shared.lock().queue.done(took);
     }
 }
 

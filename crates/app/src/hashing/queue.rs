@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use cerrojo_domain::AddressBlock;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -113,6 +114,17 @@ impl Lane {
     }
 }
 
+/// How much there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Jobs that wait.
+    pub(crate) waiting: usize,
+    /// Jobs that threads are at.
+    pub(crate) running: usize,
+    /// Threads there are.
+    pub(crate) threads: usize,
+}
+
 /// Everybody who waits.
 pub(super) struct Queue {
     known: Lane,
@@ -122,6 +134,7 @@ pub(super) struct Queue {
     threads: usize,
     running: usize,
     longest_wait: Duration,
+    pub(super) refused: Counter,
     /// A running average of what a job takes; `None` until one has been done.
     average: Option<Duration>,
 }
@@ -129,7 +142,13 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(threads: usize, longest_wait: Duration) -> Self {
         let (known, others) = (Lane::default(), Lane::default());
-        Self { known, others, known_in_a_row: 0, threads, running: 0, longest_wait, average: None }
+        let refused = Counter::default();
+        Self { known, others, known_in_a_row: 0, threads, running: 0, longest_wait, refused, average: None }
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let waiting = self.known.waiting + self.others.waiting;
+        Load { waiting, running: self.running, threads: self.threads }
     }
 
     /// Lets a job wait.
@@ -142,6 +161,7 @@ impl Queue {
             self.known.drop_abandoned();
             self.others.drop_abandoned();
             if let Some(busy) = self.refusal(turn) {
+                self.refused.inc();
                 return Err(busy);
             }
         }
@@ -156,6 +176,7 @@ impl Queue {
     pub(super) fn pop(&mut self, now: Duration) -> Option<Job> {
         let late = [self.known.take_late(now, self.longest_wait), self.others.take_late(now, self.longest_wait)];
         for job in late.into_iter().flatten() {
+            self.refused.inc_by(u64::from(!job.is_abandoned()));
             job.refuse(self.busy(Duration::ZERO));
         }
         let others_turn = self.others.waiting > 0 && (self.known.waiting == 0 || self.known_in_a_row >= KNOWN_IN_A_ROW);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use cerrojo_domain::{Clock, KeyId, Random};
+use cerrojo_domain::{Clock, KeyId, Random, UnixMillis};
 use cerrojo_guard::Guard;
 use cerrojo_guard::status_list::StatusListClaims;
 use cerrojo_store::Store;
@@ -65,6 +65,16 @@ struct Keys {
     status_list: Option<Arc<Signer>>,
     public: Vec<Value>,
     public_session: Vec<Value>,
+    census: Vec<(KeyId, Sort, UnixMillis)>,
+}
+
+/// A key's purpose and status.
+type Sort = [&'static str; 2];
+
+/// Of which sorts there are how many keys, and since when the one that signs session tokens has been there.
+pub(crate) struct Census {
+    pub(crate) counts: Vec<(Sort, usize)>,
+    pub(crate) signing_since: Option<UnixMillis>,
 }
 
 impl Keyring {
@@ -101,6 +111,7 @@ impl Keyring {
         let rows = cerrojo_store::keys::all(&mut store.control()).await?;
         let before = self.now();
         let mut keys = Keys::default();
+        keys.census = rows.iter().map(|row| (row.id.clone(), sort(row), row.created_at)).collect();
         for row in &rows {
             if row.retired_at.is_some() {
                 if row.purpose == SESSION {
@@ -260,7 +271,29 @@ impl Keyring {
         self.now().signers.contains_key(id)
     }
 
+    pub(crate) fn census(&self) -> Census {
+        let keys = self.now();
+        let sorts = PURPOSES.into_iter().flat_map(|purpose| STATUSES.map(|status| [purpose, status]));
+        let count = |sort: Sort| (sort, keys.census.iter().filter(|(_, other, _)| *other == sort).count());
+        let signing = self.session_signer().ok();
+        let made = keys.census.iter().find(|(id, ..)| signing.as_ref().is_some_and(|signer| signer.key() == id));
+        Census { counts: sorts.map(count).collect(), signing_since: made.map(|(.., at)| *at) }
+    }
+
     fn now(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+const PURPOSES: [&str; 2] = [SESSION, STATUS_LIST];
+const STATUSES: [&str; 3] = ["in_use", "rotated", "retired"];
+
+fn sort(row: &Key) -> Sort {
+    let [in_use, rotated, retired] = STATUSES;
+    let purpose = if row.purpose == SESSION { SESSION } else { STATUS_LIST };
+    match (row.rotated_at, row.retired_at) {
+        (_, Some(_)) => [purpose, retired],
+        (Some(_), None) => [purpose, rotated],
+        (None, None) => [purpose, in_use],
     }
 }

@@ -11,6 +11,7 @@ use cerrojo_store::{Store, attempts};
 
 use self::table::{Figure, Key, MOST_COUNTERS, Moment, Table};
 use crate::hashing::Known;
+use crate::metrics::{By, Limit};
 use crate::{Rate, Trouble};
 
 /// The tightest figure that bound a request: what `RateLimit-*` tells.
@@ -44,6 +45,14 @@ pub enum Public {
 }
 
 impl Public {
+    fn limit(self) -> Limit {
+        match self {
+            Self::Register => Limit::Register,
+            Self::Recover => Limit::Recover,
+            Self::Service => Limit::Service,
+        }
+    }
+
     fn key(self, block: AddressBlock) -> Key {
         let figure = match self {
             Self::Register => Figure::Register,
@@ -59,6 +68,8 @@ pub struct Limits {
     login: Option<Mutex<Table>>,
     public: Option<Mutex<Table>>,
     clock: Arc<dyn Clock>,
+    /// How often a limit was hit.
+    pub(crate) hits: By<Limit>,
     /// Held while counters are written; how many of their changes are durable.
     saved: tokio::sync::Mutex<u64>,
 }
@@ -103,7 +114,7 @@ impl Limits {
     pub fn new(login: Option<Rate>, public: Option<Rate>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let table = |rate: Rate| Mutex::new(Table::new(rate, MOST_COUNTERS));
         let saved = tokio::sync::Mutex::new(0);
-        Arc::new(Self { login: login.map(table), public: public.map(table), clock, saved })
+        Arc::new(Self { login: login.map(table), public: public.map(table), clock, hits: By::default(), saved })
     }
 
     /// Takes up the counters of accounts as they were saved.
@@ -134,6 +145,7 @@ impl Limits {
         let mut table = lock(table);
         let now = self.clock.elapsed();
         if let Some(quota) = table.tightest(binding(keys, known), now).filter(|quota| quota.remaining == 0) {
+            self.hits.count(Limit::Password);
             return Err(quota);
         }
         let keys = keys.map(|key| (key, table.add(key, now)));
@@ -150,6 +162,7 @@ impl Limits {
         let mut table = lock(table);
         let now = self.clock.elapsed();
         if let Some(quota) = table.tightest([key].into_iter(), now).filter(|quota| quota.remaining == 0) {
+            self.hits.count(endpoint.limit());
             return Err(quota);
         }
         table.add(key, now);

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::Mail;
 use super::job::{EMAIL_CHANGED, PASSWORD_CHANGED, RESET};
 use super::templates::Writer;
+use crate::metrics::Delivery;
 use crate::{App, Trouble, recover};
 
 /// Jobs read at once.
@@ -33,6 +34,8 @@ enum Outcome {
     NotOurs,
     /// There is nothing to send.
     Dropped,
+    /// It could not leave for so long that it is not tried any more.
+    GivenUp,
     /// The mailer has it.
     Sent,
     /// It is due again later.
@@ -55,8 +58,13 @@ pub async fn deliver_due(app: &App) -> Result<usize, Trouble> {
         for job in &due {
             match deliver(app, job).await? {
                 Outcome::NotOurs => continue,
-                Outcome::Sent => sent += 1,
-                Outcome::Dropped | Outcome::Failed => {}
+                Outcome::Sent => {
+                    app.metrics.mails.count(Delivery::Sent);
+                    sent += 1;
+                }
+                Outcome::Dropped => app.metrics.mails.count(Delivery::Dropped),
+                Outcome::GivenUp => app.metrics.mails.count(Delivery::GivenUp),
+                Outcome::Failed => app.metrics.mails.count(Delivery::Failed),
             }
             ours += 1;
         }
@@ -73,7 +81,8 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     if !outbox::claim(&mut tx, job, now.plus(pause(job.attempts))).await? {
         return Ok(Outcome::NotOurs);
     }
-    let letter = if now.since(job.created_at) > GIVEN_UP {
+    let is_given_up = now.since(job.created_at) > GIVEN_UP;
+    let letter = if is_given_up {
         tracing::error!(job = job.id, kind = job.kind, attempts = job.attempts, "mail given up");
         None
     } else {
@@ -82,7 +91,7 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     let Some(Addressed { user, mail }) = letter else {
         outbox::drop_job(&mut tx, job.id).await?;
         tx.commit().await?;
-        return Ok(Outcome::Dropped);
+        return Ok(if is_given_up { Outcome::GivenUp } else { Outcome::Dropped });
     };
     tx.commit().await?;
 

@@ -20,6 +20,7 @@ use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, Post
 
 struct Places {
     listen: SocketAddr,
+    metrics_listen: Option<SocketAddr>,
     public_url: WebUrl,
     trusted_proxies: Vec<cerrojo_web::Network>,
     cors_origins: Option<Vec<String>>,
@@ -51,6 +52,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     Some(Configuration {
         app,
         listen: places.listen,
+        metrics_listen: places.metrics_listen,
         trusted_proxies: places.trusted_proxies,
         guards,
         database: places.database,
@@ -78,6 +80,7 @@ fn stand_in() -> WebUrl {
 
 fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let listen = reader.value(&keys::LISTEN, values::listen);
+    let metrics_listen = reader.optional(&keys::METRICS_LISTEN, values::listen);
     let own_url = listen.map_or_else(|| stand_in().text, url_of);
     let public_url = reader.value_or(&keys::PUBLIC_URL, &own_url, values::web_url);
     let trusted_proxies = reader.list(&keys::TRUSTED_PROXIES, values::network).unwrap_or_default();
@@ -96,12 +99,21 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let master_key = given.map_or_else(|| file.map(MasterKeySource::File), |given| Some(MasterKeySource::Given(given)));
     Some(Places {
         listen: listen?,
+        metrics_listen,
         public_url: public_url?,
         trusted_proxies,
         cors_origins,
         database: database?,
         master_key: master_key?,
     })
+}
+
+/// Whether an address is reached from this machine or a private network alone (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }
 
 /// Where a browser on the same machine reaches the server.
@@ -349,6 +361,12 @@ fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String>
             "token.secret signs nothing, since token.algorithm is {}: tokens that it signed before are accepted until they expire; \
              take it out when the last one has (after token.ttl), since whoever knows it can make tokens",
             app.algorithm.of_sessions().name()
+        ));
+    }
+    if let Some(listen) = places.metrics_listen.filter(|listen| !is_near(listen.ip())) {
+        warnings.push(format!(
+            "metrics.listen is {listen}, which is neither a loopback nor a private address, and metrics are told to whoever asks: \
+             let only your monitoring reach it"
         ));
     }
     if let Some(OldTokens { secret, .. }) = &app.old_tokens {

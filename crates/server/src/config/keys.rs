@@ -159,6 +159,9 @@ keys! {
     LOG_LEVEL = "log.level", Standard::Text("info"), Open, No,
         "error, warn, info, debug, trace, or directives such as info,cerrojo_web=debug",
         "What is logged.";
+    METRICS_LISTEN = "metrics.listen", Standard::Unset("no metrics are served"), Open, No,
+        "an address and a port such as 127.0.0.1:9464 or [::1]:9464",
+        "Where metrics are served for Prometheus, at `/metrics`: on a listener of their own, without credentials, so that only whoever watches may reach it. Port 0 takes a free one and says which. See `docs/OPERATIONS.md`.";
     REGISTER_OPEN = "register.open", Standard::Text("true"), Open, No,
         "true or false",
         "Whether anybody may register.";

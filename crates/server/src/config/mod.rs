@@ -101,6 +101,8 @@ pub(crate) struct Configuration {
     pub(crate) app: Settings,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Networks of trusted proxies.
     pub(crate) trusted_proxies: Vec<Network>,
     /// How many guards may follow.
@@ -277,6 +279,30 @@ mod tests {
     fn plain_http_beyond_this_machine_is_warned_of() {
         assert_eq!(with(&[("CERROJO_SERVER__PUBLIC_URL", "http://auth.example.com")]).unwrap().warnings.len(), 1);
         assert!(with(&[("CERROJO_SERVER__PUBLIC_URL", "https://auth.example.com")]).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn metrics_that_strangers_may_reach_are_warned_of() {
+        let listen = |address| with(&[("CERROJO_METRICS__LISTEN", address)]).unwrap();
+        assert_eq!(with(&[]).unwrap().metrics_listen, None);
+        for near in [
+            "127.0.0.1:9464",
+            "[::1]:9464",
+            "10.1.2.3:9464",
+            "192.168.0.7:0",
+            "169.254.1.1:1",
+            "[fd00::1]:1",
+            "[::ffff:10.0.0.1]:1",
+        ] {
+            let configuration = listen(near);
+            assert_eq!((configuration.metrics_listen, configuration.warnings.len()), (near.parse().ok(), 0), "{near}");
+        }
+        for far in ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "[2001:db8::1]:9464", "[::ffff:192.0.2.1]:1"] {
+            assert!(listen(far).warnings.concat().contains("metrics.listen"), "{far}");
+        }
+        for wrong in ["9464", "localhost", "127.0.0.1"] {
+            assert!(problem(&[("CERROJO_METRICS__LISTEN", wrong)]).contains("metrics.listen"), "{wrong}");
+        }
     }
 
     #[test]
