@@ -40,7 +40,7 @@ impl Agreement {
             let differing = differing(&[&self.said, &lease.settings]).swap_remove(0);
             if !differing.is_empty() {
                 let settings = differing.join(", ");
-                tracing::warn!(node = %lease.about, %settings, "another node has other settings: give every node the same");
+                tracing::warn!(node.about = %lease.about, settings = %settings, "another node has other settings: give every node the same");
             }
         }
     }

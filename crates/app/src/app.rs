@@ -315,7 +315,7 @@ impl Witness for Watch {
     /// This process may no longer know what is over, and after a failed `fsync` nothing that SQLite says is certain: it
     /// ends, and the next start reads the truth.
     fn outcome_unknown(&self, cause: &str) {
-        tracing::error!(cause, "COMMIT failed with an unknown outcome");
+        tracing::error!(error = cause, "COMMIT failed with an unknown outcome");
         if self.engine == Engine::Sqlite {
             self.guard.hold_lease_until(Duration::ZERO);
             std::process::abort();

@@ -102,7 +102,7 @@ async fn end_expired(app: &App, session: &Caller) {
     let ending = Ending { reason: EndReason::Expired, actor: Actor::Server, at: app.clock.now(), place: None };
     match end::one(app, How::Now(session.session.clone()), ending).await {
         Ok(_) => drop(app.guard.end(&session.list, session.index)),
-        Err(trouble) => tracing::warn!(%trouble, "an expired session could not be ended yet"),
+        Err(trouble) => tracing::warn!(error = %trouble, "an expired session could not be ended yet"),
     }
 }
 

@@ -11,7 +11,7 @@ use cerrojo_store::{EndingTx, StoreError, Tx, known_addresses, lists, sessions, 
 
 use crate::keys::SessionSigner;
 use crate::lists::For;
-use crate::{App, Trouble, end};
+use crate::{App, Trouble, end, request};
 
 /// A session just born.
 pub struct SignedIn {
@@ -147,11 +147,11 @@ pub(crate) async fn commit(app: &App, tx: Tx, cradle: Cradle, user: User) -> Res
     let (signer, claims) = (Arc::clone(&cradle.signer), claims(app, &cradle, &user));
     let shared = app.shared()?;
     // A caller that goes away must not leave a session whose first use is not known.
-    let committed = tokio::spawn(async move {
+    let committed = tokio::spawn(request::carried(async move {
         tx.commit().await?;
         shared.guard.seen(&cradle.list, cradle.index, cradle.started_at);
         Ok::<_, Trouble>(cradle)
-    });
+    }));
     let cradle = committed.await.map_err(|error| Trouble::Unavailable(format!("sign-in interrupted: {error}")))??;
     sign(app, (signer, &claims), cradle, user).await
 }

@@ -10,7 +10,7 @@ use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::Timing;
-use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens};
+use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens, request};
 
 /// Endings that share one transaction at most.
 const BATCH: usize = 128;
@@ -102,7 +102,7 @@ pub(crate) async fn these_in_tx(
 /// A caller that goes away does not stop it: between COMMIT and the bits nothing may be left half done.
 pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Result<(), Trouble> {
     let app = app.shared()?;
-    tokio::spawn(async move { commit_here(&app, tx, &entries).await })
+    tokio::spawn(request::carried(async move { commit_here(&app, tx, &entries).await }))
         .await
         .map_err(|error| Trouble::Unavailable(format!("commit was interrupted: {error}")))?
 }
@@ -318,7 +318,7 @@ fn tell(app: &App, batch: Vec<Wanted>, outcomes: Vec<Outcome>) {
 fn unconfirmed(app: &App, batch: Vec<Wanted>, trouble: &Trouble) {
     app.metrics.unconfirmed.inc_by(u64::try_from(batch.len()).unwrap_or(u64::MAX));
     let cause = trouble.to_string();
-    tracing::error!(cause, "endings could not be confirmed");
+    tracing::error!(error = cause, "endings could not be confirmed");
     for wanted in batch {
         let _ = wanted.answer.send(Err(Trouble::Unavailable(cause.clone())));
     }

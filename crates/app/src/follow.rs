@@ -213,7 +213,7 @@ pub(crate) async fn known_everywhere(app: &App, number: i64) -> Result<(), Troub
             Err(trouble) => {
                 if !is_reported {
                     is_reported = true;
-                    tracing::warn!(%trouble, number, "waiting for other nodes");
+                    tracing::warn!(error = %trouble, log.number = number, "waiting for other nodes");
                 }
                 Vec::new()
             }
@@ -313,8 +313,8 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
                 app.guard.hold_lease_until(Duration::ZERO);
                 app.membership.broke();
                 tracing::error!(
-                    kind,
-                    number = entry.position.number,
+                    log.kind = kind,
+                    log.number = entry.position.number,
                     "unknown kind of log entry: a newer version wrote it"
                 );
                 return Err(Trouble::Unavailable("the log holds what this version does not know".to_owned()));

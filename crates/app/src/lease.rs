@@ -173,7 +173,7 @@ pub async fn beat(app: &App) -> Result<(), Trouble> {
             return Err(trouble);
         }
         // Connections that a restarted or unreachable server left behind would be in everybody's way.
-        tracing::warn!(%trouble, "the lease could not be renewed: connecting to the database anew");
+        tracing::warn!(error = %trouble, "the lease could not be renewed: connecting to the database anew");
         postgres::give_up_connections(&app.store);
         once(app, &mut held).await?;
     }
@@ -181,7 +181,7 @@ pub async fn beat(app: &App) -> Result<(), Trouble> {
     app.membership.renewed.store(millis(now), Ordering::Release);
     drop(held);
     if let Err(trouble) = clear_away(app).await {
-        tracing::warn!(%trouble, "leases of nodes that are gone could not be removed; it is tried again");
+        tracing::warn!(error = %trouble, "leases of nodes that are gone could not be removed; it is tried again");
     }
     Ok(())
 }
@@ -347,7 +347,7 @@ async fn clear_away(app: &App) -> Result<(), Trouble> {
 
 async fn remove(app: &App, lease: &leases::Lease) -> Result<(), Trouble> {
     if in_time(app, leases::remove(&app.store, &lease.node, lease.turn)).await? {
-        tracing::warn!(node = %lease.node, about = %lease.about, "a node has not been heard of: its lease was removed");
+        tracing::warn!(node.id = %lease.node, node.about = %lease.about, "a node has not been heard of: its lease was removed");
     }
     Ok(())
 }

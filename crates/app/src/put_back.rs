@@ -65,7 +65,7 @@ fn set_aside(wal: &Path, shm: &Path) -> std::io::Result<()> {
     if shm.exists() {
         std::fs::remove_file(shm)?;
     }
-    tracing::warn!(kept = ?name, "the database file was put back beside a write-ahead log that is not its own");
+    tracing::warn!(file.path = ?name, "the database file was put back beside a write-ahead log that is not its own");
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn end_everything_if_it_went_back(
         return Ok(false);
     }
     tracing::warn!(
-        rows_of_another_database = mixed,
+        database.rows_are_foreign = mixed,
         "the database is older than what this server last knew of it, or its position file is missing: \
          every session is ended"
     );

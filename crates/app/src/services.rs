@@ -102,7 +102,7 @@ pub async fn is_still(app: &App, service: &ServiceId) -> bool {
     match app.services.known(app).await {
         Ok(known) => known.get(&service.name) == Some(&service.hash),
         Err(trouble) => {
-            tracing::warn!(%trouble, "whether services were removed could not be asked");
+            tracing::warn!(error = %trouble, "whether services were removed could not be asked");
             true
         }
     }

@@ -82,7 +82,7 @@ impl Tasks {
 fn report(app: &App, done: Result<(), Trouble>) {
     if let Err(trouble) = done {
         app.metrics.background_failures.inc();
-        tracing::error!(%trouble, "background work failed; it is tried again");
+        tracing::error!(error = %trouble, "background work failed; it is tried again");
     }
 }
 
@@ -143,7 +143,7 @@ async fn keep_the_lease(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             Err(trouble) => {
                 app.metrics.lease_failures.inc();
                 if std::mem::replace(&mut well, false) {
-                    tracing::error!(%trouble, "the lease could not be renewed: this node answers 503 until it can");
+                    tracing::error!(error = %trouble, "the lease could not be renewed: this node answers 503 until it can");
                 }
             }
         }

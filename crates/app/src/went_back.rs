@@ -83,11 +83,11 @@ pub(crate) async fn read_anew(app: &App, applied: &mut Applied) -> Result<(), Tr
     say_no_more_yes(app);
     let known = Known { applied: applied.clone(), flushed: app.follower.flushed() };
     let verdict = judge(app.court(), Some(&known)).await?;
-    if !verdict.went_back() {
-        tracing::warn!("the log was cut or everything was ended meanwhile: reading everything anew");
-    } else {
+    if verdict.went_back() {
         app.metrics.went_back.inc();
         tracing::error!("the database went back: every session was ended");
+    } else {
+        tracing::warn!("the log was cut or everything was ended meanwhile: reading everything anew");
     }
     follow::reload(app, applied).await?;
     app.follower.moved_to(&verdict);
@@ -131,10 +131,10 @@ async fn judge(court: Court<'_>, known: Option<&Known>) -> Result<Verdict, Store
     let mixed = origin::is_mixed(&mut *tx).await?;
     if lost || copied || mixed || (moved && !vouched) {
         tracing::warn!(
-            log_was_lost = lost,
-            rows_are_copies = copied,
-            rows_of_another_database = mixed,
-            another_server_or_history = moved && !vouched,
+            database.log_is_lost = lost,
+            database.rows_are_copies = copied,
+            database.rows_are_foreign = mixed,
+            database.is_another = moved && !vouched,
             "the database is not the one that was left"
         );
         let known = known.map(|known| known.applied.incarnation.as_str());

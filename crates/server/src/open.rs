@@ -234,7 +234,7 @@ fn side_file(configuration: &Configuration) -> Result<Option<PathBuf>, Failure> 
     });
     if let Err(error) = may_write {
         // A container without a place of its own: the database itself says where it is.
-        tracing::warn!(file = %file.display(), %error, "this node keeps no position of its own");
+        tracing::warn!(file.path = %file.display(), %error, "this node keeps no position of its own");
         return Ok(None);
     }
     Ok(Some(file))
@@ -287,7 +287,7 @@ pub(crate) async fn master_key(source: &MasterKeySource, store: &Store, lease: L
     write_key(path, &key)
         .map_err(Failure::because(format!("the master key cannot be written to {}", path.display())))?;
     tracing::info!(
-        file = %path.display(),
+        file.path = %path.display(),
         "made a master key for the new database: keep a copy of it in a safe place, and give it to every other node"
     );
     Ok(key)

@@ -11,7 +11,10 @@ pub(crate) fn allow_many() {
     let Some(now) = current.filter(|now| *now < WANTED) else { return };
     let raised = maximum.map_or(WANTED, |most| most.min(WANTED));
     if raised < WANTED {
-        tracing::warn!(limit = raised, "few files may be open, and so few connections: raise the limit (LimitNOFILE)");
+        tracing::warn!(
+            file.limit = raised,
+            "few files may be open, and so few connections: raise the limit (LimitNOFILE)"
+        );
     }
     if raised > now
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum })

@@ -69,11 +69,11 @@ impl Place {
             }
             match std::fs::set_permissions(&file, Permissions::from_mode(0o600)) {
                 Ok(()) => tracing::warn!(
-                    file = %file.display(),
+                    file.path = %file.display(),
                     "could be read by others, which is put right now: its mode is 0600 again"
                 ),
                 Err(error) => tracing::warn!(
-                    file = %file.display(), %error,
+                    file.path = %file.display(), %error,
                     "can be read by others, and its mode cannot be changed: chmod 600"
                 ),
             }

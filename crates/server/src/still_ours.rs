@@ -51,7 +51,7 @@ pub(crate) async fn watch(files: Vec<Opened>, app: Arc<App>) {
         if let Some(lost) = files.iter().find(|file| !file.is_there()) {
             app.guard.hold_lease_until(Duration::ZERO);
             tracing::error!(
-                file = %lost.path.display(),
+                file.path = %lost.path.display(),
                 "the file was removed or replaced under the running server, which must not go on: it ends at once. \
                  Stop the server before touching the files of its database"
             );

@@ -1,9 +1,15 @@
 //! Log lines, on standard error.
 
+use std::fmt;
 use std::io::IsTerminal as _;
 
+use cerrojo_app::request;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogFormat;
 
@@ -20,21 +26,59 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
 /// Starts logging. Only the first call in a process does something.
 pub(crate) fn start(format: LogFormat, level: &str) {
     let Ok(filter) = filter(level) else { return };
+    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+        .with_ansi(ansi);
     // A second call finds the first one's subscriber in place, which is as good.
     let _ = match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Text => {
+            lines.map_event_format(|inner| OfRequest { inner: inner.with_ansi(ansi), format }).try_init()
+        }
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .map_event_format(|inner| OfRequest { inner, format })
+            .try_init(),
     };
+}
+
+/// Lines as `inner` writes them, with the request that they come of. No span carries it: the way through the hottest
+/// endpoint is too short for one.
+struct OfRequest<F> {
+    inner: F,
+    format: LogFormat,
+}
+
+impl<S, N, F> FormatEvent<S, N> for OfRequest<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(id) = request::current() else { return self.inner.format_event(context, writer, event) };
+        let mut line = String::new();
+        self.inner.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&with_request(&line, id.as_str(), self.format))
+    }
+}
+
+/// Names of requests hold letters, digits and `._-` alone: nothing in them has to be escaped.
+fn with_request(line: &str, id: &str, format: LogFormat) -> String {
+    let line = line.trim_end_matches('\n');
+    match (format, line.strip_suffix('}')) {
+        (LogFormat::Json, Some(open)) => format!("{open},\"request.id\":\"{id}\"}}\n"),
+        _ => format!("{line} request.id={id}\n"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::filter;
+    use super::*;
 
     #[test]
     fn a_word_that_is_no_level_is_refused() {
@@ -42,5 +86,11 @@ mod tests {
         for good in ["off", "warn", "DEBUG", "warn,cerrojo_app=debug"] {
             assert!(filter(good).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn a_line_says_which_request_it_comes_of() {
+        assert_eq!(with_request("INFO a b=1\n", "r-1", LogFormat::Text), "INFO a b=1 request.id=r-1\n");
+        assert_eq!(with_request("{\"a\":{}}\n", "r-1", LogFormat::Json), "{\"a\":{},\"request.id\":\"r-1\"}\n");
     }
 }

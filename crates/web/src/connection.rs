@@ -128,7 +128,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stopp
             biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, %peer, "a connection ended badly");
+                    tracing::debug!(%error, client.address = %peer.ip(), "a connection ended badly");
                 }
                 return;
             }

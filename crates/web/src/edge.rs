@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
+use cerrojo_app::request::{self, RequestId};
 use cerrojo_app::{App, Trouble};
 use cerrojo_domain::Clock;
 use http::header::{
@@ -102,13 +103,13 @@ where
         let arrival = edge.arrive(&request);
         if arrival.only_reads && request.body().is_end_stream() {
             let answering = self.inner.call(request).instrument(arrival.span.clone());
-            return Box::pin(async move {
+            return Box::pin(request::within(RequestId::new(arrival.id.as_bytes()), async move {
                 let Ok(response) = answering.await;
                 Ok(edge.leave(arrival, response))
-            });
+            }));
         }
         let inner = self.inner.clone();
-        Box::pin(async move {
+        Box::pin(request::within(RequestId::new(arrival.id.as_bytes()), async move {
             let span = arrival.span.clone();
             let (request, gathered) = body::gather(request, edge.body_time).await;
             let answering = answer(inner, request).instrument(span);
@@ -119,7 +120,7 @@ where
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(edge.leave(arrival, response))
-        })
+        }))
     }
 }
 
@@ -157,9 +158,8 @@ impl Edge {
         // At debug level: the way through the hottest endpoint is too short to carry a span that nobody reads.
         let span = tracing::debug_span!(
             "request",
-            id = id.to_str().unwrap_or_default(),
-            method = %request.method(),
-            path = request.uri().path(),
+            "http.request.method" = %request.method(),
+            "url.path" = request.uri().path(),
         );
         Arrival {
             id,
@@ -175,7 +175,7 @@ impl Edge {
         let Arrival { id, grant, span, asked, at, .. } = arrival;
         let problem = envelope::write(&mut response, self.voice);
         if let Some(cause) = problem.as_ref().and_then(|problem| problem.cause.as_ref()) {
-            tell(cause, &id);
+            tell(cause);
         }
         self.cors.put(grant, &mut response);
         let headers = response.headers_mut();
@@ -195,16 +195,16 @@ impl Edge {
         }
         headers.insert(&X_REQUEST_ID, id);
         self.routes.note(asked, response.status(), self.clock.elapsed().saturating_sub(at));
-        span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+        let status = response.status().as_u16();
+        span.in_scope(|| tracing::debug!("http.response.status_code" = status, "answered"));
         response
     }
 }
 
 /// Writes a cause to the log, once.
-fn tell(cause: &Trouble, id: &HeaderValue) {
-    let id = id.to_str().unwrap_or_default();
+fn tell(cause: &Trouble) {
     match cause {
-        Trouble::Internal(_) => tracing::error!(request_id = id, %cause, "answered 500"),
-        Trouble::Unavailable(_) | Trouble::Unconfirmed(_) => tracing::warn!(request_id = id, %cause, "answered 503"),
+        Trouble::Internal(_) => tracing::error!(error = %cause, "answered 500"),
+        Trouble::Unavailable(_) | Trouble::Unconfirmed(_) => tracing::warn!(error = %cause, "answered 503"),
     }
 }

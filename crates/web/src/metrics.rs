@@ -222,7 +222,7 @@ pub fn reference() -> String {
         .to_owned();
     for family in families() {
         let labels = family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        text.push_str(&format!("| `{}` | {} | {labels} | {} |\n", family.name, family.kind.text(), family.help));
+        text.extend(["| `", family.name, "` | ", family.kind.text(), " | ", &labels, " | ", family.help, " |\n"]);
     }
     text
 }

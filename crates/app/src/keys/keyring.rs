@@ -110,8 +110,8 @@ impl Keyring {
         let _turn = self.reading.lock().await;
         let rows = cerrojo_store::keys::all(&mut store.control()).await?;
         let before = self.now();
-        let mut keys = Keys::default();
-        keys.census = rows.iter().map(|row| (row.id.clone(), sort(row), row.created_at)).collect();
+        let census = rows.iter().map(|row| (row.id.clone(), sort(row), row.created_at)).collect();
+        let mut keys = Keys { census, ..Keys::default() };
         for row in &rows {
             if row.retired_at.is_some() {
                 if row.purpose == SESSION {

@@ -51,7 +51,7 @@ pub async fn rotate(app: &App) -> Result<KeyId, RotateError> {
         }
     }
     end::commit(app, tx, vec![session, list]).await?;
-    tracing::info!(%key, "signing keys rotated");
+    tracing::info!(key.id = %key, "signing keys rotated");
     Ok(key)
 }
 
@@ -85,6 +85,6 @@ pub async fn retire(app: &App, id: &KeyId) -> Result<usize, RotateError> {
     let count = ended.len();
     entries.append(&mut ended);
     end::commit(app, tx, entries).await?;
-    tracing::warn!(key = %id, sessions = count, "signing key retired as compromised");
+    tracing::warn!(key.id = %id, session.count = count, "signing key retired as compromised");
     Ok(count)
 }

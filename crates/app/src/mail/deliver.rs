@@ -83,7 +83,7 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     }
     let is_given_up = now.since(job.created_at) > GIVEN_UP;
     let letter = if is_given_up {
-        tracing::error!(job = job.id, kind = job.kind, attempts = job.attempts, "mail given up");
+        tracing::error!(mail.id = job.id, mail.kind = job.kind, mail.attempts = job.attempts, "mail given up");
         None
     } else {
         compose(app, &mut tx, job).await?
@@ -98,10 +98,10 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     let sending = tokio::time::timeout(LONGEST_SENDING, app.mailer.send(&mail)).await;
     if let Err(cause) = sending.unwrap_or_else(|_| Err("it took too long".to_owned())) {
         tracing::warn!(
-            job = job.id,
-            kind = job.kind,
-            attempts = job.attempts + 1,
-            ?cause,
+            mail.id = job.id,
+            mail.kind = job.kind,
+            mail.attempts = job.attempts + 1,
+            error = ?cause,
             "mail could not leave; it is tried again"
         );
         let mut tx = app.store.begin().await?;
@@ -112,7 +112,7 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     let mut tx = app.store.begin().await?;
     outbox::done(&mut tx, job.id, user, app.clock.now()).await?;
     tx.commit().await?;
-    tracing::info!(job = job.id, kind = job.kind, "mail left");
+    tracing::info!(mail.id = job.id, mail.kind = job.kind, "mail left");
     Ok(Outcome::Sent)
 }
 
@@ -130,7 +130,7 @@ async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>,
         PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)),
         EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)),
         _ => {
-            tracing::error!(job = job.id, kind = job.kind, "a mail job of unknown kind was dropped");
+            tracing::error!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind was dropped");
             None
         }
     };
@@ -145,7 +145,7 @@ async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, S
     };
     let now = app.clock.now();
     if outbox::done_since(tx, RESET, user.id, now.minus(RESETS_WINDOW)).await? >= RESETS {
-        tracing::info!(job = job.id, user = %user.id, "no further reset mail for this account within an hour");
+        tracing::info!(mail.id = job.id, user.id = %user.id, "no further reset mail for this account within an hour");
         return Ok(None);
     }
     let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());
@@ -162,7 +162,9 @@ fn expiry(now: UnixMillis) -> UnixMillis {
 
 fn read<T: DeserializeOwned>(job: &Job) -> Option<T> {
     serde_json::from_str(&job.body)
-        .inspect_err(|error| tracing::error!(job = job.id, kind = job.kind, %error, "a broken mail job was dropped"))
+        .inspect_err(
+            |error| tracing::error!(mail.id = job.id, mail.kind = job.kind, %error, "a broken mail job was dropped"),
+        )
         .ok()
 }
 

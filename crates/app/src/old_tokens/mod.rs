@@ -190,7 +190,7 @@ async fn make(
         Ok::<_, Trouble>(place)
     });
     let place = committed.await.map_err(|error| Trouble::Unavailable(format!("interrupted: {error}")))??;
-    tracing::debug!(user = user.id.0, session = old.session.as_str(), "a session was made of an old token");
+    tracing::debug!(user.id = user.id.0, session.id = old.session.as_str(), "a session was made of an old token");
     Ok(Some(verified(old.session.as_str(), user, (place, (now, expires_at)))))
 }
 

@@ -62,7 +62,7 @@ async fn send(shared: &Shared, uses: &mut Uses) {
         let batch: Vec<_> = uses.iter().take(BATCH).map(|(place, at)| (place.clone(), *at)).collect();
         let body = body(&batch, shared.clock.now());
         if let Err(trouble) = shared.client.post(&address, body).await {
-            tracing::warn!(%trouble, kept = uses.len(), "uses of sessions could not be reported");
+            tracing::warn!(error = %trouble, session.count = uses.len(), "uses of sessions could not be reported");
             return;
         }
         shared.counts.reported.fetch_add(batch.len() as u64, std::sync::atomic::Ordering::Relaxed);

@@ -81,7 +81,7 @@ pub(super) async fn discover(client: &Client, issuer: &Issuer) -> Result<String,
                 return Err(ConnectError::Metadata(what));
             }
             Err(trouble) => {
-                tracing::warn!(%trouble, %address, "the server's metadata cannot be read yet");
+                tracing::warn!(error = %trouble, url.full = %address, "the server's metadata cannot be read yet");
                 tokio::time::sleep(backoff.next()).await;
             }
         }

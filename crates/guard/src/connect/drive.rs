@@ -62,7 +62,7 @@ async fn one_stream(shared: &Shared) -> End {
     let body = match shared.client.stream(&address, after.as_ref().map(Position::as_str)).await {
         Ok(body) => body,
         Err(trouble) => {
-            tracing::warn!(%trouble, "no event stream; polling meanwhile");
+            tracing::warn!(error = %trouble, "no event stream; polling meanwhile");
             let retry_after = match trouble {
                 Trouble::Status(status, after) => {
                     if status == StatusCode::UNAUTHORIZED {
@@ -102,7 +102,7 @@ async fn read(shared: &Shared, stream: &mut Stream, mut body: Incoming) -> End {
             Ok(None) => return lost(stream),
             Err(_) if left <= silence => return End::Renew,
             Err(_) => {
-                tracing::warn!(?silence, "the event stream is silent");
+                tracing::warn!(guard.silence = ?silence, "the event stream is silent");
                 shared.client.note(&"the event stream is silent");
                 return lost(stream);
             }

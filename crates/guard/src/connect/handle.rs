@@ -75,7 +75,7 @@ impl ConnectedGuard {
         }
         let guard = shared.guard().ok_or(ConnectError::NoRuntime)?;
         tasks.spawn(activity::report(Arc::clone(&shared), shared.client.has_credentials()));
-        tracing::info!(endpoint = %shared.endpoint, "the guard follows its server");
+        tracing::info!(url.full = %shared.endpoint, "the guard follows its server");
         Ok(Self(Arc::new(Inner { guard, shared, max_staleness, _tasks: tasks })))
     }
 

@@ -100,7 +100,7 @@ impl Shared {
             }
             Err(Trouble::Status(StatusCode::NOT_FOUND, _)) => Found::Nothing,
             Err(trouble) => {
-                tracing::warn!(%trouble, list = %name, "a list could not be looked up");
+                tracing::warn!(error = %trouble, list.name = %name, "a list could not be looked up");
                 Found::Unclear
             }
         }

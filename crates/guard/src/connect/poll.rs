@@ -26,7 +26,7 @@ pub(super) async fn poll(shared: Arc<Shared>, max_staleness: Duration) {
             continue;
         }
         if let Err(trouble) = once(&shared).await {
-            tracing::warn!(%trouble, "polling failed");
+            tracing::warn!(error = %trouble, "polling failed");
             wait = match trouble {
                 Trouble::Status(_, Some(after)) => after.clamp(AFTER_FAILURE, LONGEST_PAUSE),
                 Trouble::Status(..) | Trouble::Network(_) | Trouble::TooLarge => AFTER_FAILURE,

@@ -112,9 +112,9 @@ impl Shared {
             count(&self.counts.faults);
             self.client.note(fault);
             if *fault == Fault::Doubt {
-                tracing::info!(%fault);
+                tracing::info!(error = %fault);
             } else {
-                tracing::error!(%fault, "what the server sent was not applied");
+                tracing::error!(error = %fault, "what the server sent was not applied");
             }
         }
         result
