@@ -207,6 +207,14 @@ impl Server {
 }
 
 impl Server {
+    /// SIGTERM, and all that it said until it was gone.
+    pub(crate) fn stopped(mut self) -> String {
+        self.signal(Signal::TERM);
+        assert!(self.child.wait().unwrap().success());
+        self.reader.take().unwrap().join().unwrap();
+        self.said()
+    }
+
     /// Waits until the process has ended by itself, and fails if it has not `within` a time. What it said, at last.
     #[track_caller]
     pub(crate) fn fails_by_itself(mut self, within: Duration) -> String {

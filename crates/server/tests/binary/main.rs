@@ -13,6 +13,7 @@ mod installation;
 mod keys;
 mod killed;
 mod mail;
+mod metrics;
 mod moving;
 mod nginx;
 mod one_server;
