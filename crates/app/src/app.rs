@@ -8,7 +8,7 @@ use std::time::Duration;
 use cerrojo_domain::{Clock, KeyId, Random};
 use cerrojo_guard::{Guard, Policy};
 use cerrojo_store::commits::{self, Witness};
-use cerrojo_store::{Store, StoreError, leases, old_tokens as store_old_tokens};
+use cerrojo_store::{Store, StoreError, leases};
 use tokio::sync::Notify;
 
 use crate::agreement::Agreement;
@@ -166,9 +166,7 @@ impl App {
         };
         let (server, went_back) = judge(court, side_file.as_deref()).await?;
         let guard = Arc::new(guard_of(&settings, &clock));
-        if settings.old_tokens.is_some() {
-            store_old_tokens::accept(&store).await?;
-        }
+        old_tokens::prepare(&store, &settings).await?;
         let agreement = Agreement::new(&settings, &master_key);
         let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
         store.watch_commits(Arc::new(Watch { guard: Arc::clone(&guard), side_file: side_file.clone(), engine }));

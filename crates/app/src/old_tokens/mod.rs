@@ -14,7 +14,7 @@ use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, UnixMillis, User, UserI
 use cerrojo_guard::Verified;
 use cerrojo_store::old_tokens::Naming;
 use cerrojo_store::sessions::{NewSession, Session};
-use cerrojo_store::{StoreError, lists, old_tokens, sessions, users};
+use cerrojo_store::{Store, StoreError, lists, old_tokens, sessions, users};
 use quick_cache::sync::Cache;
 use ring::digest::{SHA256, digest};
 use tokio::sync::Semaphore;
@@ -58,6 +58,11 @@ impl Known {
             expired_by: AtomicI64::new(0),
         }
     }
+}
+
+/// Before any is accepted: from now on no program starts that knows nothing of them.
+pub(crate) async fn prepare(store: &Store, settings: &Settings) -> Result<(), StoreError> {
+    if settings.old_tokens.is_some() { old_tokens::accept(store).await } else { Ok(()) }
 }
 
 /// Whether the other application signed this, expired or not.
