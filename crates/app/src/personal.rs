@@ -28,6 +28,6 @@ pub async fn of(
     let Some(user) = users::by_id(run, user).await? else { return Ok(None) };
     let sessions = sessions::recorded(run, user.id, (Show::WithEnded, now, kept)).await?;
     let addresses = known_addresses::of_user(run, user.id).await?;
-    let mails = outbox::of_user(run, user.id).await?;
+    let mails = outbox::of_user(run, &user).await?;
     Ok(Some(Personal { user, sessions, addresses, mails }))
 }

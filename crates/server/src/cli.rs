@@ -215,7 +215,7 @@ pub(crate) enum Session {
         /// E-mail address
         #[arg(long, value_name = "EMAIL")]
         user: String,
-        /// Also those that ended in the last 30 days: when, why and by whom
+        /// Also those that ended in the last 30 days (`retention.ended_sessions`): when, why and by whom
         #[arg(long)]
         ended: bool,
         #[command(flatten)]

@@ -251,6 +251,16 @@ pub(crate) fn mailer(configuration: &Configuration) -> Result<Arc<dyn Mailer>, F
     }
 }
 
+/// Whether mail could leave so. Makes nothing.
+pub(crate) fn check_mailer(configuration: &Configuration) -> Result<(), Failure> {
+    match &configuration.mail {
+        MailRoute::Smtp { .. } => mailer(configuration).map(drop),
+        MailRoute::Outbox { .. } => {
+            OutboxFolder::check(&configuration.mail_from).map_err(Failure::because("mail.from"))
+        }
+    }
+}
+
 /// The list of breached passwords that the settings name, if they do.
 pub(crate) fn breached_list(configuration: &Configuration) -> Result<Option<List>, Failure> {
     let Some(path) = &configuration.app.password.breached_list else { return Ok(None) };

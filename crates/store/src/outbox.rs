@@ -28,7 +28,10 @@ statements! {
          FROM outbox WHERE done_at IS NULL";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
-    OF_USER(1) = "SELECT kind, created_at, done_at FROM outbox WHERE user_id = $1 ORDER BY created_at DESC, id";
+    OF_USER(2) = "SELECT kind, created_at, done_at FROM outbox \
+         WHERE user_id = $1 OR (user_id IS NULL AND body ->> 'email' = $2) ORDER BY created_at DESC, id",
+        postgres = "SELECT kind, created_at, done_at FROM outbox \
+         WHERE user_id = $1 OR (user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $2) ORDER BY created_at DESC, id";
     FORGET(1) = "DELETE FROM outbox WHERE user_id = $1";
     FORGET_ASKED(1) = "DELETE FROM outbox WHERE user_id IS NULL AND body ->> 'email' = $1",
         postgres = "DELETE FROM outbox WHERE user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $1";
@@ -172,8 +175,8 @@ pub async fn done_since(run: &mut impl Run, kind: &str, user: UserId, since: Uni
 }
 
 /// What was or is to be told to `user`: the kind, when that was written and when it was delivered; the latest first.
-pub async fn of_user(run: &mut impl Run, user: UserId) -> Result<Vec<(String, UnixMillis, Option<UnixMillis>)>> {
-    let rows = run.rows(OF_USER, binds![user]).await?;
+pub async fn of_user(run: &mut impl Run, user: &User) -> Result<Vec<(String, UnixMillis, Option<UnixMillis>)>> {
+    let rows = run.rows(OF_USER, binds![user.id, &user.email]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.time(1)?, row.time_or_null(2)?))).collect()
 }
 

@@ -26,9 +26,12 @@ pub(crate) struct Breached {
 }
 
 impl Breached {
-    /// The one that these settings name, if they do. Opens nothing yet.
+    /// The one that these settings name, if they do. It is opened now if it can be, so that it stays in use whatever is put in its
+    /// place; otherwise whoever asks it is told why not.
     pub(crate) fn of(settings: &PasswordSettings) -> Option<Self> {
-        settings.breached_list.clone().map(|path| Self::at(path, settings.longest_wait))
+        let this = settings.breached_list.clone().map(|path| Self::at(path, settings.longest_wait))?;
+        let _ = this.place.current();
+        Some(this)
     }
 
     /// Opens nothing yet.
@@ -226,5 +229,20 @@ mod tests {
         let breached = Breached::at(path, Duration::from_millis(1));
         let _all_turns = breached.turns.acquire_many(4).await.unwrap();
         assert!(matches!(breached.contains("grapa").await, Err(Trouble::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn the_list_of_the_start_stays_in_use_though_nobody_asked_it_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        write(&path, &["Tormenta-verde-27"]);
+        let mut settings = crate::Settings::for_url("http://127.0.0.1:4000").password;
+        settings.breached_list = Some(path.clone());
+        let breached = Breached::of(&settings).unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "no list").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert!(breached.contains("Tormenta-verde-27").await.unwrap());
+        assert!(!breached.contains("Nube-de-paso-4481").await.unwrap());
     }
 }

@@ -20,6 +20,14 @@ pub struct OutboxFolder {
 }
 
 impl OutboxFolder {
+    /// Looks at the address alone. `from`: `mail.from`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(from: &str) -> Result<(), String> {
+        sender(from).map(drop)
+    }
+
     /// Makes the folder (mode 0700) if it is not there. `from`: `mail.from`.
     ///
     /// # Errors

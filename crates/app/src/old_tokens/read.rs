@@ -41,7 +41,11 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
     let jws = jws.filter(|jws| jws.typ().is_none_or(|typ| typ.eq_ignore_ascii_case("jwt")))?;
     let payload = jws.verify(&VerifyingKey::Hs256(settings.secret.0.to_vec())).ok()?;
     let Ok(Value::Object(claims)) = payload.json() else { return None };
-    if !settings.require.iter().all(|required| has(&claims, required)) {
+    if let Some(missing) = settings.require.iter().find(|required| !has(&claims, required)) {
+        tracing::debug!(
+            claim = missing.claim,
+            "an old token is not accepted: it does not say what migration.require wants"
+        );
         return None;
     }
     let latest = now.seconds().saturating_add(SKEW);
@@ -57,11 +61,18 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
     // One that never expires lives as long as the operator says, and no longer.
     let expires_at = [says, settings.until].into_iter().flatten().min()?;
     let lasts_until = says.unwrap_or_else(|| millis(END_OF_DATES));
+    let Some(user) = claims.get(&settings.user_claim).and_then(named) else {
+        tracing::debug!(
+            claim = settings.user_claim,
+            "an old token is not accepted: its migration.user_claim names nobody"
+        );
+        return None;
+    };
     let hash = hash(token);
     Some(OldToken {
         session: SessionId::from_text(format!("old-{}", URL_SAFE_NO_PAD.encode(hash))),
         hash,
-        user: named(claims.get(&settings.user_claim)?)?,
+        user,
         issued_at,
         expires_at,
         lasts_until,

@@ -11,7 +11,7 @@ pub(crate) fn run(command: &Config, loaded: &Loaded) -> Result<(), Failure> {
     let configuration = loaded.configuration()?;
     match command {
         Config::Check => {
-            open::mailer(&configuration)?;
+            open::check_mailer(&configuration)?;
             open::breached_list(&configuration)?;
             for warning in &configuration.warnings {
                 out::note(&format!("warning: {warning}"));

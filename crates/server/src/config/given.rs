@@ -154,11 +154,10 @@ impl Given {
     }
 }
 
-/// Variables that begin like ours and are not settings: the file's name, the test suite's, and those that Kubernetes
-/// gives to every container beside a service called `cerrojo`.
+/// Variables that begin like ours and are not settings: the file's name, the test suite's, what our examples of services
+/// read, and those that Kubernetes gives to every container beside a service called `cerrojo`.
 fn is_somebody_elses(variable: &str) -> bool {
-    variable == "CERROJO_CONFIG"
-        || variable == "CERROJO_PORT"
+    ["CERROJO_CONFIG", "CERROJO_PORT", "CERROJO_ISSUER", "CERROJO_SECRET"].contains(&variable)
         || ["CERROJO_TEST_", "CERROJO_PORT_", "CERROJO_SERVICE_"].iter().any(|start| variable.starts_with(start))
 }
 
@@ -215,7 +214,13 @@ mod tests {
 
     #[test]
     fn what_kubernetes_and_the_tests_set_is_left_alone() {
-        let set = [("CERROJO_SERVICE_HOST", "10.0.0.1"), ("CERROJO_PORT", "tcp://x"), ("CERROJO_TEST_POSTGRES", "x")];
+        let set = [
+            ("CERROJO_SERVICE_HOST", "10.0.0.1"),
+            ("CERROJO_PORT", "tcp://x"),
+            ("CERROJO_TEST_POSTGRES", "x"),
+            ("CERROJO_SECRET", "x"),
+            ("CERROJO_ISSUER", "x"),
+        ];
         assert!(from_environment(&set).problems.is_empty());
     }
 

@@ -109,3 +109,12 @@ fn what_is_not_understood_exits_with_2() {
     )
     .refused(2, "king");
 }
+
+#[test]
+fn a_look_at_the_settings_makes_nothing() {
+    let here = Installation::new();
+    here.run(&["config", "check"]).ok();
+    here.run(&["config", "show"]).ok();
+    here.run(&["mail", "preview", "reset"]).ok();
+    assert!(!here.path("data").exists());
+}

@@ -161,7 +161,7 @@ pub(crate) async fn delete_user(
     security(("bearer" = [])),
     params(
         ("id" = i64, Path, minimum = 1, description = "The user"),
-        ("ended" = Option<bool>, Query, description = "Also those that ended in the last 30 days"),
+        ("ended" = Option<bool>, Query, description = "Also those that ended in the last 30 days (`retention.ended_sessions`)"),
     ),
     responses(
         (status = 200, description = "The user's sessions", body = Success<SessionsView>),

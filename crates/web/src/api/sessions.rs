@@ -40,7 +40,7 @@ pub(crate) fn asked(query: &Pairs) -> Result<Show, Problem> {
     operation_id = "list_sessions",
     tag = "session",
     security(("bearer" = [])),
-    params(("ended" = Option<bool>, Query, description = "Also those that ended in the last 30 days")),
+    params(("ended" = Option<bool>, Query, description = "Also those that ended in the last 30 days (`retention.ended_sessions`)")),
     responses((status = 200, description = "The caller's sessions", body = Success<SessionsView>))
 )]
 pub(crate) async fn list(
