@@ -31,7 +31,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     if let Some(list) = open::breached_list(&configuration)? {
-        tracing::info!(passwords = list.count(), "new passwords are compared with those of breaches");
+        tracing::info!(breached.passwords = list.count(), "new passwords are compared with those of breaches");
     }
     open_files::allow_many();
     match &configuration.database {

@@ -115,7 +115,7 @@ impl Place {
         match (self.open(), current.opened.as_ref()) {
             (Ok(opened), before) => {
                 if before.is_some() {
-                    tracing::info!(file = %self.path.display(), passwords = opened.list.count(), "another list of breached passwords is in use");
+                    tracing::info!(file.path = %self.path.display(), breached.passwords = opened.list.count(), "another list of breached passwords is in use");
                 }
                 let list = Arc::clone(&opened.list);
                 *current = Current { opened: Some(opened), told: None };
@@ -130,7 +130,7 @@ impl Place {
                 let cause = error.to_string();
                 if current.told.as_ref() != Some(&cause) {
                     tracing::error!(
-                        file = %self.path.display(), cause,
+                        file.path = %self.path.display(), error = cause,
                         "the list of breached passwords was replaced by none that can be used: the one from before is in use until this process ends"
                     );
                     current.told = Some(cause);

@@ -56,7 +56,7 @@ impl Keyring {
             }
             tx.commit().await?;
             for (purpose, key) in told {
-                tracing::info!(%key, purpose, algorithm = self.algorithm_for(purpose).name(), "new signing key");
+                tracing::info!(key.id = %key, key.purpose = purpose, key.algorithm = self.algorithm_for(purpose).name(), "new signing key");
             }
             return Ok(());
         }

@@ -43,7 +43,7 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
     let Ok(Value::Object(claims)) = payload.json() else { return None };
     if let Some(missing) = settings.require.iter().find(|required| !has(&claims, required)) {
         tracing::debug!(
-            claim = missing.claim,
+            token.claim = missing.claim,
             "an old token is not accepted: it does not say what migration.require wants"
         );
         return None;
@@ -63,7 +63,7 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
     let lasts_until = says.unwrap_or_else(|| millis(END_OF_DATES));
     let Some(user) = claims.get(&settings.user_claim).and_then(named) else {
         tracing::debug!(
-            claim = settings.user_claim,
+            token.claim = settings.user_claim,
             "an old token is not accepted: its migration.user_claim names nobody"
         );
         return None;
