@@ -34,6 +34,7 @@ pub mod request;
 pub mod services;
 pub mod sessions;
 mod settings;
+mod sha256;
 mod side_file;
 pub mod snapshot;
 pub mod status_list;

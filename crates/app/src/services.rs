@@ -10,12 +10,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::AddressBlock;
 use cerrojo_store::services::{self, Service};
 use cerrojo_store::{Store, StoreError};
-use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::limits::Public;
+use crate::sha256::sha256;
 use crate::{App, Quota, Trouble};
 
 /// How old what was read may be.
@@ -85,7 +85,7 @@ impl<E: Into<Trouble>> From<E> for ServiceError {
 pub async fn check(app: &App, (name, secret): (&str, &[u8]), block: AddressBlock) -> Result<ServiceId, ServiceError> {
     let known = app.services.known(app).await?;
     let (expected, exists) = known.get(name).map_or(([0; 32], 0), |hash| (*hash, 1));
-    let hash = hash(secret);
+    let hash = sha256(secret);
     let is_right = hash.ct_eq(&expected) & subtle::Choice::from(exists);
     if !bool::from(is_right) {
         return Err(app
@@ -114,7 +114,7 @@ pub async fn add(app: &App, name: &str) -> Result<Zeroizing<String>, AddError> {
         return Err(AddError::Name);
     }
     let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*Zeroizing::new(app.random.bytes::<32>())));
-    let secret_hash = hash(secret.as_bytes()).to_vec();
+    let secret_hash = sha256(secret.as_bytes()).to_vec();
     let service = Service { name: name.to_owned(), secret_hash, created_at: app.clock.now() };
     let insert = async {
         let mut tx = app.store.begin().await?;
@@ -168,12 +168,6 @@ impl Services {
     async fn forget(&self) {
         self.read.lock().await.at = None;
     }
-}
-
-fn hash(secret: &[u8]) -> Hash {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, secret).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
 }
 
 fn is_name(text: &str) -> bool {

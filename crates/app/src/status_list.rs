@@ -11,8 +11,8 @@ use cerrojo_domain::ListName;
 use cerrojo_guard::status_list::{EncodedList, StatusListClaims, encode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ring::digest::{SHA256, digest};
 
+use crate::sha256::sha256;
 use crate::{App, Trouble, picture};
 
 /// How long a token may be used at all.
@@ -40,7 +40,7 @@ impl ListToken {
     /// A token and what it is known by.
     #[must_use]
     pub fn new(token: &str, max_age: u64) -> Self {
-        let version = URL_SAFE_NO_PAD.encode(hash(token.as_bytes()));
+        let version = URL_SAFE_NO_PAD.encode(sha256(token.as_bytes()));
         Self { token: token.into(), version, max_age, gzipped: Arc::default() }
     }
 
@@ -98,7 +98,7 @@ pub async fn token(app: &App, name: &ListName) -> Result<Option<ListToken>, Trou
         return Ok(Some(ready.served.clone()));
     }
     let Some(bytes) = app.guard.list_bytes(name) else { return Ok(None) };
-    let bits = hash(&bytes);
+    let bits = sha256(&bytes);
     let compressed = match built.take() {
         Some(mut ready) if ready.bits == bits => {
             if !is_old(&ready, read_at) {
@@ -146,10 +146,4 @@ fn place(app: &App, name: &ListName, now: Duration) -> Option<Arc<Place>> {
 async fn compress(bytes: Vec<u8>) -> Result<String, Trouble> {
     let lst = tokio::task::spawn_blocking(move || encode(&bytes)).await;
     lst.map_err(|error| Trouble::Internal(format!("a status list could not be compressed: {error}")))
-}
-
-fn hash(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
 }

@@ -158,7 +158,7 @@ impl Guard {
         now: UnixMillis,
         deadline: Deadline,
     ) -> Result<Arc<Verified>, Refusal> {
-        let expired = now >= verified.expires_at || self.is_too_old(verified, now);
+        let expired = self.is_expired(verified, now);
         let idle = self.is_idle((verified, list), now);
         if list.is_over(verified.index) {
             return Err(Refusal::Invalid);
@@ -187,7 +187,7 @@ impl Guard {
         if !in_use || self.is_over(&verified.list, verified.index) {
             return Err(Refusal::Invalid);
         }
-        if now >= verified.expires_at {
+        if self.is_expired(verified, now) {
             return Err(Refusal::Expired(Arc::clone(verified)));
         }
         if deadline.lies_ahead(&*self.clock) { Ok(()) } else { Err(Refusal::Unavailable) }
@@ -264,16 +264,15 @@ impl Guard {
         }
     }
 
-    fn is_too_old(&self, verified: &Verified, now: UnixMillis) -> bool {
-        let of_role = if self.max_age.is_empty() { None } else { self.max_age.get(&verified.role_id) };
-        of_role.unwrap_or(&self.usual_max_age).is_some_and(|age| now >= verified.issued_at.plus(age))
+    /// By its token, or by its age.
+    fn is_expired(&self, verified: &Verified, now: UnixMillis) -> bool {
+        let age = of_role(&self.max_age, verified.role_id, self.usual_max_age);
+        now >= verified.expires_at || age.is_some_and(|age| now >= verified.issued_at.plus(age))
     }
 
     fn is_idle(&self, (verified, list): (&Verified, &List), now: UnixMillis) -> bool {
-        let of_role = if self.idle_by_role.is_empty() { None } else { self.idle_by_role.get(&verified.role_id) };
-        of_role
-            .unwrap_or(&self.policy.idle_timeout)
-            .is_some_and(|timeout| list.last_seen(verified.index).is_none_or(|seen| now >= seen.plus(timeout)))
+        let timeout = of_role(&self.idle_by_role, verified.role_id, self.policy.idle_timeout);
+        timeout.is_some_and(|timeout| list.last_seen(verified.index).is_none_or(|seen| now >= seen.plus(timeout)))
     }
 
     fn key(&self, id: &KeyId) -> Result<Arc<Key>, Unread> {
@@ -421,4 +420,9 @@ impl Guard {
     pub fn holds_lease(&self) -> bool {
         self.lease.copy().lies_ahead(&*self.clock)
     }
+}
+
+/// What holds for a role; most servers have nothing by role, and hash nothing for it.
+fn of_role(by_role: &HashMap<RoleId, Option<Duration>>, role: RoleId, usual: Option<Duration>) -> Option<Duration> {
+    if by_role.is_empty() { usual } else { by_role.get(&role).copied().unwrap_or(usual) }
 }

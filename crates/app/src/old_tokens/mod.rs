@@ -16,12 +16,12 @@ use cerrojo_store::old_tokens::Naming;
 use cerrojo_store::sessions::{NewSession, Session};
 use cerrojo_store::{Store, StoreError, lists, old_tokens, sessions, users};
 use quick_cache::sync::Cache;
-use ring::digest::{SHA256, digest};
 use tokio::sync::Semaphore;
 
 use self::read::{Named, OldToken};
 use crate::authenticate::AuthError;
 use crate::lists::For;
+use crate::sha256::sha256;
 use crate::{App, Settings, Trouble};
 
 /// In the place of the key that signed: none of ours did.
@@ -78,7 +78,7 @@ pub(crate) fn is_one(app: &App, token: &str) -> bool {
 /// [`AuthError::Invalid`] if it is no such token, has expired, or is over.
 pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Result<Arc<Verified>, AuthError> {
     let Some(settings) = &app.settings.old_tokens else { return Err(AuthError::Invalid) };
-    if let Some(known) = remembered(app, &hash(token)) {
+    if let Some(known) = remembered(app, &sha256(token.as_bytes())) {
         return known;
     }
     let now = app.clock.now();
@@ -240,10 +240,4 @@ fn verified(
         list,
         index,
     }
-}
-
-fn hash(token: &str) -> TokenHash {
-    let mut hash = TokenHash::default();
-    hash.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
 }

@@ -6,8 +6,9 @@ use cerrojo_domain::{Email, SessionId, UnixMillis, UserId};
 use cerrojo_guard::{Jws, SESSION_TOKEN, VerifyingKey};
 use serde_json::{Map, Value};
 
-use super::{TokenHash, hash};
+use super::TokenHash;
 use crate::settings::{OldTokens, Required};
+use crate::sha256::sha256;
 
 /// How far `iat` and `nbf` may lie ahead of this machine's clock, in seconds.
 const SKEW: i64 = 60;
@@ -68,7 +69,7 @@ pub(super) fn read(token: &str, settings: &OldTokens, now: UnixMillis) -> Option
         );
         return None;
     };
-    let hash = hash(token);
+    let hash = sha256(token.as_bytes());
     Some(OldToken {
         session: SessionId::from_text(format!("old-{}", URL_SAFE_NO_PAD.encode(hash))),
         hash,
