@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cerrojo_domain::{ListName, Position};
+use cerrojo_domain::{KeyId, ListName, Position};
 use cerrojo_guard::status_list::encode;
 use cerrojo_store::lists::{by_name, in_use};
 use cerrojo_store::log;
@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub incarnation: String,
     /// The JWK set that session tokens may be signed with.
     pub keys: Value,
+    /// Retired keys that are in no JWK set, so that whoever has one from elsewhere (a shared secret) is to be told.
+    pub retired_keys: Vec<KeyId>,
     /// Every list in use.
     pub lists: Vec<ListPicture>,
     _room: Option<OwnedSemaphorePermit>,
@@ -166,11 +168,11 @@ async fn make(app: &App, room: Option<OwnedSemaphorePermit>) -> Result<Snapshot,
     app.pictures.packed.lock().await.retain(|name, _| lists.iter().any(|list| list.name == *name));
     // As of now, like the lists: a guard retires whatever key is not named.
     app.keys.refresh(&app.store).await?;
-    let keys = app.keys.session_jwks();
+    let (keys, retired_keys) = (app.keys.session_jwks(), app.keys.retired_secrets());
     if !lease.lies_ahead(&*app.clock) {
         return Err(Trouble::Unavailable("the lists of this node may not be current".to_owned()));
     }
-    Ok(Snapshot { taken_at, tail, incarnation, keys, lists, _room: room })
+    Ok(Snapshot { taken_at, tail, incarnation, keys, retired_keys, lists, _room: room })
 }
 
 /// One list as it is now; `None`: retired, or there never was one.

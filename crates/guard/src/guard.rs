@@ -1,6 +1,7 @@
 //! The check: from memory, in one order, never waiting.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -294,11 +295,12 @@ impl Guard {
         keys.entry(id).or_insert_with(|| Some(Arc::new(key)));
     }
 
-    /// Refuses from now on, for ever, whatever this key signed.
-    pub fn retire_key(&self, id: &KeyId) {
+    /// Refuses from now on, for ever, whatever this key signed. False: it was retired before.
+    pub fn retire_key(&self, id: &KeyId) -> bool {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = keys.entry(id.clone()).or_insert(None) {
-            key.in_use.store(false, Ordering::Release);
+        match keys.entry(id.clone()) {
+            Entry::Occupied(known) => known.get().as_ref().is_some_and(|key| key.in_use.swap(false, Ordering::AcqRel)),
+            Entry::Vacant(unknown) => unknown.insert(None).is_none(),
         }
     }
 

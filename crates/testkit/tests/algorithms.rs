@@ -11,7 +11,7 @@ use cerrojo_testkit::{
     Actor, Engine, Options, PUBLIC_URL, TestApp, claims, header_of, is_signed, on_both_engines, on_both_engines_with,
 };
 use ring::hmac;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SECRET: &str = "a secret of thirty-two bytes, or more";
 
@@ -218,6 +218,13 @@ fn forged(actor: &Actor) -> (KeyId, Actor) {
     (kid, actor.with_token(&attach_signature(&input, &signature)))
 }
 
+/// What a guard that begins now is told of keys that no JWK set has.
+async fn told_as_retired(app: &TestApp) -> Value {
+    let reply = app.visitor().get("/api/guards/entries").await;
+    assert_eq!(reply.status, 200, "{reply}");
+    reply.json()["snapshot"]["retired_keys"].clone()
+}
+
 /// A secret that never signed here makes no tokens by standing in the settings.
 #[tokio::test]
 async fn a_secret_that_never_signed_is_not_believed() {
@@ -233,10 +240,13 @@ async fn a_secret_that_never_signed_is_not_believed() {
         change(&app, &Algorithm::Es256);
         app.restart().await;
         assert!(forged.is_in().await);
+        assert_eq!(told_as_retired(&app).await, json!([]));
         keys::retire(&app.inside(), &kid).await.unwrap();
         forged.get("/api/auth/verify").await.assert_token_refused();
+        assert_eq!(told_as_retired(&app).await, json!([kid]));
         app.restart().await;
         assert!(!forged.is_in().await && ana.is_in().await);
+        assert_eq!(told_as_retired(&app).await, json!([kid]));
     })
     .await;
 }

@@ -208,6 +208,7 @@ async fn a_symmetric_key_is_never_told() {
         app.user("ana").await;
         let (_, _, end) = followed(&app).await;
         assert_eq!(end.data["keys"], json!({ "keys": [] }));
+        assert_eq!(end.data["retired_keys"], json!([]));
     })
     .await;
 }

@@ -82,6 +82,7 @@ pub(crate) fn snapshot_end(snapshot: &Snapshot, arrival: Duration) -> Value {
         "elapsed": elapsed(snapshot.taken_at, arrival),
         "incarnation": snapshot.incarnation,
         "keys": snapshot.keys,
+        "retired_keys": snapshot.retired_keys,
         "lists": names,
     })
 }

@@ -62,11 +62,11 @@ export class Conversation {
     const elapsed = readElapsed(members);
     this.#greet(readGreeting(members));
     if (members.snapshot !== undefined) {
-      const { keys, lists } = isObject(members.snapshot) ? members.snapshot : { keys: null, lists: null };
+      const { keys, retired_keys, lists } = isObject(members.snapshot) ? members.snapshot : ({} as Record<string, unknown>);
       if (!Array.isArray(lists)) throw new ProtocolError("the server sent no proper snapshot");
       for (const list of lists) this.#list(list);
       const names = lists.map((list) => (isObject(list) ? list.name : null));
-      this.#endSnapshot(readSnapshotEnd({ keys, lists: names, incarnation: members.incarnation }));
+      this.#endSnapshot(readSnapshotEnd({ keys, retired_keys, lists: names, incarnation: members.incarnation }));
     } else {
       this.#entries(readEntries(members));
     }
@@ -118,11 +118,12 @@ export class Conversation {
     this.#follower.openList(list);
   }
 
-  #endSnapshot({ keys, lists, incarnation }: SnapshotEnd): void {
+  #endSnapshot({ keys, retiredKeys, lists, incarnation }: SnapshotEnd): void {
     const told = this.#told ?? new Set();
     const untold = lists.find((name) => !told.has(name) && this.#follower.lists.get(name));
     if (untold !== undefined) throw new ProtocolError(`the snapshot names the list ${untold} without its bits`);
     for (const name of told) this.#older.lists.add(name);
+    for (const key of retiredKeys) this.#follower.retireKey(key);
     const present = { lists: new Set(lists), keys: keys.names };
     if (this.#follower.retireMissing(present, (kind, name) => this.#older[kind].has(name))) {
       throw new ProtocolError(

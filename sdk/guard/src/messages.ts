@@ -23,6 +23,8 @@ export interface ListMessage {
 export interface SnapshotEnd {
   readonly incarnation: string | null;
   readonly keys: NonNullable<ReturnType<typeof readJwks>>;
+  /** Those whose absence from `keys` says nothing. */
+  readonly retiredKeys: readonly string[];
   readonly lists: readonly string[];
 }
 
@@ -90,6 +92,7 @@ export function readSnapshotEnd(members: Members): SnapshotEnd {
   return {
     incarnation: readIncarnation(members.incarnation),
     keys: readJwks(members.keys) ?? broken("JWK set"),
+    retiredKeys: names(members.retired_keys ?? []),
     lists: listNames(members.lists),
   };
 }

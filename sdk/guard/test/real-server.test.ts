@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectError, type Fetch } from "@cerrojo/guard";
 import { getListFromStatusListJWT, getStatusListFromJWT } from "@sd-jwt/jwt-status-list";
-import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
 import { Installation } from "./support/installation.js";
+import { Signer } from "./support/signer.js";
 import { until } from "./support/until.js";
 
 test("a logout reaches the guard within the bound, and a new sign-in is accepted", async (context) => {
@@ -137,6 +138,19 @@ test("a shared secret", async (context) => {
   await guard.verify(token);
   assert.equal((await other.check(token)).outcome, "refused", "one that does not know it");
   await here.logout(token, guard);
+});
+
+test("a guard that begins after the secret was retired believes nothing that it signs", async (context) => {
+  const secret = "a secret of more than thirty-two bytes";
+  const here = await Installation.start(context, { CERROJO_TOKEN__ALGORITHM: "HS256", CERROJO_TOKEN__SECRET: secret });
+  const { email, token } = await here.register();
+  const kid = decodeProtectedHeader(token).kid ?? "";
+  await here.stop();
+  await here.serve({ CERROJO_TOKEN__ALGORITHM: "ES256" });
+  const forged = Signer.hs256(kid, secret).token(decodeJwt(await here.login(email)));
+  assert.equal((await (await here.guard({ hs256Secret: secret })).check(forged)).outcome, "accepted");
+  here.run("key", "retire", kid, "--yes");
+  assert.equal((await (await here.guard({ hs256Secret: secret })).check(forged)).outcome, "refused");
 });
 
 test("the algorithm changes under a guard that goes on", async (context) => {

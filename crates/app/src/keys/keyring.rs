@@ -65,6 +65,7 @@ struct Keys {
     status_list: Option<Arc<Signer>>,
     public: Vec<Value>,
     public_session: Vec<Value>,
+    retired_secrets: Vec<KeyId>,
     census: Vec<(KeyId, Sort, UnixMillis)>,
 }
 
@@ -116,6 +117,9 @@ impl Keyring {
             if row.retired_at.is_some() {
                 if row.purpose == SESSION {
                     self.guard.retire_key(&row.id);
+                    if row.public.is_empty() {
+                        keys.retired_secrets.push(row.id.clone());
+                    }
                 }
                 continue;
             }
@@ -258,6 +262,12 @@ impl Keyring {
     #[must_use]
     pub fn session_jwks(&self) -> Value {
         json!({ "keys": self.now().public_session })
+    }
+
+    /// The shared secrets of session tokens that were retired, by name: a JWK set has none, so that none is missing from it either.
+    #[must_use]
+    pub fn retired_secrets(&self) -> Vec<KeyId> {
+        self.now().retired_secrets.clone()
     }
 
     pub(super) fn signs_with(&self, id: &KeyId) -> bool {

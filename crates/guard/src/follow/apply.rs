@@ -23,6 +23,9 @@ impl Follower {
 
     /// The end of a snapshot whose lists are open: what is not in it and was there before is over.
     pub(super) fn apply_snapshot(&mut self, snapshot: &Snapshot, source: Source, look: Look) -> Result<(), Fault> {
+        for id in &snapshot.retired_keys {
+            self.retire_key(id)?;
+        }
         let keys_in_doubt = self.apply_keys(&snapshot.keys, source, look)?;
         let lists = self.known.other_lists(&snapshot.lists, look);
         for name in lists.over {
@@ -78,9 +81,12 @@ impl Follower {
     }
 
     fn retire_key(&mut self, id: &KeyId) -> Result<(), Fault> {
-        self.met()?.retire_key(id);
-        self.told.push(Told::KeyRetired(id.clone()));
-        self.known.retired_key(id)
+        // Each snapshot names those of before again.
+        if self.met()?.retire_key(id) {
+            self.told.push(Told::KeyRetired(id.clone()));
+            self.known.retired_key(id)?;
+        }
+        Ok(())
     }
 
     /// The guard, which there is once the server said hello.

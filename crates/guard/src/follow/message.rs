@@ -79,6 +79,7 @@ pub struct ListState {
 pub(super) struct RawSnapshot {
     incarnation: Option<Value>,
     keys: Value,
+    retired_keys: Option<Vec<String>>,
     lists: Vec<String>,
 }
 
@@ -86,6 +87,8 @@ pub(super) struct RawSnapshot {
 pub(super) struct Snapshot {
     pub(super) incarnation: Option<Value>,
     pub(super) keys: KeySet,
+    /// Those whose absence from `keys` says nothing.
+    pub(super) retired_keys: Vec<KeyId>,
     pub(super) lists: Vec<ListName>,
 }
 
@@ -118,6 +121,7 @@ pub(super) struct RawPolled {
 #[derive(Debug, Deserialize)]
 pub(super) struct WholeSnapshot {
     keys: Value,
+    retired_keys: Option<Vec<String>>,
     lists: Vec<RawList>,
 }
 
@@ -173,6 +177,10 @@ fn key_id(text: String) -> Result<KeyId, Fault> {
     }
 }
 
+fn key_ids(texts: Option<Vec<String>>) -> Result<Vec<KeyId>, Fault> {
+    texts.unwrap_or_default().into_iter().map(key_id).collect()
+}
+
 impl ListState {
     /// The list's name.
     #[must_use]
@@ -202,7 +210,12 @@ impl RawList {
 
 impl RawSnapshot {
     pub(super) fn check(self) -> Result<Snapshot, Fault> {
-        Ok(Snapshot { incarnation: self.incarnation, keys: key_set(&self.keys)?, lists: list_names(self.lists)? })
+        Ok(Snapshot {
+            incarnation: self.incarnation,
+            keys: key_set(&self.keys)?,
+            retired_keys: key_ids(self.retired_keys)?,
+            lists: list_names(self.lists)?,
+        })
     }
 }
 
@@ -212,7 +225,7 @@ impl RawEntries {
         Ok(Entries {
             ended: ended.map(|(name, indexes)| Ok((list_name(name)?, indexes))).collect::<Result<_, Fault>>()?,
             retired_lists: list_names(self.retired_lists.unwrap_or_default())?,
-            retired_keys: self.retired_keys.unwrap_or_default().into_iter().map(key_id).collect::<Result<_, _>>()?,
+            retired_keys: key_ids(self.retired_keys)?,
             keys: self.keys.as_ref().map(key_set).transpose()?,
         })
     }
@@ -222,7 +235,8 @@ impl WholeSnapshot {
     /// The lists one by one, so that not all of them are unpacked at a time.
     pub(super) fn check(self) -> Result<(Snapshot, impl Iterator<Item = Result<ListState, Fault>>), Fault> {
         let names = self.lists.iter().map(|list| list_name(list.name.clone())).collect::<Result<_, _>>()?;
-        let snapshot = Snapshot { incarnation: None, keys: key_set(&self.keys)?, lists: names };
+        let (keys, retired_keys) = (key_set(&self.keys)?, key_ids(self.retired_keys)?);
+        let snapshot = Snapshot { incarnation: None, keys, retired_keys, lists: names };
         Ok((snapshot, self.lists.into_iter().map(RawList::check)))
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cerrojo_domain::{Clock, ListIndex, ListName, UnixMillis};
+use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis};
 use serde_json::{Value, json};
 
 use super::{Expected, Fault, Follower, ListState, Position, Told};
@@ -86,6 +86,22 @@ fn a_list_that_was_looked_up_while_a_snapshot_was_underway_is_neither_retired_no
     stream.receive(&mut follower, &snapshot(1, &["new"])).unwrap();
     assert!(!over(&follower, "new", 1) && over(&follower, "new", 0));
     assert_eq!(follower.fresh_as_of(), Some(Duration::from_secs(2)));
+}
+
+/// Every snapshot names them anew; only what is new takes a place among the names that are never forgotten.
+#[test]
+fn a_key_that_snapshots_name_as_retired_is_told_once() {
+    let (mut follower, _) = follower();
+    for _ in 0..3 {
+        let mut stream = follower.ask();
+        stream.receive(&mut follower, &hello("i")).unwrap();
+        let end = json!({ "elapsed": 1, "keys": { "keys": [] }, "retired_keys": ["hs-a", "hs-b"], "lists": [] });
+        stream.receive(&mut follower, &event("snapshot", "p", &end)).unwrap();
+    }
+    let whole = json!({ "snapshot": { "keys": { "keys": [] }, "retired_keys": ["hs-a", "hs-c"], "lists": [] } });
+    follower.polled(Duration::from_secs(1), None, &polled(&whole)).unwrap();
+    let told: Vec<Told> = ["hs-a", "hs-b", "hs-c"].map(|id| Told::KeyRetired(KeyId::from_text(id))).into();
+    assert_eq!(follower.take_told(), told);
 }
 
 #[test]

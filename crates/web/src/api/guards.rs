@@ -13,7 +13,7 @@ use cerrojo_domain::{ListIndex, ListName};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::Web;
@@ -137,7 +137,8 @@ impl Whole {
         let mut begin = told.to_string();
         // Its brace is closed at the end.
         begin.pop();
-        let begin = format!("{begin},\"snapshot\":{{\"keys\":{},\"lists\":[", snapshot.keys);
+        let (keys, retired) = (&snapshot.keys, json!(snapshot.retired_keys));
+        let begin = format!("{begin},\"snapshot\":{{\"keys\":{keys},\"retired_keys\":{retired},\"lists\":[");
         let until = Instant::now() + LONGEST_SNAPSHOT;
         Self { begin: Some(begin), snapshot, sent: 0, end: Some("]}}"), until, _place: place }
     }

@@ -190,6 +190,21 @@ test("the shared secret's key is in no set, and retired by name alone", () => {
   assert.equal(follower.keys.get(key.id), null);
 });
 
+test("a guard that begins after a shared secret was retired is told so by the snapshot", () => {
+  const key = secretKey("a secret of thirty-two bytes....");
+  const retired = { keys: { keys: [] }, retired_keys: [key.id], lists: [] };
+  const byStream = setup({ secretKey: key });
+  const conversation = byStream.follower.ask();
+  say(conversation, "hello", HELLO);
+  say(conversation, "snapshot", { elapsed: 0, ...retired }, "p1");
+  const byPolling = setup({ secretKey: key });
+  byPolling.follower.ask().receiveAnswer(JSON.stringify({ ...HELLO, elapsed: 0, position: "p1", snapshot: retired }));
+  for (const { follower, heard } of [byStream, byPolling]) {
+    assert.equal(follower.keys.get(key.id), null);
+    assert.deepEqual(heard, [{ kind: "key", key: key.id }]);
+  }
+});
+
 test("polling: a snapshot, then entries", () => {
   const { clock, follower } = setup();
   const first = follower.ask();

@@ -16,6 +16,7 @@ pub(super) fn all(world: &World) -> Result<Vec<Value>, Box<dyn Error>> {
         bits_of_a_later_snapshot(world)?,
         retired_list(world)?,
         retired_key(world)?,
+        named_as_retired(world)?,
         keys_come_and_go(world)?,
         the_algorithm_changes(world)?,
         awaited(world)?,
@@ -113,6 +114,20 @@ fn retired_key(world: &World) -> One {
         .receives(1100, &entries("p3", 1000, &json!({ "keys": world.first_keys() })))
         .checks(1100, &second, "refused")
         .checks(1100, &first, "accepted")
+        .done())
+}
+
+fn named_as_retired(world: &World) -> One {
+    let (good, retired) = (world.token(&SMALL, 42)?, world.token_by(Signer::Second, &SMALL, 42)?);
+    let names = "\"retired_keys\":[\"kEy0000000000000000002\",\"never heard of\"],\"lists\":";
+    let told: Vec<String> = first(world).iter().map(|event| event.replace("\"lists\":", names)).collect();
+    Ok(Script::new("a key that a snapshot names as retired is refused, whoever else gave it")
+        .asks(0)
+        .snapshot(50, 0, &told)
+        .checks(60, &retired, "refused")
+        .checks(60, &good, "accepted")
+        .receives(1000, &entries("p2", 900, &json!({ "keys": world.first_keys() })))
+        .checks(1000, &retired, "refused")
         .done())
 }
 
