@@ -168,6 +168,7 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
         trusted_proxies: configuration.trusted_proxies.clone(),
         cors: configuration.cors_origins.clone().map_or(Cors::Unset, Cors::Origins),
         guards: configuration.guards,
+        docs: configuration.docs,
         ..HttpSettings::default()
     }
 }

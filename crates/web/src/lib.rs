@@ -18,6 +18,7 @@ mod form;
 mod lingering;
 mod messages;
 pub mod metrics;
+mod pages;
 mod percent;
 mod places;
 mod problem;

@@ -45,6 +45,8 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// How many guards may follow.
     pub guards: GuardPlaces,
+    /// Whether `/docs` is there.
+    pub docs: bool,
 }
 
 impl Default for HttpSettings {
@@ -55,6 +57,7 @@ impl Default for HttpSettings {
             request_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
             guards: GuardPlaces::default(),
+            docs: true,
         }
     }
 }

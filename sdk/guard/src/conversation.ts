@@ -62,7 +62,9 @@ export class Conversation {
     const elapsed = readElapsed(members);
     this.#greet(readGreeting(members));
     if (members.snapshot !== undefined) {
-      const { keys, retired_keys, lists } = isObject(members.snapshot) ? members.snapshot : ({} as Record<string, unknown>);
+      const { keys, retired_keys, lists } = isObject(members.snapshot)
+        ? members.snapshot
+        : ({} as Record<string, unknown>);
       if (!Array.isArray(lists)) throw new ProtocolError("the server sent no proper snapshot");
       for (const list of lists) this.#list(list);
       const names = lists.map((list) => (isObject(list) ? list.name : null));

@@ -23,6 +23,7 @@ struct Places {
     metrics_listen: Option<SocketAddr>,
     public_url: WebUrl,
     trusted_proxies: Vec<cerrojo_web::Network>,
+    docs: bool,
     cors_origins: Option<Vec<String>>,
     database: Database,
     master_key: MasterKeySource,
@@ -54,6 +55,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
         listen: places.listen,
         metrics_listen: places.metrics_listen,
         trusted_proxies: places.trusted_proxies,
+        docs: places.docs,
         guards,
         database: places.database,
         mail: route,
@@ -84,6 +86,7 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let own_url = listen.map_or_else(|| stand_in().text, url_of);
     let public_url = reader.value_or(&keys::PUBLIC_URL, &own_url, values::web_url);
     let trusted_proxies = reader.list(&keys::TRUSTED_PROXIES, values::network).unwrap_or_default();
+    let docs = reader.value(&keys::DOCS, values::flag);
     let cors_origins = reader.list(&keys::CORS_ORIGINS, values::origin);
     let mut database = reader.value(&keys::DATABASE_URL, database);
     let most = reader.value(&keys::DATABASE_CONNECTIONS, |text| values::number(text, 2..=1000));
@@ -102,6 +105,7 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
         metrics_listen,
         public_url: public_url?,
         trusted_proxies,
+        docs: docs?,
         cors_origins,
         database: database?,
         master_key: master_key?,

@@ -82,6 +82,9 @@ keys! {
     TRUSTED_PROXIES = "server.trusted_proxies", Standard::Text(""), Open, Yes,
         "IP addresses or networks such as 10.0.0.0/8",
         "Proxies whose forwarding headers are believed. The client's address is taken from nobody else's.";
+    DOCS = "server.docs", Standard::Text("true"), Open, No,
+        "true or false",
+        "Whether `/docs` is served: the API to read and to try, by a page that loads nothing from elsewhere.";
     DATABASE_URL = "database.url", Standard::Text("sqlite:data/cerrojo.db"), UrlWithPassword, No,
         "sqlite:PATH or a postgres:// URL",
         "The database: a file for one server, or PostgreSQL (15 or later) for several nodes. A relative path counts from the working directory. A server elsewhere is asked for a certificate that fits its name (`sslmode=verify-full`) unless the URL has another `sslmode`.";

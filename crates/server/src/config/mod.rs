@@ -105,6 +105,8 @@ pub(crate) struct Configuration {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Networks of trusted proxies.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Whether `/docs` is served.
+    pub(crate) docs: bool,
     /// How many guards may follow.
     pub(crate) guards: GuardPlaces,
     /// The database.

@@ -23,6 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Web;
+use crate::pages::reference;
 use crate::problem::{self, Problem};
 
 /// Every route there is, with its documentation: there is no other way to add one.
@@ -58,6 +59,8 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::openapi_json))
+        .routes(routes!(reference::page))
+        .routes(routes!(reference::file))
 }
 
 /// 404.
