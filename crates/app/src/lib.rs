@@ -30,6 +30,7 @@ pub mod profile;
 mod put_back;
 pub mod recover;
 pub mod register;
+pub mod replaced;
 pub mod request;
 pub mod services;
 pub mod sessions;

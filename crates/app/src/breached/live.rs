@@ -1,7 +1,5 @@
 //! The list that a server asks. It may be replaced by renaming another one over it while the server runs.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +10,7 @@ use tokio::time::timeout;
 use super::format::ListError;
 use super::list::List;
 use super::record_of;
+use crate::replaced::{InUse, Looked, Stamp};
 use crate::{PasswordSettings, Trouble};
 
 /// Searches at a time: a disk that hangs keeps no more threads than these.
@@ -36,7 +35,7 @@ impl Breached {
 
     /// Opens nothing yet.
     fn at(path: PathBuf, longest_wait: Duration) -> Self {
-        let place = Arc::new(Place { path, current: Mutex::default() });
+        let place = Arc::new(Place { path, in_use: Mutex::default() });
         Self { place, turns: Arc::new(Semaphore::new(AT_ONCE)), longest_wait }
     }
 
@@ -71,80 +70,45 @@ impl Breached {
 
 struct Place {
     path: PathBuf,
-    current: Mutex<Current>,
-}
-
-#[derive(Default)]
-struct Current {
-    opened: Option<Opened>,
-    /// What the log says of the file that stands there instead.
-    told: Option<String>,
-}
-
-struct Opened {
-    list: Arc<List>,
-    stamp: Stamp,
-}
-
-/// What tells a file from another one, and from itself written anew.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl Stamp {
-    fn of(found: &Metadata) -> Self {
-        Self { file: (found.dev(), found.ino()), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) }
-    }
+    in_use: Mutex<InUse<List, Stamp>>,
 }
 
 impl Place {
     /// The list that stands there now. Where there is none any more, or no good one, the one that was opened before goes on.
     fn current(&self) -> Result<Arc<List>, ListError> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = std::fs::metadata(&self.path).map(|found| Stamp::of(&found));
-        if let (Some(opened), Ok(there)) = (&current.opened, &there)
-            && opened.stamp == *there
-        {
-            let list = Arc::clone(&opened.list);
-            current.told = None;
-            return Ok(list);
-        }
-        match (self.open(), current.opened.as_ref()) {
-            (Ok(opened), before) => {
-                if before.is_some() {
-                    tracing::info!(file.path = %self.path.display(), breached.passwords = opened.list.count(), "another list of breached passwords is in use");
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = std::fs::metadata(&self.path).ok().map(|found| Stamp::of(&found));
+        let is_first = in_use.now().is_none();
+        let error = match in_use.look(there.as_ref(), || self.open()) {
+            Looked::Same(list) => return Ok(list),
+            Looked::New(list) => {
+                if !is_first {
+                    tracing::info!(file.path = %self.path.display(), breached.passwords = list.count(), "another list of breached passwords is in use");
                 }
-                let list = Arc::clone(&opened.list);
-                *current = Current { opened: Some(opened), told: None };
-                Ok(list)
+                return Ok(list);
             }
-            // Written over, not replaced: what was opened is not what it was either.
-            (Err(error), Some(before)) if there.as_ref().is_ok_and(|there| there.file == before.stamp.file) => {
-                Err(error)
-            }
-            (Err(error), Some(before)) => {
-                let list = Arc::clone(&before.list);
-                let cause = error.to_string();
-                if current.told.as_ref() != Some(&cause) {
-                    tracing::error!(
-                        file.path = %self.path.display(), error = cause,
-                        "the list of breached passwords was replaced by none that can be used: the one from before is in use until this process ends"
-                    );
-                    current.told = Some(cause);
-                }
-                Ok(list)
-            }
-            (Err(error), None) => Err(error),
+            Looked::Refused(error) => error,
+        };
+        let Some((list, stamp)) = in_use.now() else { return Err(error) };
+        // Written over, not replaced: what was opened is not what it was either.
+        if there.is_some_and(|there| there.is_same_file(stamp)) {
+            return Err(error);
         }
+        let list = Arc::clone(list);
+        let cause = error.to_string();
+        if in_use.is_news(&cause) {
+            tracing::error!(
+                file.path = %self.path.display(), error = cause,
+                "the list of breached passwords was replaced by none that can be used: the one from before is in use until this process ends"
+            );
+        }
+        Ok(list)
     }
 
-    fn open(&self) -> Result<Opened, ListError> {
+    fn open(&self) -> Result<(List, Stamp), ListError> {
         let list = List::open(&self.path)?;
         let stamp = Stamp::of(&list.file().metadata()?);
-        Ok(Opened { list: Arc::new(list), stamp })
+        Ok((list, stamp))
     }
 }
 
