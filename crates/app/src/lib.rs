@@ -27,6 +27,7 @@ pub mod password;
 pub mod personal;
 pub mod picture;
 pub mod profile;
+mod pulse;
 mod put_back;
 pub mod recover;
 pub mod register;
@@ -48,6 +49,7 @@ mod went_back;
 pub use app::{App, Lease, Parts, StartError};
 pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
+pub use pulse::Pulse;
 pub use settings::{
     Algorithm, Argon2Settings, Composition, Failover, Locale, OldTokens, OwnDeletion, PasswordSettings, Rate,
     Reauthentication, Registration, Required, Retention, RoleRules, Secret, SessionRules, Settings, WhenFull,

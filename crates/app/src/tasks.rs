@@ -8,6 +8,7 @@ use cerrojo_store::{leases, outbox};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::pulse::{Beat, Pulse};
 use crate::{App, Lease, Trouble, activity, follow, lease, mail, put_back, snapshot, sweep};
 
 /// How often the log is looked at for what a command beside the server wrote.
@@ -31,8 +32,9 @@ const LIMITS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Tasks {
     stop: watch::Sender<bool>,
-    renewing: JoinHandle<()>,
+    renewing: Option<JoinHandle<()>>,
     running: Vec<JoinHandle<()>>,
+    pulse: Pulse,
 }
 
 impl App {
@@ -40,27 +42,48 @@ impl App {
     #[must_use]
     pub fn spawn_tasks(self: &Arc<Self>) -> Tasks {
         let (stop, stopped) = watch::channel(false);
-        let renewing = tokio::spawn(keep_the_lease(Arc::clone(self), stopped.clone()));
-        let running = vec![
-            tokio::spawn(follow_the_log(Arc::clone(self), stopped.clone())),
-            tokio::spawn(listen(Arc::clone(self), stopped.clone())),
-            every(SNAPSHOT, &stopped, self, |app| async move { snapshot::take(&app).await }),
-            every(SWEEP, &stopped, self, |app| async move { sweep::sweep(&app).await }),
-            every(activity::interval(self), &stopped, self, |app| async move { sweep::end_idle(&app).await }),
-            every(CHECKPOINT, &stopped, self, |app| async move { put_back::checkpoint_if_due(&app).await }),
-            every(LIMITS, &stopped, self, |app| async move { app.limits.save(&app.store).await }),
-            tokio::spawn(deliver(Arc::clone(self), stopped.clone())),
+        let pulse = Pulse::default();
+        let of = |name| Kept { app: Arc::clone(self), stopped: stopped.clone(), beat: pulse.of(name) };
+        let mut running = vec![
+            tokio::spawn(follow_the_log(of("follows the log"))),
+            every(SNAPSHOT, of("takes the log into the lists"), |app| async move { snapshot::take(&app).await }),
+            every(SWEEP, of("sweeps"), |app| async move { sweep::sweep(&app).await }),
+            every(activity::interval(self), of("ends idle sessions"), |app| async move { sweep::end_idle(&app).await }),
+            every(
+                CHECKPOINT,
+                of("moves the write-ahead log"),
+                |app| async move { put_back::checkpoint_if_due(&app).await },
+            ),
+            every(LIMITS, of("writes limits down"), |app| async move { app.limits.save(&app.store).await }),
+            tokio::spawn(deliver(of("delivers mail"))),
         ];
-        Tasks { stop, renewing, running }
+        if !self.store.is_sqlite() {
+            running.push(tokio::spawn(listen(of("listens to other nodes"))));
+        }
+        let renewing = (self.lease == Lease::Member).then(|| tokio::spawn(keep_the_lease(of("renews the lease"))));
+        Tasks { stop, renewing, running, pulse }
     }
 }
 
+/// What a background task is given.
+struct Kept {
+    app: Arc<App>,
+    stopped: watch::Receiver<bool>,
+    beat: Beat,
+}
+
 impl Tasks {
+    /// Whether they go on.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Gives the lease back, ends the tasks after what they have begun, writes down activity and limits.
     pub async fn stop(self, app: &App) {
         let _ = self.stop.send(true);
-        let _ = self.renewing.await;
-        if app.lease == Lease::Member {
+        if let Some(renewing) = self.renewing {
+            let _ = renewing.await;
             // First of all: every logout at the others waits for this node until then.
             report(app, lease::give_back(app).await);
         }
@@ -86,34 +109,39 @@ fn report(app: &App, done: Result<(), Trouble>) {
     }
 }
 
-fn every<W, D>(period: Duration, stopped: &watch::Receiver<bool>, app: &Arc<App>, work: W) -> JoinHandle<()>
+fn every<W, D>(period: Duration, kept: Kept, work: W) -> JoinHandle<()>
 where
     W: Fn(Arc<App>) -> D + Send + 'static,
     D: Future<Output = Result<(), Trouble>> + Send,
 {
-    let (app, mut stopped) = (Arc::clone(app), stopped.clone());
+    let Kept { app, mut stopped, beat } = kept;
     tokio::spawn(async move {
         let mut clock = tokio::time::interval(period);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            beat.rests(period);
             tokio::select! {
-                _ = clock.tick() => report(&app, work(Arc::clone(&app)).await),
-                _ = stopped.changed() => return,
+                _ = clock.tick() => {}
+                _ = stopped.changed() => return beat.stops(),
             }
+            beat.works();
+            report(&app, work(Arc::clone(&app)).await);
         }
     })
 }
 
 /// Woken by other nodes, and by the clock all the same.
-async fn follow_the_log(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+async fn follow_the_log(Kept { app, mut stopped, beat }: Kept) {
     let pause = if app.lease == Lease::Member { POLL } else { LOOK };
     let mut well = true;
     loop {
+        beat.rests(pause);
         tokio::select! {
             () = app.membership.grown.notified() => {}
             () = tokio::time::sleep(pause) => {}
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return beat.stops(),
         }
+        beat.works();
         let looked = follow::look(&app).await;
         // Told once, not twenty times a second.
         if well || looked.is_ok() {
@@ -123,17 +151,16 @@ async fn follow_the_log(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn keep_the_lease(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    if app.lease != Lease::Member {
-        return;
-    }
+async fn keep_the_lease(Kept { app, mut stopped, beat }: Kept) {
     let mut well = true;
     loop {
+        beat.rests(lease::BEAT);
         tokio::select! {
             () = app.membership.lost.notified() => {}
             () = tokio::time::sleep(lease::BEAT) => {}
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return beat.stops(),
         }
+        beat.works();
         match lease::beat(&app).await {
             Ok(()) if !well => {
                 well = true;
@@ -151,10 +178,7 @@ async fn keep_the_lease(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 }
 
 /// Word from other nodes makes things quick; without it they are looked at now and then.
-async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    if app.store.is_sqlite() {
-        return;
-    }
+async fn listen(Kept { app, mut stopped, beat }: Kept) {
     loop {
         if let Ok(mut listener) = postgres::listen(&app.store).await {
             // Whatever was said before was not heard.
@@ -163,7 +187,7 @@ async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
                 pass_on(&app, word);
                 let heard = tokio::select! {
                     heard = listener.heard() => heard,
-                    _ = stopped.changed() => return,
+                    _ = stopped.changed() => return beat.stops(),
                 };
                 let Ok(heard) = heard else { break };
                 word = heard;
@@ -171,7 +195,7 @@ async fn listen(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(LISTEN_AGAIN) => {}
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return beat.stops(),
         }
     }
 }
@@ -187,19 +211,19 @@ fn pass_on(app: &App, word: Word) {
     }
 }
 
-async fn deliver(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+async fn deliver(Kept { app, mut stopped, beat }: Kept) {
     loop {
         // A delivery may be dropped at any point: its job is due again a minute later.
         tokio::select! {
             delivered = mail::deliver_due(&app) => report(&app, delivered.map(drop)),
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return beat.stops(),
         }
         let next = outbox::next_due(&mut app.store.reader()).await.ok().flatten();
         let wait = next.map_or(MAIL, |due| due.since(app.clock.now()).clamp(Duration::from_millis(200), MAIL));
         tokio::select! {
             () = app.mail_waiting.notified() => {}
             () = tokio::time::sleep(wait) => {}
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return beat.stops(),
         }
     }
 }
