@@ -1,6 +1,8 @@
 //! Connections: accepted, bounded in number and time, and closed without losing answers.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
@@ -40,23 +43,24 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Serves `router` on `listener` until `shutdown` completes; then accepts nothing more, lets what was begun be answered
 /// (10 s at most) and returns.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send) {
-    serve_behind(Doors::default(), (listener, router), shutdown).await;
+    serve_behind(Doors::default(), (vec![listener], router), shutdown).await;
 }
 
-/// The same behind `doors`, which bound how many connections one address may have.
+/// The same on several at once, behind `doors`, which bound how many connections one address may have, and may ask for TLS.
 pub async fn serve_behind(
     doors: Doors,
-    (listener, router): (TcpListener, Router),
+    (listeners, router): (Vec<TcpListener>, Router),
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let most = doors.most();
     let room = Arc::new(Semaphore::new(most as usize));
     let (stop, stopping) = watch::channel(());
     let mut shutdown = pin!(shutdown);
+    let mut turn = 0;
     loop {
         let accepting = async {
             let place = Arc::clone(&room).acquire_owned().await;
-            (place, listener.accept().await)
+            (place, accept(&listeners, &mut turn).await)
         };
         let (place, accepted) = tokio::select! {
             biased;
@@ -67,8 +71,7 @@ pub async fn serve_behind(
             Ok((stream, peer)) => {
                 // Otherwise closed at once: whoever has that many is answered on those.
                 if let Some(entered) = doors.enter(peer.ip()) {
-                    let conversation = converse(stream, peer, router.clone(), stopping.clone());
-                    tokio::spawn(keep(conversation, (place, entered)));
+                    tokio::spawn(meet((stream, peer), (place, entered), router.clone(), stopping.clone()));
                 }
             }
             Err(error) => {
@@ -77,7 +80,7 @@ pub async fn serve_behind(
             }
         }
     }
-    drop(listener);
+    drop(listeners);
     // The receivers see the change; all places free again means that every conversation is over.
     stop.send_replace(());
     if timeout(GRACE, room.acquire_many(most)).await.is_err() {
@@ -85,17 +88,52 @@ pub async fn serve_behind(
     }
 }
 
-/// Gives back what a connection takes up when it is over.
-async fn keep<P>(conversation: impl Future<Output = ()>, kept: (P, Entered)) {
-    conversation.await;
-    drop(kept);
+/// The next connection on any of them. They take turns, so that whoever floods one address keeps nobody out at another.
+async fn accept(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| {
+        for _ in listeners {
+            *turn = (*turn + 1) % listeners.len();
+            if let Some(Poll::Ready(accepted)) = listeners.get(*turn).map(|listener| listener.poll_accept(cx)) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
-/// One connection, from its first request to its last.
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stopping: watch::Receiver<()>) {
+/// One connection, from the first byte to the last. Gives back what it takes up when it is over.
+async fn meet<P>(
+    (stream, peer): (TcpStream, SocketAddr),
+    (place, entered): (P, Entered),
+    router: Router,
+    mut stopping: watch::Receiver<()>,
+) {
     // A failure costs latency, nothing else.
     let _ = stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNCONFIRMED);
+    if let Some(tls) = entered.tls() {
+        let shaken = tokio::select! {
+            shaken = tls.accept((stream, peer.ip()), entered.block()) => shaken,
+            // Nothing has begun that could be answered.
+            _ = stopping.changed() => None,
+        };
+        if let Some(stream) = shaken {
+            converse(stream, peer, router, stopping).await;
+        }
+    } else {
+        converse(Lingering::new(stream), peer, router, stopping).await;
+    }
+    drop((place, entered));
+}
+
+/// What is said on one connection, from its first request to its last.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    mut stopping: watch::Receiver<()>,
+) {
     let pulse = Arc::new(Pulse::default());
     let service = {
         let (pulse, stopping) = (Arc::clone(&pulse), Stopping(stopping.clone()));
@@ -114,9 +152,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stopp
         })
     };
     // No timer: `Pulse` watches the time, at no cost a request.
-    let connection = http1::Builder::new()
-        .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(Lingering::new(stream)), service);
+    let connection = http1::Builder::new().max_buf_size(LONGEST_HEAD).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut tick = interval_at(Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

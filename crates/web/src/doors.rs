@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cerrojo_domain::AddressBlock;
 
-use crate::Network;
+use crate::{Network, Tls};
 
 /// Connections of one address (IPv6: of a /64) at a time. Further ones are closed at once.
 const MOST_OF_ONE: u32 = 512;
@@ -15,9 +15,12 @@ const MOST_OF_ONE: u32 = 512;
 const MOST: u32 = 4096;
 
 /// Counts connections by where they come from. Trusted proxies and this machine itself stand for many and are not
-/// bound so. All together are 4096 at most, or fewer.
+/// bound so. All together are 4096 at most, or fewer. Whoever comes in speaks TLS if that is asked for.
 #[derive(Clone)]
-pub struct Doors(Arc<Inner>);
+pub struct Doors {
+    inner: Arc<Inner>,
+    tls: Option<Tls>,
+}
 
 struct Inner {
     trusted: Vec<Network>,
@@ -29,7 +32,7 @@ struct Inner {
 
 /// Somebody came in; goes out when dropped.
 pub(crate) struct Entered {
-    doors: Arc<Inner>,
+    doors: Doors,
     /// Whose count it is in.
     block: Option<AddressBlock>,
 }
@@ -55,35 +58,45 @@ impl Doors {
 
     fn of(trusted: Vec<Network>, most: u32) -> Self {
         let (all, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { trusted, most, open: Mutex::default(), all, refused }))
+        Self { inner: Arc::new(Inner { trusted, most, open: Mutex::default(), all, refused }), tls: None }
+    }
+
+    /// The same where TLS is spoken, if it is.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
+    }
+
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// How many connections there may be at a time.
     pub(crate) fn most(&self) -> u32 {
-        self.0.most
+        self.inner.most
     }
 
     /// How many there are.
     pub(crate) fn open(&self) -> u64 {
-        self.0.all.load(Ordering::Relaxed)
+        self.inner.all.load(Ordering::Relaxed)
     }
 
     /// How many found no place.
     pub(crate) fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
+        self.inner.refused.load(Ordering::Relaxed)
     }
 
     /// `None`: this address has as many as one may have.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Entered> {
-        let carries_others = self.0.trusted.iter().any(|network| network.contains(address));
+        let carries_others = self.inner.trusted.iter().any(|network| network.contains(address));
         if carries_others || address.to_canonical().is_loopback() {
             return Some(self.entered(None));
         }
         let block = AddressBlock::of(address);
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(block).or_insert(0);
         if *count >= MOST_OF_ONE {
-            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            self.inner.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *count += 1;
@@ -92,16 +105,28 @@ impl Doors {
     }
 
     fn entered(&self, block: Option<AddressBlock>) -> Entered {
-        self.0.all.fetch_add(1, Ordering::Relaxed);
-        Entered { doors: Arc::clone(&self.0), block }
+        self.inner.all.fetch_add(1, Ordering::Relaxed);
+        Entered { doors: self.clone(), block }
+    }
+}
+
+impl Entered {
+    /// What it has to speak, if it is TLS.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.doors.tls()
+    }
+
+    /// Whose count it is in; `None`: of somebody who stands for many.
+    pub(crate) fn block(&self) -> Option<AddressBlock> {
+        self.block
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.doors.all.fetch_sub(1, Ordering::Relaxed);
+        self.doors.inner.all.fetch_sub(1, Ordering::Relaxed);
         let Some(block) = &self.block else { return };
-        let mut open = self.doors.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.doors.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(block) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -128,7 +153,7 @@ mod tests {
         inside.pop();
         assert!(enter(&doors, "2001:db8::2").is_some());
         drop(inside);
-        assert!(doors.0.open.lock().unwrap().is_empty());
+        assert!(doors.inner.open.lock().unwrap().is_empty());
         assert_eq!((doors.open(), doors.refused()), (0, 1));
     }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use cerrojo_app::request::{self, RequestId};
 use cerrojo_app::{App, Trouble};
 use cerrojo_domain::Clock;
+use cerrojo_domain::host::{host_of, is_loopback};
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -49,6 +50,14 @@ enum Transport {
     Secure,
 }
 
+impl Transport {
+    /// By where clients reach the server. A browser would hold other programs on this machine to it, whatever their port.
+    fn of(public_url: &str) -> Self {
+        let is_secure = public_url.starts_with("https://") && !is_loopback(host_of(public_url));
+        if is_secure { Self::Secure } else { Self::Plain }
+    }
+}
+
 /// Puts the edge around a router.
 #[derive(Clone)]
 pub(crate) struct EdgeLayer(Arc<Edge>);
@@ -61,7 +70,7 @@ impl EdgeLayer {
             ids: RequestIds::new(&*app.random),
             cors: CorsPolicy::new(&http.cors, &settings.public_url),
             voice: Voice { locale: settings.locale, login_minutes: window.as_secs().div_ceil(60) },
-            transport: if settings.public_url.starts_with("https://") { Transport::Secure } else { Transport::Plain },
+            transport: Transport::of(&settings.public_url),
             body_time: http.body_timeout,
             answer_time: http.request_timeout,
             clock: Arc::clone(&app.clock),
@@ -212,5 +221,19 @@ fn tell(cause: &Trouble) {
     match cause {
         Trouble::Internal(_) => tracing::error!(error = %cause, "answered 500"),
         Trouble::Unavailable(_) | Trouble::Unconfirmed(_) => tracing::warn!(error = %cause, "answered 503"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_held_to_https_where_it_is_and_no_other_program_is_meant() {
+        let is_secure = |url| matches!(Transport::of(url), Transport::Secure);
+        assert!(is_secure("https://auth.example.com") && is_secure("https://192.0.2.1:8443/base"));
+        let plain =
+            ["http://auth.example.com", "https://localhost:4000", "https://127.0.0.1:4000", "https://[::1]:4000"];
+        assert!(!plain.into_iter().any(is_secure));
     }
 }

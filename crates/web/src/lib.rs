@@ -27,6 +27,7 @@ mod query;
 mod request_id;
 mod settings;
 mod stream;
+mod tls;
 mod unfold;
 mod view;
 mod wire;
@@ -44,6 +45,7 @@ pub use connection::{serve, serve_behind};
 pub use doors::Doors;
 pub use proxies::{Network, NetworkError};
 pub use settings::{Cors, GuardPlaces, HttpSettings};
+pub use tls::{Identity, Tls};
 
 /// What handlers and extractors share.
 #[derive(Clone)]
@@ -119,6 +121,14 @@ pub fn routers(app: Arc<App>, settings: HttpSettings, doors: &Doors) -> Routers 
         .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions })))
         .layer(edge);
     Routers { public, metrics }
+}
+
+/// Whether the router answers `/health/live` as it should: for whoever shares its process.
+pub async fn is_alive(mut router: Router) -> bool {
+    let asked = http::Request::builder().uri("/health/live").body(axum::body::Body::empty());
+    let Ok(asked) = asked else { return false };
+    let Ok(answer) = tower::Service::call(&mut router, asked).await;
+    answer.status() == http::StatusCode::OK
 }
 
 /// The description of every endpoint (`OpenAPI` 3.1), generated from the code; what `/openapi.json` answers.

@@ -29,6 +29,9 @@ families! {
     DURATION = Histogram "cerrojo_http_request_duration_seconds" ["route", "method"], "From when a request's head was read until its answer began to leave";
     CONNECTIONS = Gauge "cerrojo_http_connections" [], "Open connections to the public listener";
     CONNECTIONS_REFUSED = Counter "cerrojo_http_connections_refused_total" [], "Connections that were closed at once since their address had as many as one may have";
+    HANDSHAKES = Counter "cerrojo_tls_handshakes_total" ["outcome"], "TLS handshakes by how they ended; plain_http: the client spoke no TLS, crowded: it gave way to newer ones, closed: the client went away first (without server.tls_certificate there are none)";
+    NOT_AFTER = Gauge "cerrojo_tls_certificate_not_after_timestamp_seconds" [], "When the TLS certificate in use expires (with server.tls_certificate)";
+    CERTIFICATE_REFUSED = Gauge "cerrojo_tls_certificate_refused" [], "1 while the files hold a certificate or key that cannot be used, so that those from before still are, otherwise 0 (with server.tls_certificate)";
     GUARDS = Gauge "cerrojo_guards" ["kind", "asked"], "Requests of guards that have a place now, with a service's credentials or without: streams that follow, and other questions that are being answered";
     GUARDS_REFUSED = Counter "cerrojo_guards_refused_total" ["kind", "asked"], "Requests of guards that found no place";
 }
@@ -198,6 +201,11 @@ impl Page {
         let mut into = Readings::default();
         into.add(&CONNECTIONS, doors.open());
         into.add(&CONNECTIONS_REFUSED, doors.refused());
+        if let Some(tls) = doors.tls() {
+            into.add_each(&HANDSHAKES, tls.handshakes().map(|(outcome, count)| ([outcome], count)));
+            into.add(&NOT_AFTER, tls.not_after().0.div_euclid(1000));
+            into.add(&CERTIFICATE_REFUSED, tls.is_refused());
+        }
         let kinds = |asked, each: [u64; 2]| {
             ["service", "anonymous"].into_iter().zip(each).map(move |(kind, count)| ([kind, asked], count))
         };
