@@ -50,6 +50,10 @@ pub(crate) struct Serve {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the server (as without a command)
+    ///
+    /// It speaks plain HTTP, for a proxy in front, or TLS with `server.tls_certificate` and `server.tls_key`. SIGTERM and
+    /// SIGINT stop it when what has begun is answered; SIGHUP has it read the certificate anew. systemd is told how it is
+    /// (`Type=notify`, with a watchdog if it asks for one), and sockets that systemd passes by the names cerrojo and cerrojo-metrics are served on.
     Serve(Serve),
     /// See and change accounts
     #[command(subcommand)]

@@ -1,10 +1,12 @@
 //! Cerrojo: an authentication server whose logout is real. This is the binary: command line, settings, wiring.
 
 mod ask;
+mod certificate;
 mod cli;
 mod commands;
 mod config;
 mod failure;
+mod listeners;
 mod lock;
 mod open;
 mod open_files;
@@ -13,6 +15,7 @@ mod place;
 mod progress;
 mod serve;
 mod still_ours;
+mod systemd;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -57,7 +60,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
     let loaded = config::load(Sources { file, environment: std::env::vars_os().collect(), listen });
     match command {
-        None => in_runtime(serve::serve(loaded)),
+        None => {
+            let passed = listeners::Passed::take()?;
+            in_runtime(serve::serve(loaded, passed))
+        }
         Some(Command::Config(command)) => commands::config::run(&command, &loaded),
         Some(Command::BreachedList(command)) => commands::breached_list::run(command, &loaded),
         Some(command) => {

@@ -1,8 +1,10 @@
 //! `cerrojo serve`: from the lock to the last answer.
 
-use std::future::Future;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use cerrojo_app::{App, Lease};
 use cerrojo_domain::ADMIN_ROLE;
@@ -11,20 +13,24 @@ use cerrojo_web::{Cors, Doors, HttpSettings, Router};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::config::{Configuration, Database, Loaded, PostgresUrl};
+use crate::certificate::Live;
+use crate::config::{Configuration, Database, Loaded, PostgresUrl, TlsFiles};
 use crate::failure::Failure;
+use crate::listeners::{Listeners, Passed};
 use crate::lock::{Holder, Kind, Lock, Taken};
 use crate::open::Node;
 use crate::place::Place;
 use crate::still_ours::Opened;
+use crate::systemd::{Running, Starting};
 use crate::{open, open_files, still_ours, telemetry};
 
 /// Connections to where metrics are served, at a time.
 const MOST_WATCHERS: u32 = 16;
 
-/// Serves until told to stop.
-pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
+/// Serves until told to stop. `passed`: sockets that it was started with.
+pub(crate) async fn serve(loaded: Loaded, passed: Passed) -> Result<(), Failure> {
     let configuration = loaded.configuration()?;
     telemetry::start(configuration.log_format, &configuration.log_level);
     for warning in &configuration.warnings {
@@ -34,14 +40,19 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         tracing::info!(breached.passwords = list.count(), "new passwords are compared with those of breaches");
     }
     open_files::allow_many();
+    let starting = Starting::begin();
     match &configuration.database {
-        Database::Sqlite(_) => alone(loaded, &configuration).await,
-        Database::Postgres(url) => as_a_node(loaded, &configuration, url).await,
+        Database::Sqlite(_) => alone(loaded, &configuration, (passed, starting)).await,
+        Database::Postgres(url) => as_a_node(loaded, (&configuration, url), (passed, starting)).await,
     }
 }
 
 /// The one server of a SQLite database.
-async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Failure> {
+async fn alone(
+    loaded: Loaded,
+    configuration: &Configuration,
+    (passed, starting): (Passed, Starting),
+) -> Result<(), Failure> {
     let place = Place::of(configuration)?;
     place.check()?;
     if place.is_remote() {
@@ -49,69 +60,62 @@ async fn alone(loaded: Loaded, configuration: &Configuration) -> Result<(), Fail
             "the database is on a network file system, where its lock cannot be relied on: use a local disk"
         );
     }
+    starting.at("waiting for the database's lock");
     let mut lock = take_lock(&place, configuration.listen).await?;
-    let stop = stop_signal()?;
-    let (listener, address) = listen(configuration).await?;
-    let metrics = listen_for_metrics(configuration).await?;
+    let signals = Signals::listen()?;
+    let listeners = passed.listen(configuration).await?;
+    let address = listeners.address()?;
     lock.name(&holder(address))?;
     let configuration = loaded.listening_on(address)?;
+    let certificate = certificate(&configuration)?;
+    starting.at("opening the database");
     let store = open::store(&place, Lease::Holder).await?;
     let files = vec![lock.opened()?, Opened::at(&place.database)?];
-    let app = start(&configuration, (store, Lease::Holder), address).await?;
+    let app = start(&configuration, (store, Lease::Holder), (address, &starting)).await?;
     let watch = tokio::spawn(still_ours::watch(files, app.clone()));
-    answer(&configuration, &app, (Listeners { public: listener, metrics }, stop)).await?;
+    answer(&configuration, &app, (listeners, certificate), (signals, starting)).await?;
     watch.abort();
     drop(lock);
     Ok(())
 }
 
 /// One of several nodes on a PostgreSQL server.
-async fn as_a_node(loaded: Loaded, configuration: &Configuration, url: &PostgresUrl) -> Result<(), Failure> {
-    let (listener, address) = listen(configuration).await?;
-    let metrics = listen_for_metrics(configuration).await?;
+async fn as_a_node(
+    loaded: Loaded,
+    (configuration, url): (&Configuration, &PostgresUrl),
+    (passed, starting): (Passed, Starting),
+) -> Result<(), Failure> {
+    let listeners = passed.listen(configuration).await?;
+    let address = listeners.address()?;
     let configuration = loaded.listening_on(address)?;
+    let certificate = certificate(&configuration)?;
+    starting.at("connecting to the database");
     let store = open::remote(url, url.connections).await?;
     // From before it joins: a lease that is not given back is waited for.
-    let stop = stop_signal()?;
-    let app = start(&configuration, (store, Lease::Member), address).await?;
-    answer(&configuration, &app, (Listeners { public: listener, metrics }, stop)).await
+    let signals = Signals::listen()?;
+    let app = start(&configuration, (store, Lease::Member), (address, &starting)).await?;
+    answer(&configuration, &app, (listeners, certificate), (signals, starting)).await
 }
 
-struct Listeners {
-    public: TcpListener,
-    metrics: Option<TcpListener>,
-}
-
-async fn listen(configuration: &Configuration) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(configuration.listen).await.map_err(Failure::because(format!(
-        "server.listen: {} cannot be listened on (another address: --listen, or CERROJO_SERVER__LISTEN)",
-        configuration.listen
-    )))?;
-    let address = listener.local_addr().map_err(Failure::because("server.listen"))?;
-    Ok((listener, address))
-}
-
-async fn listen_for_metrics(configuration: &Configuration) -> Result<Option<TcpListener>, Failure> {
-    let Some(address) = configuration.metrics_listen else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.map_err(Failure::because(format!(
-        "metrics.listen: {address} cannot be listened on (set another one, or none)"
-    )))?;
-    let address = listener.local_addr().map_err(Failure::because("metrics.listen"))?;
-    tracing::info!("metrics are at http://{address}/metrics");
-    Ok(Some(listener))
+/// What TLS is spoken with, if it is.
+fn certificate(configuration: &Configuration) -> Result<Option<Arc<Live>>, Failure> {
+    let start = |files: &TlsFiles| Live::start(files.clone(), &configuration.app.public_url);
+    configuration.tls.as_ref().map(start).transpose()
 }
 
 async fn start(
     configuration: &Configuration,
     (store, lease): (Store, Lease),
-    address: SocketAddr,
+    (address, starting): (SocketAddr, &Starting),
 ) -> Result<Arc<App>, Failure> {
+    starting.at("bringing the database up to date");
     for name in store.migrate().await? {
         tracing::info!("brought the database up to date: {name}");
     }
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy();
     let about = format!("{machine} {address} {}", env!("CARGO_PKG_VERSION"));
+    starting.at("reading the sessions");
     open::app(configuration, Node { store, lease, about }).await
 }
 
@@ -119,7 +123,8 @@ async fn start(
 async fn answer(
     configuration: &Configuration,
     app: &Arc<App>,
-    (listeners, stop): (Listeners, impl Future<Output = ()> + Send + 'static),
+    (listeners, certificate): (Listeners, Option<Arc<Live>>),
+    (signals, starting): (Signals, Starting),
 ) -> Result<(), Failure> {
     let tasks = app.spawn_tasks();
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
@@ -127,13 +132,23 @@ async fn answer(
             "there is no administrator yet: cerrojo user add --role admin --email EMAIL --name NAME --password-stdin"
         );
     }
-    let doors = Doors::new(configuration.trusted_proxies.clone());
+    let tls = certificate.as_ref().map(|live| live.tls().clone());
+    let doors = Doors::new(configuration.trusted_proxies.clone()).with_tls(tls);
     let routers = cerrojo_web::routers(Arc::clone(app), http_settings(configuration), &doors);
     let (stop_metrics, metrics_stopped) = oneshot::channel::<()>();
     let watched = tokio::spawn(serve_metrics(listeners.metrics, routers.metrics, metrics_stopped));
-    tracing::info!("listening on http://{}", configuration.listen);
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let listening = format!("listening on {scheme}://{}", configuration.listen);
+    tracing::info!("{listening}");
+    drop(starting);
+    let running = Running::begin(app, routers.public.clone(), (tasks.pulse(), listening));
+    let looking = certificate.clone().map(|live| tokio::spawn(live.watch()));
+    let stop = until_stopped(signals, running, certificate);
     cerrojo_web::serve_behind(doors, (listeners.public, routers.public), stop).await;
     tracing::info!("shutting down");
+    if let Some(looking) = looking {
+        looking.abort();
+    }
     drop(stop_metrics);
     // The lease is not kept for whoever watches.
     let ((), _) = tokio::join!(tasks.stop(app), watched);
@@ -141,11 +156,34 @@ async fn answer(
     Ok(())
 }
 
+/// Returns when the server is told to stop. Until then it reads the certificate anew when it is told to.
+async fn until_stopped(signals: Signals, running: Running, certificate: Option<Arc<Live>>) {
+    let Signals { asked_to_stop, mut hangup } = signals;
+    let mut asked_to_stop = pin!(asked_to_stop);
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut asked_to_stop => break,
+            () = hung_up(&mut hangup) => running.reload(reload(certificate.clone())).await,
+        }
+    }
+    running.stop();
+}
+
+async fn reload(certificate: Option<Arc<Live>>) {
+    let Some(live) = certificate else {
+        tracing::info!("SIGHUP: there is nothing to read anew; settings are read at the next start");
+        return;
+    };
+    tracing::info!("SIGHUP: the TLS certificate is looked at; other settings are read at the next start");
+    let _ = tokio::task::spawn_blocking(move || live.look()).await;
+}
+
 /// Serves metrics until the sender is gone. Whoever watches needs few connections, and gets no more.
 async fn serve_metrics(listener: Option<TcpListener>, router: Router, stopped: oneshot::Receiver<()>) {
     if let Some(listener) = listener {
         let stopped = async { drop(stopped.await) };
-        cerrojo_web::serve_behind(Doors::narrow(MOST_WATCHERS), (listener, router), stopped).await;
+        cerrojo_web::serve_behind(Doors::narrow(MOST_WATCHERS), (vec![listener], router), stopped).await;
     }
 }
 
@@ -173,26 +211,47 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
     }
 }
 
-/// Resolves at the first SIGTERM or SIGINT, whether or not anybody waited for it by then; at the second the process ends at
-/// once, which is as safe as a crash.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let cannot = || Failure::because("signals cannot be listened for");
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot())?;
-    let asked = tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
-        tracing::info!("asked to stop: finishing what has begun");
-        tokio::spawn(async move {
-            either(&mut terminate, &mut interrupt).await;
-            std::process::exit(130);
-        });
-    });
-    Ok(async move { drop(asked.await) })
+/// Signals that are listened for.
+struct Signals {
+    /// Done at the first SIGTERM or SIGINT, whether or not anybody waited for it by then; at the second the process ends at
+    /// once, which is as safe as a crash.
+    asked_to_stop: JoinHandle<()>,
+    /// SIGHUP, where it does not say that the terminal is gone.
+    hangup: Option<Signal>,
 }
 
-async fn either(one: &mut Signal, other: &mut Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(Failure::because("signals cannot be listened for"));
+        let mut stop = vec![listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?];
+        let mut hangup = Some(listen(SignalKind::hangup())?);
+        // Nobody would see or stop a server whose terminal was closed.
+        if std::io::stderr().is_terminal() || std::io::stdin().is_terminal() {
+            stop.extend(hangup.take());
+        }
+        let asked_to_stop = tokio::spawn(async move {
+            any(&mut stop).await;
+            tracing::info!("asked to stop: finishing what has begun");
+            tokio::spawn(async move {
+                any(&mut stop).await;
+                std::process::exit(130);
+            });
+        });
+        Ok(Self { asked_to_stop, hangup })
+    }
+}
+
+/// Returns when one of them comes.
+async fn any(signals: &mut [Signal]) {
+    std::future::poll_fn(|cx| {
+        if signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }

@@ -15,11 +15,13 @@ use zeroize::Zeroizing;
 use super::given::Origin;
 use super::keys::Key;
 use super::read::{Effective, Reader};
+use super::tls::{TlsFiles, read_tls};
 use super::values::{Scheme, WebUrl};
 use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, values};
 
 struct Places {
     listen: SocketAddr,
+    tls: Option<TlsFiles>,
     metrics_listen: Option<SocketAddr>,
     public_url: WebUrl,
     trusted_proxies: Vec<cerrojo_web::Network>,
@@ -53,6 +55,8 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     Some(Configuration {
         app,
         listen: places.listen,
+        listen_is_set: reader.origin(&keys::LISTEN) != Origin::Standard,
+        tls: places.tls,
         metrics_listen: places.metrics_listen,
         trusted_proxies: places.trusted_proxies,
         docs: places.docs,
@@ -83,8 +87,15 @@ fn stand_in() -> WebUrl {
 fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let listen = reader.value(&keys::LISTEN, values::listen);
     let metrics_listen = reader.optional(&keys::METRICS_LISTEN, values::listen);
-    let own_url = listen.map_or_else(|| stand_in().text, url_of);
+    let (tls, scheme) = read_tls(reader);
+    let own_url = listen.map_or_else(|| stand_in().text, |listen| url_of(scheme, listen));
     let public_url = reader.value_or(&keys::PUBLIC_URL, &own_url, values::web_url);
+    if let (Scheme::Https, Some(WebUrl { scheme: Scheme::Http, text, .. })) = (scheme, &public_url) {
+        let place = reader.origin(&keys::PUBLIC_URL).place(keys::PUBLIC_URL.name);
+        reader.problems.push(format!(
+            "{place}: the server speaks TLS (server.tls_certificate), so clients reach it at an https:// address, got \"{text}\""
+        ));
+    }
     let trusted_proxies = reader.list(&keys::TRUSTED_PROXIES, values::network).unwrap_or_default();
     let docs = reader.value(&keys::DOCS, values::flag);
     let cors_origins = reader.list(&keys::CORS_ORIGINS, values::origin);
@@ -102,6 +113,7 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
     let master_key = given.map_or_else(|| file.map(MasterKeySource::File), |given| Some(MasterKeySource::Given(given)));
     Some(Places {
         listen: listen?,
+        tls,
         metrics_listen,
         public_url: public_url?,
         trusted_proxies,
@@ -120,14 +132,27 @@ fn is_near(address: IpAddr) -> bool {
     }
 }
 
+/// What an operator should know who has metrics served there.
+pub(super) fn told_to_strangers(listen: SocketAddr) -> Option<String> {
+    (!is_near(listen.ip())).then(|| {
+        format!(
+            "metrics.listen is {listen}, which is neither a loopback nor a private address, and metrics are told to whoever asks: \
+             let only your monitoring reach it"
+        )
+    })
+}
+
 /// Where a browser on the same machine reaches the server.
-fn url_of(listen: SocketAddr) -> String {
+fn url_of(scheme: Scheme, listen: SocketAddr) -> String {
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
         _ => listen,
     };
-    format!("http://{address}")
+    match scheme {
+        Scheme::Http => format!("http://{address}"),
+        Scheme::Https => format!("https://{address}"),
+    }
 }
 
 /// What a PostgreSQL URL may say behind its question mark. The driver would pass over anything else and log its value, which
@@ -356,7 +381,7 @@ fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String>
     let mut warnings = Vec::new();
     if places.public_url.scheme == Scheme::Http && !places.public_url.is_loopback() {
         warnings.push(format!(
-            "server.public_url is {}: passwords and tokens travel unencrypted; put a proxy with TLS in front and set an https URL",
+            "server.public_url is {}: passwords and tokens travel unencrypted; put a proxy with TLS in front or set server.tls_certificate, and set an https URL",
             places.public_url.text
         ));
     }
@@ -367,12 +392,7 @@ fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String>
             app.algorithm.of_sessions().name()
         ));
     }
-    if let Some(listen) = places.metrics_listen.filter(|listen| !is_near(listen.ip())) {
-        warnings.push(format!(
-            "metrics.listen is {listen}, which is neither a loopback nor a private address, and metrics are told to whoever asks: \
-             let only your monitoring reach it"
-        ));
-    }
+    warnings.extend(places.metrics_listen.and_then(told_to_strangers));
     if let Some(OldTokens { secret, .. }) = &app.old_tokens {
         warnings.push(
             "migration.accept_old_tokens is true: whoever knows migration.secret can act as any user who was imported; take both \

@@ -75,10 +75,16 @@ macro_rules! keys {
 keys! {
     LISTEN = "server.listen", Standard::Text("127.0.0.1:4000"), Open, No,
         "an address and a port such as 127.0.0.1:4000 or [::1]:4000",
-        "Where the server accepts connections. Port 0 takes a free one and says which.";
-    PUBLIC_URL = "server.public_url", Standard::Derived("`http://` and the address of `server.listen`"), Open, No,
+        "Where the server accepts connections. Port 0 takes a free one and says which. A socket that systemd passes is taken instead.";
+    PUBLIC_URL = "server.public_url", Standard::Derived("`http://`, with TLS `https://`, and the address of `server.listen`"), Open, No,
         "an http or https URL without user, query or fragment, such as https://auth.example.com",
         "Where clients reach the server: the `iss` of its tokens and the start of the addresses in mails and status lists.";
+    TLS_CERTIFICATE = "server.tls_certificate", Standard::Unset("plain HTTP is spoken, as behind a proxy that does TLS"), Open, No,
+        "a PEM file that begins with the server's certificate, followed by those that lead from it to a root (fullchain.pem)",
+        "Has the server speak TLS (1.2 and 1.3) at `server.listen`, with this certificate. It can be replaced while the server runs. See `docs/OPERATIONS.md`.";
+    TLS_KEY = "server.tls_key", Standard::Unset("needed with `server.tls_certificate`"), Open, No,
+        "a PEM file that holds the certificate's private key, without a passphrase, which others cannot read (privkey.pem)",
+        "The key of `server.tls_certificate`: ECDSA (P-256, P-384), Ed25519, or RSA of 2048 bits at least.";
     TRUSTED_PROXIES = "server.trusted_proxies", Standard::Text(""), Open, Yes,
         "IP addresses or networks such as 10.0.0.0/8",
         "Proxies whose forwarding headers are believed. The client's address is taken from nobody else's.";

@@ -5,6 +5,7 @@ mod given;
 mod keys;
 mod read;
 mod show;
+mod tls;
 mod values;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use given::{Given, Value};
 pub(crate) use read::Effective;
 use read::Reader;
 pub(crate) use show::reference;
+pub(crate) use tls::TlsFiles;
 
 /// The file that is read where none is named.
 const STANDARD_FILE: &str = "cerrojo.toml";
@@ -101,6 +103,10 @@ pub(crate) struct Configuration {
     pub(crate) app: Settings,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// Whether somebody set that.
+    pub(crate) listen_is_set: bool,
+    /// What TLS is spoken with, if it is.
+    pub(crate) tls: Option<TlsFiles>,
     /// Where metrics are served, if they are.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Networks of trusted proxies.
@@ -132,6 +138,11 @@ pub(crate) struct Configuration {
 /// What is given, read once.
 #[derive(Clone)]
 pub(crate) struct Loaded(Given);
+
+/// What an operator should know who has metrics served at this address, if anything.
+pub(crate) fn told_to_strangers(listen: SocketAddr) -> Option<String> {
+    check::told_to_strangers(listen)
+}
 
 /// Reads file and environment.
 pub(crate) fn load(sources: Sources) -> Loaded {
@@ -281,6 +292,33 @@ mod tests {
     fn plain_http_beyond_this_machine_is_warned_of() {
         assert_eq!(with(&[("CERROJO_SERVER__PUBLIC_URL", "http://auth.example.com")]).unwrap().warnings.len(), 1);
         assert!(with(&[("CERROJO_SERVER__PUBLIC_URL", "https://auth.example.com")]).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn with_tls_the_address_is_https_and_nothing_else() {
+        let files = [
+            ("CERROJO_SERVER__TLS_CERTIFICATE", "fullchain.pem"),
+            ("CERROJO_SERVER__TLS_KEY", "/etc/cerrojo/privkey.pem"),
+        ];
+        let configuration = with(&files).unwrap();
+        assert_eq!(configuration.app.public_url, "https://127.0.0.1:4000");
+        let expected = TlsFiles { certificate: "fullchain.pem".into(), key: "/etc/cerrojo/privkey.pem".into() };
+        assert_eq!(configuration.tls, Some(expected));
+        assert!(configuration.warnings.is_empty());
+        let plain = problem(&[files[0], files[1], ("CERROJO_SERVER__PUBLIC_URL", "http://auth.example.com")]);
+        assert!(
+            plain.contains("CERROJO_SERVER__PUBLIC_URL (server.public_url)") && plain.contains("https://"),
+            "{plain}"
+        );
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_go_together() {
+        let without_key = problem(&[("CERROJO_SERVER__TLS_CERTIFICATE", "fullchain.pem")]);
+        assert!(without_key.contains("(server.tls_certificate): needs server.tls_key, a PEM file"), "{without_key}");
+        let alone = problem(&[("CERROJO_SERVER__TLS_KEY", "privkey.pem")]);
+        assert!(alone.contains("(server.tls_key): needs server.tls_certificate, a PEM file"), "{alone}");
+        assert!(problem(&[("CERROJO_SERVER__TLS_CERTIFICATE", "")]).contains("server.tls_certificate): expects"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A client of HTTP/1.1 that does just what these tests need.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In lower case.
+    pub(crate) head: String,
     pub(crate) body: Value,
 }
 
@@ -22,11 +24,21 @@ pub(crate) fn request(
 ) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    exchange(&mut stream, line, token, body)
+}
+
+/// The same on a connection that there is.
+pub(crate) fn exchange(
+    stream: &mut (impl Read + Write),
+    line: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> std::io::Result<Answer> {
     let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let body = body.map(Value::to_string).unwrap_or_default();
     let length = body.len();
     let head = format!(
-        "{line} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{token}\r\n{body}"
+        "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{token}\r\n{body}"
     );
     stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
@@ -39,5 +51,5 @@ pub(crate) fn request(
     if length.is_some_and(|length: usize| length != body.len()) {
         return Err(cut_off());
     }
-    Ok(Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
+    Ok(Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) })
 }

@@ -46,13 +46,20 @@ impl Installation {
 
     /// The binary, in the folder, with nothing of the outer environment's settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cerrojo"));
+        let mut command = self.here(env!("CARGO_BIN_EXE_cerrojo"));
+        command.args(arguments);
+        command
+    }
+
+    /// Any program, as the binary is run.
+    pub(crate) fn here(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("CERROJO_") {
                 command.env_remove(name);
             }
         }
-        command.current_dir(self.folder.path()).envs(self.environment.iter().cloned()).args(arguments);
+        command.current_dir(self.folder.path()).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null());
         command
     }
@@ -78,7 +85,12 @@ impl Installation {
 
     /// Starts the server and waits until it says that it listens.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+        Self::serve_by(&mut self.command(&["serve"]))
+    }
+
+    /// The same by a command of one's own.
+    pub(crate) fn serve_by(command: &mut Command) -> Server {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let (listening, reader) = read_lines(&mut child, &said);
         let Ok(address) = listening.recv_timeout(Duration::from_mins(1)) else {
@@ -95,12 +107,15 @@ fn read_lines(child: &mut Child, said: &Arc<Mutex<Vec<String>>>) -> (Receiver<So
     let (lines, said) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(said));
     let reader = std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            if let Some((_, address)) = line.split_once("listening on http://") {
+            let listens = line.split_once("listening on http").map(|(_, url)| {
+                let (_, address) = url.split_once("://").unwrap();
                 let end = address.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c)));
-                let address = &address[..end.unwrap_or(address.len())];
-                let _ = tell.send(address.parse().unwrap());
-            }
+                address[..end.unwrap_or(address.len())].parse().unwrap()
+            });
             said.lock().unwrap().push(line);
+            if let Some(address) = listens {
+                let _ = tell.send(address);
+            }
         }
     });
     (listening, reader)

@@ -19,3 +19,6 @@ mod nginx;
 mod one_server;
 mod services;
 mod settings;
+mod sockets;
+mod systemd;
+mod tls;

@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::installation::{Installation, PASSWORD, Server};
 
 /// Where the server says that it tells its metrics.
-fn address_of(server: &Server) -> SocketAddr {
+pub(crate) fn address_of(server: &Server) -> SocketAddr {
     let said = server.said();
     let (_, rest) = said.split_once("metrics are at http://").unwrap_or_else(|| panic!("no metrics: {said}"));
     rest.split_once("/metrics").unwrap().0.parse().unwrap()
 }
 
 /// The status, the head and the body of an answer.
-fn ask(address: SocketAddr, line: &str) -> (u16, String, String) {
+pub(crate) fn ask(address: SocketAddr, line: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     write!(stream, "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();

@@ -15,6 +15,7 @@ mod disk;
 mod gone_back;
 mod stuck;
 mod tls;
+mod watchdog;
 mod wrong;
 
 use std::panic::catch_unwind;
@@ -44,6 +45,7 @@ const TESTS: &[Test] = &[
     ("a_synchronous_standby_loses_nothing", gone_back::fail_over_without_loss),
     ("a_node_with_other_settings_is_named", agreement::is_looked_at),
     ("a_database_elsewhere_has_to_show_who_it_is", tls::elsewhere),
+    ("a_node_whose_database_is_away_is_not_started_anew", watchdog::while_the_database_is_away),
     ("a_disk_error_at_commit_of_sqlite_ends_the_server", disk::sqlite),
     ("whoever_answers_before_the_others_know_is_convicted", wrong::answers_early),
     ("whoever_does_not_wait_for_leases_is_convicted", wrong::removes_leases),
