@@ -21,7 +21,7 @@ use crate::keys::{KeyError, Keyring, KeyringParts, MasterKey, given_key};
 use crate::lease::{self, Membership};
 use crate::limits::Limits;
 use crate::lists::Blocks;
-use crate::mail::Mailer;
+use crate::mail::{BadTemplates, Mailer, Templates};
 use crate::metrics::Metrics;
 use crate::old_tokens;
 use crate::picture::Pictures;
@@ -87,6 +87,8 @@ pub struct App {
     pub metrics: Metrics,
     /// How mail leaves.
     pub mailer: Arc<dyn Mailer>,
+    /// What mails say.
+    pub(crate) templates: Templates,
     /// Wakes whoever delivers mail.
     pub mail_waiting: Notify,
     /// Signed lists that were made lately.
@@ -121,6 +123,8 @@ pub struct App {
 pub enum StartError {
     /// The signing keys cannot be opened.
     Keys(KeyError),
+    /// The templates of mails cannot be used.
+    Templates(BadTemplates),
     /// The database or a file beside it cannot be used.
     Trouble(Trouble),
 }
@@ -156,7 +160,7 @@ impl App {
             Some(path) if lease != Lease::Guest => Some(Arc::new(open_side_file(&path)?)),
             _ => None,
         };
-        let given = given_key(&settings.algorithm);
+        let (templates, given) = (templates_of(&settings, lease)?, given_key(&settings.algorithm));
         let court = Court {
             store: &store,
             clock: &*clock,
@@ -192,7 +196,6 @@ impl App {
             guard.hold_lease_until(Duration::MAX);
         }
         let hasher = Hasher::start(&settings.password, Arc::clone(&clock), Arc::clone(&random));
-        let breached = Breached::of(&settings.password);
         let metrics = Metrics::new(&hasher, &limits);
         metrics.went_back.inc_by(went_back.into());
         let app = Arc::new_cyclic(|me: &Weak<App>| Self {
@@ -201,11 +204,12 @@ impl App {
             limits,
             metrics,
             mailer,
+            templates,
             mail_waiting: Notify::new(),
             status_list_tokens: StatusListTokens::default(),
             feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
             services: Services::default(),
-            breached,
+            breached: Breached::of(&settings.password),
             pictures: Pictures::default(),
             lease,
             given,
@@ -274,6 +278,12 @@ async fn judge(court: Court<'_>, side_file: Option<&SideFile>) -> Result<((Strin
         None => false,
     };
     Ok(((String::new(), 0), went_back))
+}
+
+/// What mails say. A command delivers none, and goes on beside a server that has other templates than it finds.
+fn templates_of(settings: &Settings, lease: Lease) -> Result<Templates, StartError> {
+    let folder = settings.mail_templates.as_deref().filter(|_| lease != Lease::Guest);
+    Templates::load(folder).map_err(StartError::Templates)
 }
 
 /// What verifies tokens under these settings; it knows of nothing yet.

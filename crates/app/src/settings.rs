@@ -98,6 +98,20 @@ pub enum Locale {
     En,
 }
 
+impl Locale {
+    /// Every language.
+    pub const ALL: [Self; 2] = [Self::Es, Self::En];
+
+    /// Its tag (RFC 5646).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es => "es",
+            Self::En => "en",
+        }
+    }
+}
+
 /// Cost of Argon2id (RFC 9106).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Settings {
@@ -243,6 +257,8 @@ pub struct Settings {
     pub locale: Locale,
     /// The address in reset mails; `{token}` stands for the code.
     pub reset_link: String,
+    /// The folder of texts of mails that take the place of the built-in ones; `None`: there is none.
+    pub mail_templates: Option<PathBuf>,
     /// Tokens of another application; `None`: not accepted.
     pub old_tokens: Option<OldTokens>,
     /// How many verified tokens are remembered.
@@ -296,6 +312,7 @@ impl Settings {
             reauthentication: Reauthentication::Off,
             roles: Roles::default(),
             locale: Locale::Es,
+            mail_templates: None,
             old_tokens: None,
             cache_capacity: 20_000,
             failover: Failover::EndAll,

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 pub(crate) use self::breached::{BreachedList, BuildList, SourceFormat};
 pub(crate) use self::import::{FileFormat, Import, ImportField};
-pub(crate) use self::mail::{Letter, Mail};
+pub(crate) use self::mail::Mail;
 
 /// An authentication server whose logout is real.
 #[derive(Debug, Parser)]

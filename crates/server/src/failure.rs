@@ -3,11 +3,13 @@
 use cerrojo_app::administer::AdminError;
 use cerrojo_app::breached::BuildError;
 use cerrojo_app::keys::{KeyError, RotateError};
+use cerrojo_app::mail::{BadTemplates, Unwritten};
 use cerrojo_app::{StartError, Trouble};
 use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_store::StoreError;
 
 use crate::config::ConfigError;
+use crate::out;
 
 /// What is said on standard error, and the exit code.
 #[derive(Debug)]
@@ -91,8 +93,21 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Keys(error) => error.into(),
+            StartError::Templates(bad) => bad.into(),
             StartError::Trouble(trouble) => trouble.into(),
         }
+    }
+}
+
+impl From<BadTemplates> for Failure {
+    fn from(bad: BadTemplates) -> Self {
+        Self::new(bad.0.iter().map(|one| out::tame(one)).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl From<Unwritten> for Failure {
+    fn from(Unwritten(cause): Unwritten) -> Self {
+        Self::new(format!("a built-in letter is broken, please report it: {cause}"))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cerrojo_app::breached::List;
 use cerrojo_app::keys::{Keyring, MasterKey};
-use cerrojo_app::mail::{Mailer, OutboxFolder, SmtpMailer};
+use cerrojo_app::mail::{Mailer, OutboxFolder, SmtpMailer, Templates};
 use cerrojo_app::{App, Lease, Parts};
 use cerrojo_domain::{SystemClock, SystemRandom};
 use cerrojo_store::{OpenOptions, Store};
@@ -259,6 +259,16 @@ pub(crate) fn check_mailer(configuration: &Configuration) -> Result<(), Failure>
             OutboxFolder::check(&configuration.mail_from).map_err(Failure::because("mail.from"))
         }
     }
+}
+
+/// What mails say, by the settings.
+pub(crate) fn templates(configuration: &Configuration) -> Result<Templates, Failure> {
+    Templates::load(configuration.app.mail_templates.as_deref()).map_err(|mut bad| {
+        for one in &mut bad.0 {
+            one.insert_str(0, "mail.templates: ");
+        }
+        bad.into()
+    })
 }
 
 /// The list of breached passwords that the settings name, if they do.

@@ -39,6 +39,8 @@ pub(crate) async fn serve(loaded: Loaded, passed: Passed) -> Result<(), Failure>
     if let Some(list) = open::breached_list(&configuration)? {
         tracing::info!(breached.passwords = list.count(), "new passwords are compared with those of breaches");
     }
+    // Before anything is taken or changed.
+    open::templates(&configuration)?;
     open_files::allow_many();
     let starting = Starting::begin();
     match &configuration.database {

@@ -14,7 +14,7 @@ pub struct SentMail {
     pub subject: String,
     /// The text part.
     pub text: String,
-    /// The HTML part.
+    /// The HTML part; empty if there is none.
     pub html: String,
 }
 
@@ -73,7 +73,7 @@ impl Mailer for Mailbox {
                 to: mail.to.clone(),
                 subject: mail.subject.clone(),
                 text: mail.text.clone(),
-                html: mail.html.clone(),
+                html: mail.html.clone().unwrap_or_default(),
             });
             Ok(())
         })

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cerrojo_app::mail::Kind;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -105,5 +107,19 @@ fn every_file_that_the_architecture_names_exists() {
         let file = root().join("crates").join(if first == "crates" { rest } else { name });
         let within = root().join("crates").join(first).join("src").join(rest);
         assert!(file.exists() || within.exists(), "{name}");
+    }
+}
+
+#[test]
+fn every_mail_and_its_values_are_in_the_manual() {
+    let operations = document("OPERATIONS.md");
+    let (_, table) = operations.split_once("| letter | when | values").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).collect();
+    assert_eq!(rows.len(), Kind::ALL.len());
+    for (row, kind) in rows.iter().zip(Kind::ALL) {
+        let names: BTreeSet<&str> = quoted(row).filter(|name| !name.contains(' ')).collect();
+        let expected = [kind.name()].into_iter().chain(kind.values().iter().copied()).collect();
+        assert_eq!(names, expected, "{row}");
     }
 }

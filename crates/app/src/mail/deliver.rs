@@ -124,11 +124,11 @@ fn pause(attempts: i64) -> Duration {
 
 /// The letter of a job; `None`: there is none to send.
 async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
-    let writer = Writer::new(&app.settings);
+    let writer = Writer::new(&app.settings, &app.templates);
     let mail = match job.kind.as_str() {
         RESET => return reset(app, tx, job).await,
-        PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)),
-        EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)),
+        PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)).transpose()?,
+        EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)).transpose()?,
         _ => {
             tracing::error!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind was dropped");
             None
@@ -151,7 +151,7 @@ async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, S
     let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());
     let link = Link { code_hash: recover::code_hash(&code), user: user.id, epoch: user.epoch, expires_at: expiry(now) };
     reset_links::insert(tx, &link).await?;
-    let mail = Writer::new(&app.settings).reset(&user.email, &code, (&asked, job.created_at));
+    let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
     Ok(Some(Addressed { user: Some(user.id), mail }))
 }
 

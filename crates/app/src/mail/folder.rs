@@ -88,7 +88,7 @@ mod tests {
             to: "ana@example.com".to_owned(),
             subject: "Tu contraseña".to_owned(),
             text: "https://a.example/?token=c0de\n".to_owned(),
-            html: "<p>x</p>\n".to_owned(),
+            html: Some("<p>x</p>\n".to_owned()),
         };
         mailer.send(&mail).await.unwrap();
         mailer.send(&mail).await.unwrap();
@@ -110,8 +110,7 @@ mod tests {
         let folder = parent.path().join("outbox");
         let mailer = OutboxFolder::new(&folder, "no-reply@example.com").unwrap();
         fs::remove_dir(&folder).unwrap();
-        let mail =
-            Mail { to: "ana@example.com".to_owned(), subject: String::new(), text: String::new(), html: String::new() };
+        let mail = Mail { to: "ana@example.com".to_owned(), subject: String::new(), text: String::new(), html: None };
         assert!(mailer.send(&mail).await.is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A mail as it travels: RFC 5322 with a text and an HTML alternative (RFC 2046, section 5.1.4).
+//! A mail as it travels: RFC 5322 with a text, and an HTML alternative (RFC 2046, section 5.1.4) if it has one.
 
 use cerrojo_domain::{ListName, SystemRandom};
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
@@ -29,23 +29,25 @@ pub(super) fn message(from: &Mailbox, mail: &Mail, path: Path) -> Result<Message
     let to: Address = mail.to.parse().map_err(|error| format!("the address cannot be written to: {error}"))?;
     let subject: String = mail.subject.chars().filter(|c| !c.is_control()).collect();
     let id = ListName::new(&SystemRandom);
-    let mut parts = MultiPart::alternative();
-    if path == Path::File {
-        parts = parts.header(ContentTransferEncoding::EightBit);
-    }
-    Message::builder()
+    let letter = Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
         .subject(subject)
         .message_id(Some(format!("<{id}@{}>", from.email.domain())))
         // RFC 3834, section 5: nobody's holiday notice should answer.
-        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
-        .multipart(parts.singlepart(part(ContentType::TEXT_PLAIN, &mail.text, path)).singlepart(part(
-            ContentType::TEXT_HTML,
-            &mail.html,
-            path,
-        )))
-        .map_err(|error| format!("the mail cannot be written: {error}"))
+        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+    let text = part(ContentType::TEXT_PLAIN, &mail.text, path);
+    let written = match &mail.html {
+        None => letter.singlepart(text),
+        Some(html) => {
+            let mut parts = MultiPart::alternative();
+            if path == Path::File {
+                parts = parts.header(ContentTransferEncoding::EightBit);
+            }
+            letter.multipart(parts.singlepart(text).singlepart(part(ContentType::TEXT_HTML, html, path)))
+        }
+    };
+    written.map_err(|error| format!("the mail cannot be written: {error}"))
 }
 
 fn part(kind: ContentType, text: &str, path: Path) -> SinglePart {
@@ -66,7 +68,7 @@ mod tests {
 
     fn mail(to: &str, subject: &str) -> Mail {
         let (to, subject) = (to.to_owned(), subject.to_owned());
-        Mail { to, subject, text: "Contraseña\n".to_owned(), html: "<p>Contraseña</p>\n".to_owned() }
+        Mail { to, subject, text: "Contraseña\n".to_owned(), html: Some("<p>Contraseña</p>\n".to_owned()) }
     }
 
     fn formatted(mail: &Mail, path: Path) -> String {
@@ -92,6 +94,16 @@ mod tests {
             assert!(wire.contains(header), "{header}: {wire}");
         }
         assert!(wire.contains("@example.com>\r\n") && wire.contains("Message-ID: <"), "{wire}");
+    }
+
+    #[test]
+    fn a_mail_without_a_page_is_its_text() {
+        let bare = Mail { html: None, ..mail("ana@example.com", "x") };
+        for path in [Path::Wire, Path::File] {
+            let sent = formatted(&bare, path);
+            assert!(sent.contains("Content-Type: text/plain; charset=utf-8\r\n"), "{sent}");
+            assert!(!sent.contains("multipart") && !sent.contains("text/html"), "{sent}");
+        }
     }
 
     #[test]

@@ -5,20 +5,26 @@
 
 mod deliver;
 mod device;
+mod escape;
 mod folder;
 mod job;
-mod letter;
+mod kind;
 mod message;
+mod overrides;
 mod preview;
 mod smtp;
+mod template;
 mod templates;
 
 pub use self::deliver::deliver_due;
 pub use self::folder::OutboxFolder;
 pub(crate) use self::job::ask_reset;
 pub use self::job::{tell_email_changed, tell_password_changed};
-pub use self::preview::{Kind, preview, trial};
+pub use self::kind::{Kind, built_in_files};
+pub use self::overrides::{BadTemplates, Templates};
+pub use self::preview::{preview, trial};
 pub use self::smtp::SmtpMailer;
+pub use self::templates::Unwritten;
 
 /// One mail, ready to leave.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,8 +35,8 @@ pub struct Mail {
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// The same as a page of HTML.
-    pub html: String,
+    /// The same as a page of HTML, if there is one.
+    pub html: Option<String>,
 }
 
 impl std::fmt::Debug for Mail {

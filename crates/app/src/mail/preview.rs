@@ -4,26 +4,21 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use cerrojo_domain::{Email, UnixMillis};
 
-use super::Mail;
 use super::job::{EmailChanged, PasswordChanged, ResetAsked};
 use super::templates::Writer;
+use super::{Kind, Mail, Templates, Unwritten};
 use crate::Settings;
 
-/// A kind of letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The link of a forgotten password.
-    Reset,
-    /// The password was changed.
-    PasswordChanged,
-    /// The address was changed; goes to the old one.
-    EmailChanged,
-}
-
 /// The letter as Ana would get it who did it `at` this time. Its link works for nobody.
-#[must_use]
-pub fn preview(settings: &Settings, kind: Kind, (to, at): (&Email, UnixMillis)) -> Mail {
-    let writer = Writer::new(settings);
+///
+/// # Errors
+/// A built-in text is broken.
+pub fn preview(
+    (settings, templates): (&Settings, &Templates),
+    kind: Kind,
+    (to, at): (&Email, UnixMillis),
+) -> Result<Mail, Unwritten> {
+    let writer = Writer::new(settings, templates);
     let address = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
     let (name, told) = ("Ana Ruiz".to_owned(), to.as_str().to_owned());
     match kind {
@@ -38,11 +33,17 @@ pub fn preview(settings: &Settings, kind: Kind, (to, at): (&Email, UnixMillis)) 
             let new = "n***@example.com".to_owned();
             writer.email_changed(&EmailChanged { to: told, name, new, at, address: Some(address) })
         }
+        Kind::Test => writer.trial(to, at),
     }
 }
 
 /// A letter that says only that mail arrives.
-#[must_use]
-pub fn trial(settings: &Settings, (to, at): (&Email, UnixMillis)) -> Mail {
-    Writer::new(settings).trial(to, at)
+///
+/// # Errors
+/// A built-in text is broken.
+pub fn trial(
+    (settings, templates): (&Settings, &Templates),
+    (to, at): (&Email, UnixMillis),
+) -> Result<Mail, Unwritten> {
+    Writer::new(settings, templates).trial(to, at)
 }

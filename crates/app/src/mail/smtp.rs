@@ -135,7 +135,7 @@ mod tests {
             to: "ana@example.com".to_owned(),
             subject: "Hola".to_owned(),
             text: "Contraseña\n".to_owned(),
-            html: "<p>x</p>\n".to_owned(),
+            html: Some("<p>x</p>\n".to_owned()),
         };
         mailer.send(&mail).await.unwrap();
         drop(mailer);
@@ -149,8 +149,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
         drop(listener);
-        let mail =
-            Mail { to: "ana@example.com".to_owned(), subject: String::new(), text: String::new(), html: String::new() };
+        let mail = Mail { to: "ana@example.com".to_owned(), subject: String::new(), text: String::new(), html: None };
         assert!(SmtpMailer::new(&url, "no-reply@example.com").unwrap().send(&mail).await.is_err());
     }
 }

@@ -1,175 +1,89 @@
-//! The letters, in Spanish and English.
+//! What each mail says: the values that its template is given, and no more than those.
 
 use std::net::IpAddr;
 
 use cerrojo_domain::{Email, UnixMillis};
+use cerrojo_store::StoreError;
 
-use super::Mail;
 use super::job::{EmailChanged, PasswordChanged, ResetAsked};
-use super::letter::{Letter, Piece};
-use crate::{Locale, Settings};
+use super::kind::Kind;
+use super::{Mail, Templates};
+use crate::Settings;
+
+/// Why a built-in mail cannot be written: a defect.
+#[derive(Debug)]
+pub struct Unwritten(pub String);
+
+impl From<Unwritten> for StoreError {
+    fn from(Unwritten(cause): Unwritten) -> Self {
+        Self::Broken(format!("a built-in mail cannot be written: {cause}"))
+    }
+}
 
 /// How to write, and for which site.
 pub(super) struct Writer<'a> {
-    locale: Locale,
-    site: &'a str,
-    reset_link: &'a str,
+    settings: &'a Settings,
+    templates: &'a Templates,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(settings: &'a Settings) -> Self {
-        let site = settings.public_url.split_once("://").map_or(settings.public_url.as_str(), |(_, rest)| rest);
-        Self { locale: settings.locale, site, reset_link: &settings.reset_link }
+    pub(super) fn new(settings: &'a Settings, templates: &'a Templates) -> Self {
+        Self { settings, templates }
     }
 
     /// The link that sets a new password; goes to the account's own address.
-    pub(super) fn reset(&self, to: &Email, code: &str, (asked, at): (&ResetAsked, UnixMillis)) -> Mail {
-        let site = self.site;
-        let url = self.reset_link.replace("{token}", code);
-        let mut facts = self.facts(at, Some(asked.address));
-        if !asked.device.is_empty() {
-            facts.push((self.pick("Dispositivo", "Device"), asked.device.clone()));
-        }
-        let (subject, label, says) = match self.locale {
-            Locale::Es => (
-                "Restablece tu contraseña",
-                "Elegir una contraseña nueva",
-                [
-                    "Hola:".to_owned(),
-                    format!("Alguien, esperamos que tú, ha pedido restablecer la contraseña de tu cuenta en {site}."),
-                    "Para elegir una contraseña nueva, abre este enlace. Funciona una sola vez, durante una hora.".to_owned(),
-                    "Si no lo has pedido tú, no tienes que hacer nada: tu contraseña sigue siendo la misma. No compartas \
-                     este enlace con nadie."
-                        .to_owned(),
-                ],
-            ),
-            Locale::En => (
-                "Reset your password",
-                "Choose a new password",
-                [
-                    "Hello,".to_owned(),
-                    format!("Somebody, hopefully you, asked to reset the password of your account at {site}."),
-                    "To choose a new password, open this link. It works once, for one hour.".to_owned(),
-                    "If it was not you, there is nothing to do: your password stays as it is. Do not share this link \
-                     with anybody."
-                        .to_owned(),
-                ],
-            ),
-        };
-        let [hello, asked, open, otherwise] = says;
-        let pieces = vec![
-            Piece::Says(hello),
-            Piece::Says(asked),
-            Piece::Says(open),
-            Piece::Link { label, url },
-            Piece::Facts(facts),
-            Piece::Says(otherwise),
-        ];
-        self.mail(to.as_str(), subject, pieces)
+    pub(super) fn reset(
+        &self,
+        to: &Email,
+        code: &str,
+        (asked, at): (&ResetAsked, UnixMillis),
+    ) -> Result<Mail, Unwritten> {
+        let link = self.settings.reset_link.replace("{token}", code);
+        let values = [when(at), address(Some(asked.address)), ("device", asked.device.clone()), ("link", link)];
+        self.mail(to.as_str(), Kind::Reset, values)
     }
 
     /// The password was changed.
-    pub(super) fn password_changed(&self, job: &PasswordChanged) -> Mail {
-        let site = self.site;
-        let (subject, says, otherwise) = match self.locale {
-            Locale::Es => (
-                "Tu contraseña ha cambiado",
-                format!("La contraseña de tu cuenta en {site} ha cambiado y se han cerrado las demás sesiones."),
-                "Si has sido tú, no tienes que hacer nada. Si no, pide ahora mismo una contraseña nueva con «¿Olvidaste \
-                 tu contraseña?» y avisa a quien administra el servicio.",
-            ),
-            Locale::En => (
-                "Your password was changed",
-                format!("The password of your account at {site} was changed, and the other sessions were closed."),
-                "If it was you, there is nothing to do. If it was not, ask for a new password now with “Forgot your \
-                 password?” and tell whoever runs the service.",
-            ),
-        };
-        let pieces = vec![
-            Piece::Says(self.hello(&job.name)),
-            Piece::Says(says),
-            Piece::Facts(self.facts(job.at, job.address)),
-            Piece::Says(otherwise.to_owned()),
-        ];
-        self.mail(&job.to, subject, pieces)
+    pub(super) fn password_changed(&self, job: &PasswordChanged) -> Result<Mail, Unwritten> {
+        self.mail(&job.to, Kind::PasswordChanged, [name(&job.name), when(job.at), address(job.address)])
     }
 
     /// The address was changed; this goes to the old one.
-    pub(super) fn email_changed(&self, job: &EmailChanged) -> Mail {
-        let (site, new) = (self.site, &job.new);
-        let (subject, says, otherwise) = match self.locale {
-            Locale::Es => (
-                "El email de tu cuenta ha cambiado",
-                format!(
-                    "El email de tu cuenta en {site} ya no es este: ahora es {new}. Es el último aviso que llega aquí."
-                ),
-                "Si has sido tú, no tienes que hacer nada. Si no, alguien puede haber entrado en tu cuenta: avisa \
-                 enseguida a quien administra el servicio.",
-            ),
-            Locale::En => (
-                "The e-mail address of your account was changed",
-                format!(
-                    "The e-mail address of your account at {site} is no longer this one: it is {new} now. This is the last notice sent here."
-                ),
-                "If it was you, there is nothing to do. If it was not, somebody may have got into your account: tell \
-                 whoever runs the service at once.",
-            ),
-        };
-        let pieces = vec![
-            Piece::Says(self.hello(&job.name)),
-            Piece::Says(says),
-            Piece::Facts(self.facts(job.at, job.address)),
-            Piece::Says(otherwise.to_owned()),
-        ];
-        self.mail(&job.to, subject, pieces)
+    pub(super) fn email_changed(&self, job: &EmailChanged) -> Result<Mail, Unwritten> {
+        let new = ("new_email", job.new.clone());
+        self.mail(&job.to, Kind::EmailChanged, [name(&job.name), when(job.at), address(job.address), new])
     }
 
     /// Mail arrives.
-    pub(super) fn trial(&self, to: &Email, at: UnixMillis) -> Mail {
-        let site = self.site;
-        let (subject, says) = match self.locale {
-            Locale::Es => (
-                "Correo de prueba",
-                format!("Este mensaje de prueba lo ha pedido quien administra {site}. Si lo lees, el correo llega."),
-            ),
-            Locale::En => (
-                "Test message",
-                format!("Whoever runs {site} asked for this test message. If you read it, mail arrives."),
-            ),
-        };
-        self.mail(to.as_str(), subject, vec![Piece::Says(says), Piece::Facts(self.facts(at, None))])
+    pub(super) fn trial(&self, to: &Email, at: UnixMillis) -> Result<Mail, Unwritten> {
+        self.mail(to.as_str(), Kind::Test, [when(at)])
     }
 
-    fn mail(&self, to: &str, subject: &'static str, pieces: Vec<Piece>) -> Mail {
-        let letter = Letter { locale: self.locale, subject, pieces };
-        Mail { to: to.to_owned(), subject: subject.to_owned(), text: letter.text(), html: letter.html() }
+    fn mail<const N: usize>(&self, to: &str, kind: Kind, values: [Given; N]) -> Result<Mail, Unwritten> {
+        let Settings { public_url, locale, .. } = self.settings;
+        let site = public_url.split_once("://").map_or(public_url.as_str(), |(_, rest)| rest);
+        let always = [("site", site.to_owned()), ("locale", locale.name().to_owned())];
+        let values = always.into_iter().chain(values).collect();
+        let written = self.templates.write((kind, *locale), &values).map_err(|fault| Unwritten(fault.to_string()))?;
+        Ok(Mail { to: to.to_owned(), subject: written.subject, text: written.text, html: written.html })
     }
+}
 
-    fn pick(&self, es: &'static str, en: &'static str) -> &'static str {
-        match self.locale {
-            Locale::Es => es,
-            Locale::En => en,
-        }
-    }
+/// A value and its name.
+type Given = (&'static str, String);
 
-    fn hello(&self, name: &str) -> String {
-        match (self.locale, presentable(name)) {
-            (Locale::Es, Some(name)) => format!("Hola, {name}:"),
-            (Locale::Es, None) => "Hola:".to_owned(),
-            (Locale::En, Some(name)) => format!("Hello {name},"),
-            (Locale::En, None) => "Hello,".to_owned(),
-        }
-    }
+fn when(at: UnixMillis) -> Given {
+    let stamp = at.rfc3339();
+    let minute = stamp.get(..16).unwrap_or(&stamp).replace('T', " ");
+    ("when", format!("{minute} UTC"))
+}
 
-    fn facts(&self, at: UnixMillis, address: Option<IpAddr>) -> Vec<(&'static str, String)> {
-        let stamp = at.rfc3339();
-        let minute = stamp.get(..16).unwrap_or(&stamp).replace('T', " ");
-        let mut facts = vec![(self.pick("Cuándo", "When"), format!("{minute} UTC"))];
-        if let Some(address) = address {
-            facts.push((self.pick("Desde la dirección", "From the address"), address.to_string()));
-        }
-        facts
-    }
+fn address(address: Option<IpAddr>) -> Given {
+    ("address", address.map(|address| address.to_string()).unwrap_or_default())
+}
+
+fn name(name: &str) -> Given {
+    ("name", presentable(name).unwrap_or_default().to_owned())
 }
 
 /// A name fit for a greeting. Anybody can register somebody else's address under any name: what could be read as a
@@ -190,9 +104,14 @@ pub(super) fn masked(email: &Email) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Locale;
 
     fn settings(locale: Locale) -> Settings {
         Settings { locale, ..Settings::for_url("https://auth.example.com/") }
+    }
+
+    fn templates() -> Templates {
+        Templates::load(None).unwrap()
     }
 
     fn changed(name: &str) -> PasswordChanged {
@@ -215,11 +134,12 @@ mod tests {
         for locale in [Locale::Es, Locale::En] {
             let settings = settings(locale);
             let to = Email::parse("ana@example.com").unwrap();
-            let mail = Writer::new(&settings).reset(&to, "c0de", (&asked, UnixMillis(0)));
+            let mail = Writer::new(&settings, &templates()).reset(&to, "c0de", (&asked, UnixMillis(0))).unwrap();
+            let html = mail.html.unwrap();
             assert_eq!(mail.to, "ana@example.com");
             assert!(mail.text.contains("\nhttps://auth.example.com/reset-password?token=c0de\n"), "{}", mail.text);
-            assert!(mail.html.contains("href=\"https://auth.example.com/reset-password?token=c0de\""), "{}", mail.html);
-            for part in [&mail.text, &mail.html] {
+            assert!(html.contains("href=\"https://auth.example.com/reset-password?token=c0de\""), "{html}");
+            for part in [&mail.text, &html] {
                 assert!(part.contains("1970-01-01 00:00 UTC") && part.contains("2001:db8::1"), "{part}");
                 assert!(part.contains("Firefox, Linux"), "{part}");
             }
@@ -229,18 +149,20 @@ mod tests {
     #[test]
     fn each_locale_is_itself() {
         let (es, en) = (settings(Locale::Es), settings(Locale::En));
-        let es = Writer::new(&es).password_changed(&changed("Ana Ruiz"));
+        let es = Writer::new(&es, &templates()).password_changed(&changed("Ana Ruiz")).unwrap();
+        let html = es.html.unwrap();
         assert_eq!(es.subject, "Tu contraseña ha cambiado");
-        assert!(es.text.starts_with("Hola, Ana Ruiz:\n\n") && es.html.contains("<html lang=\"es\">"), "{}", es.text);
-        let en = Writer::new(&en).password_changed(&changed("O'Brien"));
-        assert!(en.text.starts_with("Hello O'Brien,\n\n") && en.html.contains("Hello O&#39;Brien,"), "{}", en.text);
+        assert!(es.text.starts_with("Hola, Ana Ruiz:\n\n") && html.contains("<html lang=\"es\">"), "{}", es.text);
+        let en = Writer::new(&en, &templates()).password_changed(&changed("O'Brien")).unwrap();
+        let html = en.html.unwrap();
+        assert!(en.text.starts_with("Hello O'Brien,\n\n") && html.contains("Hello O&#39;Brien,"), "{}", en.text);
     }
 
     #[test]
     fn a_name_that_is_a_message_greets_nobody() {
         for name in ["Win at www.evil.example", "http://evil.example", "<b>", "", &"a".repeat(41)] {
             let settings = settings(Locale::Es);
-            let mail = Writer::new(&settings).password_changed(&changed(name));
+            let mail = Writer::new(&settings, &templates()).password_changed(&changed(name)).unwrap();
             assert!(mail.text.starts_with("Hola:\n"), "{name}: {}", mail.text);
         }
     }

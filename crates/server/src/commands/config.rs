@@ -15,6 +15,7 @@ pub(crate) fn run(command: &Config, loaded: &Loaded) -> Result<(), Failure> {
             open::check_mailer(&configuration)?;
             open::breached_list(&configuration)?;
             check_certificate(&configuration)?;
+            open::templates(&configuration)?;
             for warning in &configuration.warnings {
                 out::note(&format!("warning: {warning}"));
             }

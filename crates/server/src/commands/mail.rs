@@ -1,16 +1,19 @@
 //! `cerrojo mail`.
 
+mod templates;
+
 use std::time::Duration;
 
-use cerrojo_app::mail::{self, Kind};
+use cerrojo_app::mail::{self, Kind, Templates};
 use cerrojo_domain::{Clock as _, Email, SystemClock, UnixMillis};
 use cerrojo_store::outbox::{self, Standing, Which};
 use serde_json::{Value, json};
 
-use crate::cli::{Letter, Mail, Shape};
+use crate::cli::{Mail, Shape};
 use crate::config::{Configuration, MailRoute};
 use crate::failure::Failure;
 use crate::{open, out};
+use templates::Existing;
 
 /// How long a mail server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,17 +24,25 @@ pub(crate) async fn run(command: Mail, configuration: &Configuration) -> Result<
     match command {
         Mail::Test { email } => test(configuration, &email).await,
         Mail::List { all, shape } => list(configuration, all, shape).await,
-        Mail::Preview { letter, html } => {
-            preview(configuration, letter, html);
-            Ok(())
+        Mail::Preview { letter, html, templates } => {
+            let part = if html { Part::Page } else { Part::Text };
+            let templates = match templates {
+                Some(folder) => Templates::load(Some(&folder))?,
+                None => open::templates(configuration)?,
+            };
+            preview(configuration, &templates, (letter, part))
+        }
+        Mail::Templates { folder, letters, replace } => {
+            templates::write(&folder, &letters, if replace { Existing::Replaced } else { Existing::Left })
         }
     }
 }
 
 async fn test(configuration: &Configuration, typed: &str) -> Result<(), Failure> {
     let to = Email::parse(typed).map_err(|_| Failure::usage(format!("{} is no e-mail address", out::tame(typed))))?;
+    let templates = open::templates(configuration)?;
     let mailer = open::mailer(configuration)?;
-    let letter = mail::trial(&configuration.app, (&to, SystemClock::new().now()));
+    let letter = mail::trial((&configuration.app, &templates), (&to, SystemClock::new().now()))?;
     let sent = tokio::time::timeout(PATIENCE, mailer.send(&letter)).await;
     let sent = sent.unwrap_or_else(|_| Err(format!("no answer within {} seconds", PATIENCE.as_secs())));
     match &configuration.mail {
@@ -65,20 +76,39 @@ async fn list(configuration: &Configuration, all: bool, shape: Shape) -> Result<
     Ok(())
 }
 
-fn preview(configuration: &Configuration, letter: Letter, html: bool) {
-    let kind = match letter {
-        Letter::Reset => Kind::Reset,
-        Letter::PasswordChanged => Kind::PasswordChanged,
-        Letter::EmailChanged => Kind::EmailChanged,
-    };
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Text,
+    Page,
+}
+
+fn preview(configuration: &Configuration, templates: &Templates, (kind, part): (Kind, Part)) -> Result<(), Failure> {
     // A valid address by its form alone.
-    let Ok(to) = Email::parse("ana@example.com") else { return };
-    let mail = mail::preview(&configuration.app, kind, (&to, SystemClock::new().now()));
-    if html {
-        out::raw(&mail.html);
-    } else {
-        out::line(&format!("{}\n", mail.subject));
-        out::raw(&mail.text);
+    let Ok(to) = Email::parse("ana@example.com") else { return Ok(()) };
+    let mail = mail::preview((&configuration.app, templates), kind, (&to, SystemClock::new().now()))?;
+    say_origins(configuration, templates, kind);
+    match (part, mail.html) {
+        (Part::Text, _) => {
+            out::line(&format!("{}\n", mail.subject));
+            out::raw(&mail.text);
+        }
+        (Part::Page, Some(html)) => out::raw(&html),
+        (Part::Page, None) => {
+            let (name, locale) = (kind.name(), configuration.app.locale.name());
+            return Err(Failure::new(format!(
+                "this letter has no page: there is a {name}.{locale}.txt of your own and no {name}.{locale}.html beside it"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn say_origins(configuration: &Configuration, templates: &Templates, kind: Kind) {
+    for (file, folder) in templates.origins(kind, configuration.app.locale) {
+        let from =
+            folder.map_or("built in".to_owned(), |folder| format!("from {}", out::tame(&folder.to_string_lossy())));
+        out::note(&format!("{file}: {from}"));
     }
 }
 

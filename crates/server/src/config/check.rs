@@ -289,6 +289,7 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     app.public_limit = reader.value(&keys::LIMITS_PUBLIC, values::rate_or_off).flatten();
     app.failover = reader.value(&keys::DATABASE_FAILOVER, failover).unwrap_or(app.failover);
     app.locale = reader.value(&keys::LOCALE, values::locale).unwrap_or(app.locale);
+    app.mail_templates = reader.optional(&keys::MAIL_TEMPLATES, values::path);
     if reader.value(&keys::REGISTER_OPEN, values::flag) == Some(false) {
         app.registration = Registration::Closed;
     }

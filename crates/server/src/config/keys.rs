@@ -155,6 +155,9 @@ keys! {
         Standard::Derived("`<server.public_url>/reset-password?token={token}`"), Open, No,
         "a URL that contains {token}",
         "The link in mails for a forgotten password: a page of your application, which sends the code to `POST /api/auth/reset-password`. The server has none of its own yet.";
+    MAIL_TEMPLATES = "mail.templates", Standard::Unset("the built-in texts are used"), Open, No,
+        "a folder",
+        "Texts of mails that take the place of the built-in ones, read at the start. `cerrojo mail templates` writes those to begin from. See `docs/OPERATIONS.md`.";
     LOCALE = "locale.default", Standard::Text("es"), Open, No,
         "es or en",
         "The language of messages and mails.";

@@ -22,3 +22,4 @@ mod settings;
 mod sockets;
 mod systemd;
 mod tls;
+mod templates;
