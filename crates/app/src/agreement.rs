@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use cerrojo_store::leases::Lease;
 
 use crate::keys::MasterKey;
-use crate::settings::{Algorithm, Failover, OldTokens, Registration, Required, Settings};
+use crate::settings::{Algorithm, Failover, NewDeviceNotice, OldTokens, Registration, Required, Settings};
 
 /// What a node says of its settings, and what it last heard of the others'.
 pub(crate) struct Agreement {
@@ -65,7 +65,7 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
         format!("{:?}", settings.by_role),
     ];
     let [max_age, max_per_user, when_full, by_role] = &rules;
-    let said: [(&str, &[u8]); 13] = [
+    let said: [(&str, &[u8]); 14] = [
         ("server.public_url", settings.public_url.as_bytes()),
         ("token.algorithm", algorithm.as_bytes()),
         ("token.secret", secret),
@@ -79,6 +79,7 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
         ("session.max_per_user", max_per_user.as_bytes()),
         ("session.when_full", when_full.as_bytes()),
         ("session.by_role", by_role.as_bytes()),
+        ("mail.new_device", &[u8::from(settings.new_device == NewDeviceNotice::Sent)]),
     ];
     let hashed = said.map(|(name, value)| {
         let [a, b, c, d, ..] = master.compare_by(&["settings", name], value);

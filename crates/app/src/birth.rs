@@ -11,7 +11,8 @@ use cerrojo_store::{EndingTx, StoreError, Tx, known_addresses, lists, sessions, 
 
 use crate::keys::SessionSigner;
 use crate::lists::For;
-use crate::{App, Trouble, end, request};
+use crate::metrics::Notice;
+use crate::{App, NewDeviceNotice, Trouble, end, mail, request};
 
 /// A session just born.
 pub struct SignedIn {
@@ -37,6 +38,23 @@ pub(crate) struct Cradle {
     jti: String,
     /// How many sessions the user may have with this one.
     most: Option<i64>,
+    notice: NewDeviceNotice,
+    /// From when on an address counts as known.
+    known_since: UnixMillis,
+    newness: Newness,
+}
+
+/// Whether it is news to the account's owner where a session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newness {
+    /// It is not: the account signed in from that network lately, or never signed in at all.
+    None,
+    /// It is, and is told.
+    Told,
+    /// It is, and was told often enough today.
+    Often,
+    /// It is, and nobody is told of such things here.
+    Off,
 }
 
 /// Reserves a place and chooses the key, for a session of a user of this role.
@@ -51,7 +69,10 @@ pub(crate) async fn prepare(app: &App, role: RoleId) -> Result<Cradle, Trouble> 
     let jti = SessionId::new(&*app.random).to_string();
     let id = SessionId::new(&*app.random);
     let most = rules.max_per_user.map(i64::from);
-    Ok(Cradle { id, list, index, key: signer.key().clone(), signer, started_at, expires_at, jti, most })
+    let key = signer.key().clone();
+    let (notice, known_since) = (app.settings.new_device, started_at.minus(app.settings.retention.known_addresses));
+    let newness = Newness::None;
+    Ok(Cradle { id, list, index, key, signer, started_at, expires_at, jti, most, notice, known_since, newness })
 }
 
 /// What became of a sign-in in its transaction.
@@ -68,7 +89,7 @@ pub(crate) enum Birth {
 }
 
 /// Looks again at what was checked, under the users row's lock, and only then makes the session.
-pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Origin) -> Result<Birth, StoreError> {
+pub(crate) async fn in_tx(tx: &mut Tx, cradle: &mut Cradle, user: &User, origin: &Origin) -> Result<Birth, StoreError> {
     let looked = look_again(tx, cradle, user).await?;
     if looked != Birth::Born {
         return Ok(looked);
@@ -84,7 +105,7 @@ pub(crate) async fn in_tx(tx: &mut Tx, cradle: &Cradle, user: &User, origin: &Or
 /// The same in a transaction that may end sessions: the oldest ones end, as many as there would be too many.
 pub(crate) async fn in_the_place_of_others(
     tx: &mut EndingTx,
-    cradle: &Cradle,
+    cradle: &mut Cradle,
     (user, origin): (&User, &Origin),
 ) -> Result<(Birth, Vec<Entry>), StoreError> {
     let looked = look_again(tx, cradle, user).await?;
@@ -111,7 +132,7 @@ async fn look_again(tx: &mut Tx, cradle: &Cradle, user: &User) -> Result<Birth, 
     Ok(if is_retired { Birth::ListRetired } else { Birth::Born })
 }
 
-async fn lay(tx: &mut Tx, cradle: &Cradle, (user, origin): (&User, &Origin)) -> Result<Birth, StoreError> {
+async fn lay(tx: &mut Tx, cradle: &mut Cradle, (user, origin): (&User, &Origin)) -> Result<Birth, StoreError> {
     let session = NewSession {
         id: cradle.id.clone(),
         user: user.id,
@@ -124,8 +145,44 @@ async fn lay(tx: &mut Tx, cradle: &Cradle, (user, origin): (&User, &Origin)) -> 
         address: Some(origin.address),
     };
     sessions::insert(tx, &session).await?;
+    cradle.newness = newness(tx, cradle, (user, origin)).await?;
     known_addresses::note(tx, user.id, origin.block(), cradle.started_at).await?;
     Ok(Birth::Born)
+}
+
+/// Looks whether the account signed in from there before, and writes the mail if not. What the client calls itself does not
+/// count: whoever has the password can say the same.
+async fn newness(tx: &mut Tx, cradle: &Cradle, (user, origin): (&User, &Origin)) -> Result<Newness, StoreError> {
+    let mut known = known_addresses::of_user(tx, user.id).await?;
+    known.retain(|(_, seen_at)| *seen_at >= cradle.known_since);
+    let here = origin.block();
+    if known.iter().any(|(block, _)| block.parse().is_ok_and(|block| here.is_near(block))) {
+        return Ok(Newness::None);
+    }
+    let is_first = users::note_first(tx, user.id).await?;
+    if is_first && known.is_empty() {
+        return Ok(Newness::None);
+    }
+    if cradle.notice == NewDeviceNotice::Off {
+        return Ok(Newness::Off);
+    }
+    let is_told = mail::tell_new_device(tx, user, (&cradle.id, origin), cradle.started_at).await?;
+    Ok(if is_told { Newness::Told } else { Newness::Often })
+}
+
+/// What is to be done about it once it is committed.
+fn announce(app: &App, cradle: &Cradle, user: &User) {
+    let notice = match cradle.newness {
+        Newness::None => return,
+        Newness::Told => Notice::Sent,
+        Newness::Often => Notice::Limited,
+        Newness::Off => Notice::Off,
+    };
+    app.metrics.new_places.count(notice);
+    tracing::info!(user.id = %user.id, session.id = %cradle.id, "a session began from a new place");
+    if notice == Notice::Sent {
+        app.mail_waiting.notify_one();
+    }
 }
 
 /// Commits a birth in the place of others and gives the token out when their endings are known wherever yes could be said.
@@ -163,6 +220,7 @@ async fn sign(
     cradle: Cradle,
     user: User,
 ) -> Result<SignedIn, Trouble> {
+    announce(app, &cradle, &user);
     let token = signer.sign(claims).await?;
     app.guard.expect(&token);
     let user = User { last_session: Some(cradle.started_at), ..user };

@@ -51,8 +51,9 @@ pub use authenticate::Caller;
 pub use limits::{Limited, Quota};
 pub use pulse::Pulse;
 pub use settings::{
-    Algorithm, Argon2Settings, Composition, Failover, Locale, OldTokens, OwnDeletion, PasswordSettings, Rate,
-    Reauthentication, Registration, Required, Retention, RoleRules, Secret, SessionRules, Settings, WhenFull,
+    Algorithm, Argon2Settings, Composition, Failover, Locale, NewDeviceNotice, OldTokens, OwnDeletion,
+    PasswordSettings, Rate, Reauthentication, Registration, Required, Retention, RoleRules, Secret, SessionRules,
+    Settings, WhenFull,
 };
 pub use tasks::Tasks;
 pub use trouble::Trouble;

@@ -110,12 +110,12 @@ async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Resu
 /// Makes the session where the oldest ones were; they end in the same transaction. `Err`: why there is none.
 async fn in_the_place_of_others(
     app: &App,
-    (cradle, origin): (birth::Cradle, &Origin),
+    (mut cradle, origin): (birth::Cradle, &Origin),
     user: &User,
     better: Option<&str>,
 ) -> Result<Result<SignedIn, Birth>, LoginError> {
     let mut tx = app.store.begin_ending().await?;
-    let (born, entries) = birth::in_the_place_of_others(&mut tx, &cradle, (user, origin)).await?;
+    let (born, entries) = birth::in_the_place_of_others(&mut tx, &mut cradle, (user, origin)).await?;
     if born != Birth::Born {
         return Ok(Err(born));
     }
@@ -128,9 +128,9 @@ async fn in_the_place_of_others(
 /// Makes the session, if the user's row still is what was checked.
 async fn sign_in(app: &App, origin: &Origin, user: User, better: Option<String>) -> Result<SignedIn, LoginError> {
     for _ in 0..2 {
-        let cradle = birth::prepare(app, user.role_id).await?;
+        let mut cradle = birth::prepare(app, user.role_id).await?;
         let mut tx = app.store.begin().await?;
-        match birth::in_tx(&mut tx, &cradle, &user, origin).await? {
+        match birth::in_tx(&mut tx, &mut cradle, &user, origin).await? {
             Birth::Born => {
                 if let Some(better) = &better {
                     users::upgrade_hash(&mut tx, user.id, &user.password_hash, better).await?;

@@ -100,7 +100,7 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn,
     }
     let turn = Turn { block: origin.block(), known: Known::No };
     let password_hash = app.hasher.hash(turn, password).await.map_err(Trouble::from)?;
-    let cradle = birth::prepare(app, USER_ROLE).await?;
+    let mut cradle = birth::prepare(app, USER_ROLE).await?;
     let registered_at = app.clock.now();
     let user = NewUser { name, email, password_hash, role_id: USER_ROLE, status: Status::Active, registered_at };
     let mut tx = app.store.begin().await?;
@@ -108,7 +108,7 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn,
         Err(StoreError::Taken) => return Err(RegisterError::EmailTaken),
         inserted => inserted?,
     };
-    match birth::in_tx(&mut tx, &cradle, &user, origin).await? {
+    match birth::in_tx(&mut tx, &mut cradle, &user, origin).await? {
         Birth::Born => Ok(birth::commit(app, tx, cradle, user).await?),
         Birth::Lost | Birth::ListRetired | Birth::Full => {
             app.blocks.forget();

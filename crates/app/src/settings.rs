@@ -158,6 +158,15 @@ pub enum OwnDeletion {
     Allowed,
 }
 
+/// Whether an account's address is told of sign-ins from new places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewDeviceNotice {
+    /// It is.
+    Sent,
+    /// It is not.
+    Off,
+}
+
 /// How long sessions live, and how many a user has at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionRules {
@@ -257,6 +266,8 @@ pub struct Settings {
     pub locale: Locale,
     /// The address in reset mails; `{token}` stands for the code.
     pub reset_link: String,
+    /// Whether people are told of sign-ins from new places.
+    pub new_device: NewDeviceNotice,
     /// The folder of texts of mails that take the place of the built-in ones; `None`: there is none.
     pub mail_templates: Option<PathBuf>,
     /// Tokens of another application; `None`: not accepted.
@@ -312,6 +323,7 @@ impl Settings {
             reauthentication: Reauthentication::Off,
             roles: Roles::default(),
             locale: Locale::Es,
+            new_device: NewDeviceNotice::Sent,
             mail_templates: None,
             old_tokens: None,
             cache_capacity: 20_000,

@@ -1,4 +1,4 @@
-//! From where each account signed in: those addresses are not bound by the account's limit.
+//! From where each account signed in: those addresses are not bound by the account's limit, and no news to its owner.
 
 use cerrojo_domain::{AddressBlock, UnixMillis, UserId};
 

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "0005_origin", text: include_str!("../migrations/0005_origin.sql") },
     Migration { number: 6, name: "0006_old_tokens", text: include_str!("../migrations/0006_old_tokens.sql") },
     Migration { number: 7, name: "0007_mail", text: include_str!("../migrations/0007_mail.sql") },
+    Migration { number: 8, name: "0008_new_device", text: include_str!("../migrations/0008_new_device.sql") },
 ];
 
 /// Their names.

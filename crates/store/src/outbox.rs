@@ -28,6 +28,7 @@ statements! {
          FROM outbox WHERE done_at IS NULL";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
+    WRITTEN_SINCE(3) = "SELECT count(*), min(created_at) FROM outbox WHERE kind = $1 AND user_id = $2 AND created_at > $3";
     OF_USER(2) = "SELECT kind, created_at, done_at FROM outbox \
          WHERE user_id = $1 OR (user_id IS NULL AND body ->> 'email' = $2) ORDER BY created_at DESC, id",
         postgres = "SELECT kind, created_at, done_at FROM outbox \
@@ -172,6 +173,19 @@ pub async fn pending(run: &mut impl Run) -> Result<i64> {
 /// How many of `kind` were done for `user` at or after `since`.
 pub async fn done_since(run: &mut impl Run, kind: &str, user: UserId, since: UnixMillis) -> Result<i64> {
     db::number(run, DONE_SINCE, binds![kind, user, since]).await
+}
+
+/// How many of `kind` were written for `user` after `since`, done or not, and when the first of them was.
+pub async fn written_since(
+    run: &mut impl Run,
+    kind: &str,
+    user: UserId,
+    since: UnixMillis,
+) -> Result<(i64, Option<UnixMillis>)> {
+    match db::row(run, WRITTEN_SINCE, binds![kind, user, since]).await? {
+        Some(row) => Ok((row.int(0)?, row.time_or_null(1)?)),
+        None => Ok((0, None)),
+    }
 }
 
 /// What was or is to be told to `user`: the kind, when that was written and when it was delivered; the latest first.

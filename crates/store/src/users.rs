@@ -42,6 +42,7 @@ statements! {
     COUNT_ACTIVE_WITH_ROLE(1) = "SELECT count(*) FROM users WHERE role_id = $1 AND status = 'active'";
     SIGN_IN(3) = concat!(
         "UPDATE users SET last_session = $3 WHERE user_id = $1 AND ", epoch!(), " = $2 AND status = 'active'");
+    NOTE_FIRST(1) = "UPDATE users SET has_signed_in = 1 WHERE user_id = $1 AND has_signed_in IS NULL";
     CHANGE(8) = concat!(
         "UPDATE users SET name = COALESCE($3, name), email = COALESCE($4, email), \
          password_hash = COALESCE($5, password_hash), role_id = COALESCE($6, role_id), status = COALESCE($7, status), \
@@ -131,6 +132,11 @@ pub async fn count_active_with_role(run: &mut impl Run, role: RoleId) -> Result<
 /// it was. Only then may a session be inserted, later in the same transaction.
 pub async fn sign_in(tx: &mut Tx, id: UserId, epoch: i64, at: UnixMillis) -> Result<bool> {
     tx.hits(SIGN_IN, binds![id, epoch, at]).await
+}
+
+/// Notes that the user has signed in here; whether that was for the first time.
+pub async fn note_first(tx: &mut Tx, id: UserId) -> Result<bool> {
+    tx.hits(NOTE_FIRST, binds![id]).await
 }
 
 /// Changes the user, only if the epoch is still `epoch`; the row as it is then. Takes the row's lock.

@@ -11,7 +11,7 @@ use cerrojo_store::{StoreError, Tx, users};
 use serde::de::DeserializeOwned;
 
 use super::Mail;
-use super::job::{EMAIL_CHANGED, PASSWORD_CHANGED, RESET};
+use super::job::{EMAIL_CHANGED, NEW_DEVICE, PASSWORD_CHANGED, RESET};
 use super::templates::Writer;
 use crate::metrics::Delivery;
 use crate::{App, Trouble, recover};
@@ -129,6 +129,7 @@ async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>,
         RESET => return reset(app, tx, job).await,
         PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)).transpose()?,
         EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)).transpose()?,
+        NEW_DEVICE => read(job).map(|body| writer.new_device(&body)).transpose()?,
         _ => {
             tracing::error!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind was dropped");
             None

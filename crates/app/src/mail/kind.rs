@@ -69,6 +69,7 @@ kinds! {
     Reset = "reset", "The link of a forgotten password", ["when", "address", "device", "link"];
     PasswordChanged = "password-changed", "The password was changed", ["name", "when", "address"];
     EmailChanged = "email-changed", "The address was changed; goes to the old one", ["name", "when", "address", "new_email"];
+    NewDevice = "new-device", "Somebody signed in from a new place", ["name", "when", "address", "device", "silent_until"];
     Test = "test", "Mail arrives; what `cerrojo mail test` sends", ["when"];
 }
 

@@ -18,7 +18,7 @@ mod templates;
 
 pub use self::deliver::deliver_due;
 pub use self::folder::OutboxFolder;
-pub(crate) use self::job::ask_reset;
+pub(crate) use self::job::{ask_reset, tell_new_device};
 pub use self::job::{tell_email_changed, tell_password_changed};
 pub use self::kind::{Kind, built_in_files};
 pub use self::overrides::{BadTemplates, Templates};

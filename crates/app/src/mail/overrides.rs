@@ -158,6 +158,7 @@ fn samples<'a>(names: impl Iterator<Item = &'a &'static str>, fullness: Fullness
         (_, Fullness::Bare) => "",
         ("name", _) => "Ana Ruiz",
         ("address", _) => "203.0.113.9",
+        ("silent_until", _) => "2026-02-14 10:00 UTC",
         ("device", _) => "Firefox, Linux",
         _ => "a sample",
     };

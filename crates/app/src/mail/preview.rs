@@ -1,10 +1,11 @@
 //! Letters to look at, and one to try the mail server with.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use cerrojo_domain::{Email, UnixMillis};
 
-use super::job::{EmailChanged, PasswordChanged, ResetAsked};
+use super::job::{EmailChanged, NewDevice, PasswordChanged, ResetAsked};
 use super::templates::Writer;
 use super::{Kind, Mail, Templates, Unwritten};
 use crate::Settings;
@@ -32,6 +33,11 @@ pub fn preview(
         Kind::EmailChanged => {
             let new = "n***@example.com".to_owned();
             writer.email_changed(&EmailChanged { to: told, name, new, at, address: Some(address) })
+        }
+        Kind::NewDevice => {
+            let (device, session) = ("Firefox, Linux".to_owned(), "only-a-preview".to_owned());
+            let silent_until = Some(at.plus(Duration::from_hours(24)));
+            writer.new_device(&NewDevice { to: told, name, at, address, device, session, silent_until })
         }
         Kind::Test => writer.trial(to, at),
     }

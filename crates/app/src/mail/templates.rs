@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cerrojo_domain::{Email, UnixMillis};
 use cerrojo_store::StoreError;
 
-use super::job::{EmailChanged, PasswordChanged, ResetAsked};
+use super::job::{EmailChanged, NewDevice, PasswordChanged, ResetAsked};
 use super::kind::Kind;
 use super::{Mail, Templates};
 use crate::Settings;
@@ -54,6 +54,14 @@ impl<'a> Writer<'a> {
         self.mail(&job.to, Kind::EmailChanged, [name(&job.name), when(job.at), address(job.address), new])
     }
 
+    /// Somebody signed in from where nobody did before.
+    pub(super) fn new_device(&self, job: &NewDevice) -> Result<Mail, Unwritten> {
+        let silent_until = ("silent_until", job.silent_until.map(minute).unwrap_or_default());
+        let device = ("device", job.device.clone());
+        let values = [name(&job.name), when(job.at), address(Some(job.address)), device, silent_until];
+        self.mail(&job.to, Kind::NewDevice, values)
+    }
+
     /// Mail arrives.
     pub(super) fn trial(&self, to: &Email, at: UnixMillis) -> Result<Mail, Unwritten> {
         self.mail(to.as_str(), Kind::Test, [when(at)])
@@ -73,9 +81,12 @@ impl<'a> Writer<'a> {
 type Given = (&'static str, String);
 
 fn when(at: UnixMillis) -> Given {
+    ("when", minute(at))
+}
+
+fn minute(at: UnixMillis) -> String {
     let stamp = at.rfc3339();
-    let minute = stamp.get(..16).unwrap_or(&stamp).replace('T', " ");
-    ("when", format!("{minute} UTC"))
+    format!("{} UTC", stamp.get(..16).unwrap_or(&stamp).replace('T', " "))
 }
 
 fn address(address: Option<IpAddr>) -> Given {

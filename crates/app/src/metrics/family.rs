@@ -66,6 +66,7 @@ families! {
     EVERYTHING_OVER = Counter "cerrojo_everything_over_total" [], "How often every session was ended at once, for whatever reason, as this node learnt from the log";
 
     SIGN_INS = Counter "cerrojo_sign_ins_total" ["outcome"], "Sign-ins by how they went";
+    NEW_PLACES = Counter "cerrojo_sign_ins_from_new_places_total" ["notice"], "Sign-ins from networks that the account was not signed in from lately, by whether its owner is told; limited: told three times within a day before";
     REGISTRATIONS = Counter "cerrojo_registrations_total" ["outcome"], "Registrations by how they went; refused: closed, incomplete, not fit or taken";
     RESET_REQUESTS = Counter "cerrojo_password_reset_requests_total" ["outcome"], "Reset links that were asked for; success says nothing about whether there is such an account";
     RESETS = Counter "cerrojo_password_resets_total" ["outcome"], "Passwords that were to be set by a reset link, by how that went";

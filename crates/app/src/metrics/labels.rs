@@ -116,6 +116,8 @@ labels! {
     }
     /// Which limit was hit.
     Limit "limit" { Password = "password", Register = "register", Recover = "recover", Service = "service" }
+    /// What became of the notice of a sign-in from a new place.
+    Notice "notice" { Sent = "sent", Limited = "limited", Off = "off" }
     /// What became of a mail.
     Delivery "outcome" { Sent = "sent", Failed = "failed", Dropped = "dropped", GivenUp = "given_up" }
 }

@@ -17,7 +17,7 @@ use prometheus_client::registry::{Metric, Registry};
 use tokio::time::timeout;
 
 pub use self::family::{ALL, Family, Kind};
-pub(crate) use self::labels::{Attempt, Check, Delivery, Limit, SignIn};
+pub(crate) use self::labels::{Attempt, Check, Delivery, Limit, Notice, SignIn};
 pub use self::labels::{By, Label};
 pub use self::readings::{Readings, Value};
 pub use self::timing::{LONG, SHORT, Timing};
@@ -35,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Metrics {
     registry: Registry,
     pub(crate) sign_ins: By<SignIn>,
+    pub(crate) new_places: By<Notice>,
     pub(crate) registrations: By<Attempt>,
     pub(crate) reset_requests: By<Attempt>,
     pub(crate) resets: By<Attempt>,
@@ -69,6 +70,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::default(),
             sign_ins: By::default(),
+            new_places: By::default(),
             registrations: By::default(),
             reset_requests: By::default(),
             resets: By::default(),
@@ -86,6 +88,7 @@ impl Metrics {
         };
         let mut registry = Registry::default();
         register(&mut registry, &family::SIGN_INS, metrics.sign_ins.clone());
+        register(&mut registry, &family::NEW_PLACES, metrics.new_places.clone());
         register(&mut registry, &family::REGISTRATIONS, metrics.registrations.clone());
         register(&mut registry, &family::RESET_REQUESTS, metrics.reset_requests.clone());
         register(&mut registry, &family::RESETS, metrics.resets.clone());

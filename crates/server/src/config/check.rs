@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use cerrojo_app::{
-    Algorithm, Argon2Settings, Composition, Failover, OldTokens, OwnDeletion, Reauthentication, Registration, Secret,
-    Settings,
+    Algorithm, Argon2Settings, Composition, Failover, NewDeviceNotice, OldTokens, OwnDeletion, Reauthentication,
+    Registration, Secret, Settings,
 };
 use cerrojo_domain::Roles;
 use cerrojo_web::GuardPlaces;
@@ -289,6 +289,9 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     app.public_limit = reader.value(&keys::LIMITS_PUBLIC, values::rate_or_off).flatten();
     app.failover = reader.value(&keys::DATABASE_FAILOVER, failover).unwrap_or(app.failover);
     app.locale = reader.value(&keys::LOCALE, values::locale).unwrap_or(app.locale);
+    if reader.value(&keys::MAIL_NEW_DEVICE, values::flag) == Some(false) {
+        app.new_device = NewDeviceNotice::Off;
+    }
     app.mail_templates = reader.optional(&keys::MAIL_TEMPLATES, values::path);
     if reader.value(&keys::REGISTER_OPEN, values::flag) == Some(false) {
         app.registration = Registration::Closed;

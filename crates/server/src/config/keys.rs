@@ -155,6 +155,9 @@ keys! {
         Standard::Derived("`<server.public_url>/reset-password?token={token}`"), Open, No,
         "a URL that contains {token}",
         "The link in mails for a forgotten password: a page of your application, which sends the code to `POST /api/auth/reset-password`. The server has none of its own yet.";
+    MAIL_NEW_DEVICE = "mail.new_device", Standard::Text("true"), Open, No,
+        "true or false",
+        "Whether people get a mail when somebody signs in to their account from a network that it was not signed in from lately (`retention.known_addresses`), three a day at most. See `docs/OPERATIONS.md`.";
     MAIL_TEMPLATES = "mail.templates", Standard::Unset("the built-in texts are used"), Open, No,
         "a folder",
         "Texts of mails that take the place of the built-in ones, read at the start. `cerrojo mail templates` writes those to begin from. See `docs/OPERATIONS.md`.";
@@ -188,7 +191,7 @@ keys! {
         "How long sessions that have ended are shown and remembered: when they ended, why and by whom. Longer while a token of theirs is still out.";
     KEEP_ADDRESSES = "retention.known_addresses", Standard::Text("90d"), Open, No,
         "a duration such as 90d, from 1d to 366d",
-        "How long an address that an account signed in from is known: it is not bound by the account's limit, and no new device.";
+        "How long an address that an account signed in from is known: it is not bound by the account's limit, and a sign-in from its network (IPv4: /24, IPv6: /48) is not told as one from a new place (`mail.new_device`).";
     KEEP_MAIL = "retention.delivered_mail", Standard::Text("7d"), Open, No,
         "a duration such as 7d, from 1d to 366d",
         "How long it is remembered that a mail was delivered.";

@@ -8,6 +8,7 @@ mod jobs;
 mod leases;
 mod lists;
 mod log;
+mod new_device;
 mod origin;
 mod schema;
 mod sessions;
