@@ -287,7 +287,7 @@ fn templates_of(settings: &Settings, lease: Lease) -> Result<Templates, StartErr
 }
 
 /// What verifies tokens under these settings; it knows of nothing yet.
-fn guard_of(settings: &Settings, clock: &Arc<dyn Clock>) -> Guard {
+pub(crate) fn guard_of(settings: &Settings, clock: &Arc<dyn Clock>) -> Guard {
     let policy = Policy {
         issuer: settings.public_url.clone(),
         audience: settings.audience.clone(),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod breached;
+mod doctor;
 mod import;
 mod mail;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) use self::breached::{BreachedList, BuildList, SourceFormat};
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::import::{FileFormat, Import, ImportField};
 pub(crate) use self::mail::Mail;
 
@@ -25,6 +27,7 @@ Examples:
   cerrojo user add --email ana@example.com --name Ana --role admin --password-stdin
   cerrojo session end --user ana@example.com     sign Ana out everywhere, now
   cerrojo config show                            what is set, and where it comes from
+  cerrojo doctor                                 is all well, and what to do if not
 
 Commands that change something work beside a running server: they succeed when it has confirmed.
 Exit codes: 0 done, 1 error, 2 not understood, 3 done but not confirmed by the running server within 10 s."
@@ -82,6 +85,9 @@ pub(crate) enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(Config),
+    /// Look whether all is well with this installation, and say what to do about what is not
+    #[command(after_help = doctor::HELP)]
+    Doctor(Doctor),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  cerrojo completions bash > /etc/bash_completion.d/cerrojo")]
     Completions {

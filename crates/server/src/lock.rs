@@ -3,6 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +38,12 @@ impl Holder {
     pub(crate) fn this(kind: Kind, what: impl Into<String>) -> Self {
         Self { kind, pid: std::process::id(), since: SystemClock::new().now().rfc3339(), what: what.into() }
     }
+
+    /// Its process and where it listens, if it is a server.
+    pub(crate) fn server(&self) -> Option<(u32, SocketAddr)> {
+        let (_, address) = self.what.rsplit_once(' ')?;
+        (self.kind == Kind::Serve).then_some((self.pid, address.parse().ok()?))
+    }
 }
 
 impl std::fmt::Display for Holder {
@@ -59,6 +66,15 @@ pub(crate) enum Taken {
     Ours(Lock),
     /// A server has it.
     Serving(Holder),
+}
+
+/// What was found of the lock without taking it for oneself.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// Nobody has it, nor will as long as this file is open. None: there is no file yet.
+    Free(Option<File>),
+    /// It is taken, by whom the file says.
+    Held(Option<Holder>),
 }
 
 /// How long a command is waited for.
@@ -107,6 +123,19 @@ impl Lock {
             seen = named;
             tokio::time::sleep(PAUSE).await;
             waited += PAUSE;
+        }
+    }
+
+    /// Looks who has the lock of `database`, and writes nothing.
+    pub(crate) fn look(database: &Path) -> std::io::Result<Looked> {
+        let mut file = match File::open(lock_path(database)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Looked::Free(None)),
+            opened => opened?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Looked::Free(Some(file))),
+            Err(TryLockError::WouldBlock) => Ok(Looked::Held(read_holder(&mut file))),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 
@@ -174,6 +203,20 @@ mod tests {
         assert_eq!(named, server);
         drop(lock);
         assert!(matches!(Lock::take(&database, &command).await.unwrap(), Taken::Ours(_)));
+    }
+
+    #[tokio::test]
+    async fn a_look_at_the_lock_names_the_server_and_makes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("cerrojo.db");
+        assert!(matches!(Lock::look(&database).unwrap(), Looked::Free(None)));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        let server = Holder::this(Kind::Serve, "cerrojo serve on 127.0.0.1:4000");
+        let Taken::Ours(lock) = Lock::take(&database, &server).await.unwrap() else { panic!("free") };
+        let Looked::Held(Some(named)) = Lock::look(&database).unwrap() else { panic!("held") };
+        assert_eq!(named.server(), Some((std::process::id(), "127.0.0.1:4000".parse().unwrap())));
+        drop(lock);
+        assert!(matches!(Lock::look(&database).unwrap(), Looked::Free(Some(_))));
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ mod serve;
 mod still_ours;
 mod systemd;
 mod telemetry;
+mod tls_client;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
             in_runtime(serve::serve(loaded, passed))
         }
         Some(Command::Config(command)) => commands::config::run(&command, &loaded),
+        Some(Command::Doctor(arguments)) => {
+            // What goes wrong is said by the checks themselves.
+            telemetry::start(LogFormat::Text, "off");
+            in_runtime(commands::doctor::run(arguments, loaded))
+        }
         Some(Command::BreachedList(command)) => commands::breached_list::run(command, &loaded),
         Some(command) => {
             let configuration = loaded.configuration()?;

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Enough for all connections, the database and what else is open.
-const WANTED: u64 = 8192;
+pub(crate) const WANTED: u64 = 8192;
 
 /// Raises the limit as far as the system lets it: many give a process 1024, and connections beyond would be refused.
 pub(crate) fn allow_many() {

@@ -22,6 +22,7 @@ pub mod known_addresses;
 pub mod leases;
 pub mod lists;
 pub mod log;
+pub mod look;
 pub mod meta;
 pub mod old_tokens;
 pub mod origin;

@@ -240,12 +240,16 @@ async fn check_server(options: &PgConnectOptions) -> Result<()> {
 pub(crate) fn with_tls(options: PgConnectOptions, url: &str) -> PgConnectOptions {
     let said =
         ["sslmode=", "ssl-mode="].iter().any(|name| url.contains(name)) || std::env::var_os("PGSSLMODE").is_some();
+    if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) }
+}
+
+/// Whether the way to the server does not leave this machine.
+pub(crate) fn is_here(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    let is_here = options.get_socket().is_some()
+    options.get_socket().is_some()
         || host.starts_with('/')
         || host == "localhost"
-        || host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    if said || is_here { options } else { options.ssl_mode(PgSslMode::VerifyFull) }
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 /// Begins a transaction, to the end though the caller goes away: a BEGIN given up half-way leaves its connection in a

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::db::{Db, Open, Pool};
 use crate::errors::{Failures, Result, StoreError};
+use crate::look::Standing;
 use crate::{Store, commits, row};
 
 /// The writer is known from the first statement on: a transaction that begins by reading could not become one later.
@@ -106,6 +107,23 @@ pub(crate) async fn open(url: &str, readers: u32) -> Result<Pools> {
         lazy: pool(1).connect_lazy_with(lazily),
         watcher: Arc::default(),
         options: Arc::new(reading),
+        failures: Failures::default(),
+    })
+}
+
+/// Opens a file that is there; no connection can write. Where nobody has it open, no lock is taken and nothing made beside
+/// it.
+pub(crate) async fn open_to_look(path: &Path, standing: Standing) -> Result<Pools> {
+    let is_still = standing == Standing::Still;
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_still);
+    let options = options.busy_timeout(Duration::from_secs(5)).disable_statement_logging();
+    let readers = pool(1).connect_with(options.clone()).await.map_err(|error| StoreError::at_opening(&error))?;
+    Ok(Pools {
+        writer: pool(1).connect_lazy_with(options.clone()),
+        readers,
+        lazy: pool(1).connect_lazy_with(options.clone()),
+        watcher: Arc::default(),
+        options: Arc::new(options),
         failures: Failures::default(),
     })
 }

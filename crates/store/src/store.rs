@@ -54,6 +54,11 @@ impl Store {
         Ok(Self { db, random: options.random, witness: WitnessBox::default() })
     }
 
+    /// A file that was opened to be looked at.
+    pub(crate) fn over_sqlite(pools: sqlite::Pools) -> Self {
+        Self { db: Db::Sqlite(pools), random: Arc::new(SystemRandom), witness: WitnessBox::default() }
+    }
+
     /// Brings the schema up to this program's; the names of the migrations that were run.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Signing keys: made, sealed, rotated, retired.
 
+mod check;
 mod first;
 mod halves;
 mod keyring;
@@ -14,6 +15,7 @@ use cerrojo_domain::{KeyId, UnixMillis};
 use cerrojo_guard::Algorithm;
 use cerrojo_store::StoreError;
 
+pub use self::check::check;
 pub(crate) use self::first::given_key;
 pub use self::keyring::{Keyring, KeyringParts, RIPENS};
 pub use self::master::MasterKey;

@@ -34,6 +34,18 @@ impl SmtpMailer {
             .build();
         Ok(Self { from: sender(from)?, server })
     }
+
+    /// Connects, encrypts and signs in as for a mail, and sends none.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn test(&self) -> Result<(), String> {
+        match self.server.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it did not answer NOOP".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 /// The address with `tls` as it is to be.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cerrojo_app::agreement;
 use cerrojo_store::leases::{self, Lease};
-use cerrojo_store::log;
+use cerrojo_store::{Store, log};
 use serde_json::json;
 
 use crate::cli::Shape;
@@ -17,12 +17,13 @@ use crate::{open, out};
 const LOOK: Duration = Duration::from_millis(1200);
 
 /// A node as it was seen.
-struct Node {
-    lease: Lease,
-    state: &'static str,
-    lag: i64,
+pub(super) struct Node {
+    pub(super) lease: Lease,
+    /// `current`, `behind` or `silent`.
+    pub(super) state: &'static str,
+    pub(super) lag: i64,
     /// Settings in which it differs from most of the others.
-    differs: Vec<String>,
+    pub(super) differs: Vec<String>,
 }
 
 pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
@@ -32,17 +33,34 @@ pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Resul
         ));
     }
     let read = open::to_read(configuration, "cerrojo cluster status").await?;
-    let before = leases::all(&mut read.store.reader()).await?;
+    let nodes = watch(&read.store).await?;
+    read.close().await;
+    show(&nodes, shape);
+    let differing: BTreeSet<&str> = nodes.iter().flat_map(|node| &node.differs).map(String::as_str).collect();
+    match nodes.iter().filter(|node| node.state != "current").count() {
+        _ if nodes.is_empty() => Err(Failure::new("no node holds a lease: no server of this installation is running")),
+        0 if differing.is_empty() => Ok(()),
+        0 => Err(Failure::new(format!(
+            "nodes differ in {}: give every node the same settings (`cerrojo config show` on each)",
+            Vec::from_iter(differing).join(", ")
+        ))),
+        few => Err(Failure::new(format!("{few} of {} nodes are not current", nodes.len()))),
+    }
+}
+
+/// Looks at the leases twice.
+pub(super) async fn watch(store: &Store) -> Result<Vec<Node>, Failure> {
+    let before = leases::all(&mut store.reader()).await?;
     // Where the head is now, every current node has been by the time of the second look.
-    let head = log::head(&mut read.store.reader()).await?.number;
+    let head = log::head(&mut store.reader()).await?.number;
     if !before.is_empty() {
         out::note("watching the nodes for a second …");
+        tokio::time::sleep(LOOK).await;
     }
-    tokio::time::sleep(LOOK).await;
-    let now = leases::all(&mut read.store.reader()).await?;
+    let now = leases::all(&mut store.reader()).await?;
     let said: Vec<&str> = now.iter().map(|lease| lease.settings.as_str()).collect();
     let differing = agreement::differing(&said);
-    let nodes: Vec<Node> = now
+    let nodes = now
         .into_iter()
         .zip(differing)
         .map(|(lease, differs)| {
@@ -58,18 +76,7 @@ pub(crate) async fn status(configuration: &Configuration, shape: Shape) -> Resul
             Node { lease, state, lag, differs }
         })
         .collect();
-    read.close().await;
-    show(&nodes, shape);
-    let differing: BTreeSet<&str> = nodes.iter().flat_map(|node| &node.differs).map(String::as_str).collect();
-    match nodes.iter().filter(|node| node.state != "current").count() {
-        _ if nodes.is_empty() => Err(Failure::new("no node holds a lease: no server of this installation is running")),
-        0 if differing.is_empty() => Ok(()),
-        0 => Err(Failure::new(format!(
-            "nodes differ in {}: give every node the same settings (`cerrojo config show` on each)",
-            Vec::from_iter(differing).join(", ")
-        ))),
-        few => Err(Failure::new(format!("{few} of {} nodes are not current", nodes.len()))),
-    }
+    Ok(nodes)
 }
 
 fn show(nodes: &[Node], shape: Shape) {

@@ -63,21 +63,27 @@ fn say(done: &[String]) {
 
 async fn check(configuration: &Configuration) -> Result<(), Failure> {
     let read = open::to_read(configuration, "cerrojo db check").await?;
-    let mut problems = if read.store.is_sqlite() { sqlite::check(&read.store).await? } else { Vec::new() };
-    problems.extend(check_log(&read.store).await?);
-    if origin::is_mixed(&mut read.store.reader()).await? {
-        problems.push(
-            "lists, keys or entries of another history are in it: a dump was put into a database that was begun already; \
-             restore it whole into an empty one"
-                .to_owned(),
-        );
-    }
+    let problems = problems(&read.store).await?;
     read.close().await;
     if problems.is_empty() {
         out::line("the database is whole");
         return Ok(());
     }
     Err(Failure::new(problems.join("\n")))
+}
+
+/// What is wrong with what the database holds. Reads all of it on SQLite.
+pub(super) async fn problems(store: &Store) -> Result<Vec<String>, Failure> {
+    let mut problems = if store.is_sqlite() { sqlite::check(store).await? } else { Vec::new() };
+    problems.extend(check_log(store).await?);
+    if origin::is_mixed(&mut store.reader()).await? {
+        problems.push(
+            "lists, keys or entries of another history are in it: a dump was put into a database that was begun already; \
+             restore it whole into an empty one"
+                .to_owned(),
+        );
+    }
+    Ok(problems)
 }
 
 /// Numbers without gaps, marks that are there, and a head that is the last entry.

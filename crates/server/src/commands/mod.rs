@@ -4,6 +4,7 @@ pub(crate) mod breached_list;
 mod cluster;
 pub(crate) mod config;
 mod db;
+pub(crate) mod doctor;
 mod export;
 mod import;
 mod key;
@@ -27,7 +28,11 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,
-        Command::Serve(_) | Command::Config(_) | Command::BreachedList(_) | Command::Completions { .. } => Ok(()),
+        Command::Serve(_)
+        | Command::Config(_)
+        | Command::BreachedList(_)
+        | Command::Doctor(_)
+        | Command::Completions { .. } => Ok(()),
     }
 }
 

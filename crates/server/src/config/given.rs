@@ -56,6 +56,8 @@ pub(crate) struct Value {
 pub(crate) struct Given {
     pub(crate) settings: BTreeMap<&'static str, Value>,
     pub(crate) roles: BTreeMap<String, Value>,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
     /// What cannot be accepted.
     pub(crate) problems: Vec<String>,
 }
@@ -63,6 +65,7 @@ pub(crate) struct Given {
 impl Given {
     /// Reads a file of settings over what is given so far.
     pub(crate) fn read_file(&mut self, path: &Path) {
+        self.file = Some(path.to_owned());
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {

@@ -169,6 +169,27 @@ impl Loaded {
         }
     }
 
+    /// The file of settings, if one was read.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    /// Settings of that file whose values nobody else may read.
+    pub(crate) fn secrets_in_file(&self) -> Vec<&'static str> {
+        let is_secret = |key: &&keys::Key| match key.secrecy {
+            keys::Secrecy::Open => false,
+            keys::Secrecy::Secret => true,
+            keys::Secrecy::UrlWithPassword => self.0.settings.get(key.name).is_some_and(|value| {
+                let is_one = |text: &String| url::Url::parse(text).is_ok_and(|url| url.password().is_some());
+                value.texts.iter().any(is_one)
+            }),
+        };
+        let is_in_file = |key: &&keys::Key| {
+            self.0.settings.get(key.name).is_some_and(|value| matches!(value.origin, Origin::File(_)))
+        };
+        keys::ALL.iter().copied().filter(is_in_file).filter(is_secret).map(|key| key.name).collect()
+    }
+
     /// The same once it is known which port was free.
     pub(crate) fn listening_on(mut self, address: SocketAddr) -> Result<Configuration, ConfigError> {
         let origin = self.0.settings.get(keys::LISTEN.name).map_or(Origin::Standard, |value| value.origin.clone());

@@ -5,6 +5,7 @@
 mod backup;
 mod beside;
 mod breached;
+mod doctor;
 mod gone_back;
 mod gone_clients;
 mod guard;
