@@ -8,9 +8,10 @@ use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, KeyId, Origin, Posit
 use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument as _, Span};
 
 use crate::metrics::Timing;
-use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens, request};
+use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens, request, traced};
 
 /// Endings that share one transaction at most.
 const BATCH: usize = 128;
@@ -112,12 +113,12 @@ pub(crate) async fn commit(app: &App, tx: EndingTx, entries: Vec<Entry>) -> Resu
 async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), Trouble> {
     let since = app.clock.elapsed();
     let ends = !tx.ended().is_empty();
-    let head = apply_here(app, Stage::Open(tx), entries).await?;
+    let head = apply_here(app, Stage::Open(Box::new(tx)), entries).await?;
     let took = || app.clock.elapsed().saturating_sub(since);
     if ends {
         app.metrics.ending_commit.note(took());
     }
-    let known = follow::known_everywhere(app, head).await;
+    let known = follow::known_everywhere(app, head).instrument(traced::ending_gets_known(&Span::current())).await;
     match &known {
         Err(_) => {
             app.metrics.unconfirmed.inc();
@@ -131,7 +132,7 @@ async fn commit_here(app: &App, tx: EndingTx, entries: &[Entry]) -> Result<(), T
 /// How far endings have come that are written.
 enum Stage {
     /// COMMIT is still to be sent.
-    Open(EndingTx),
+    Open(Box<EndingTx>),
     /// Durable: where the log stood before, and up to which number it tells of them.
     Committed(Position, i64),
 }
@@ -158,7 +159,9 @@ async fn apply_here(app: &App, written: Stage, entries: &[Entry]) -> Result<i64,
 /// Ends one session together with others that end at the same time.
 pub(crate) async fn one(app: &App, how: How, ending: Ending) -> Result<Outcome, Trouble> {
     let (answer, answered) = oneshot::channel();
-    let wanted = Wanted { how, ending, since: app.clock.elapsed(), answer };
+    let whole = traced::ending();
+    let stage = traced::ending_is_written(&whole);
+    let wanted = Wanted { how, ending, since: app.clock.elapsed(), answer, spans: Spans { whole, stage } };
     app.ender.0.send(wanted).await.map_err(|_| Trouble::Unavailable("shutting down".to_owned()))?;
     answered.await.map_err(|_| Trouble::Unavailable("the ending was interrupted".to_owned()))?
 }
@@ -174,6 +177,14 @@ struct Wanted {
     /// When it was asked for, by the clock's elapsed time.
     since: Duration,
     answer: oneshot::Sender<Result<Outcome, Trouble>>,
+    spans: Spans,
+}
+
+/// Of the wait for one ending, and of what it is at.
+#[derive(Debug)]
+struct Spans {
+    whole: Span,
+    stage: Span,
 }
 
 impl Wanted {
@@ -222,8 +233,10 @@ async fn gather(queue: &mut mpsc::Receiver<Wanted>, batch: &mut Vec<Wanted>, bef
 async fn end_together(app: &Arc<App>, mut batch: Vec<Wanted>) {
     // Rows of sessions are taken in the order of their ids, everywhere.
     batch.sort_by(|a, b| a.id().cmp(b.id()));
-    match write(app, &batch).await {
-        Ok(written) => answer(app, batch, written).await,
+    // What is done for all is shown with the first.
+    let shown = batch.first().map_or_else(Span::none, |first| first.spans.stage.clone());
+    match write(app, &batch).instrument(shown.clone()).await {
+        Ok(written) => answer(app, batch, written).instrument(shown).await,
         Err(_) if batch.len() > 1 => {
             for wanted in batch {
                 let alone = vec![wanted];
@@ -270,7 +283,7 @@ async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
     }
     // Before COMMIT is sent, so that each can still run again alone.
     tx.write_entries().await?;
-    Ok((Stage::Open(tx), all, outcomes))
+    Ok((Stage::Open(Box::new(tx)), all, outcomes))
 }
 
 fn session_of(entry: &Entry) -> Option<SessionId> {
@@ -280,7 +293,7 @@ fn session_of(entry: &Entry) -> Option<SessionId> {
     }
 }
 
-async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (written, entries, outcomes): Written) {
+async fn answer(app: &Arc<App>, mut batch: Vec<Wanted>, (written, entries, outcomes): Written) {
     let head = match apply_here(app, written, &entries).await {
         Ok(head) => head,
         Err(trouble) => return unconfirmed(app, batch, &trouble),
@@ -288,6 +301,9 @@ async fn answer(app: &Arc<App>, batch: Vec<Wanted>, (written, entries, outcomes)
     note(app, &app.metrics.ending_commit, (&batch, &outcomes));
     if app.lease == Lease::Holder {
         return tell(app, batch, outcomes);
+    }
+    for Wanted { spans, .. } in &mut batch {
+        spans.stage = traced::ending_gets_known(&spans.whole);
     }
     // Others wait for their turn at the log, not for the nodes that have to learn of this.
     let app = Arc::clone(app);

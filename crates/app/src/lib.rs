@@ -43,6 +43,7 @@ pub mod status_list;
 pub mod sweep;
 mod tasks;
 mod together;
+mod traced;
 mod trouble;
 mod went_back;
 

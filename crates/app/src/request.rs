@@ -1,6 +1,7 @@
 //! Which request something is done for: so that every line of the log that comes of one can say so.
 
 use tokio::task::futures::TaskLocalFuture;
+use tracing::Instrument as _;
 
 /// Longest name of a request, in bytes.
 pub const LONGEST: usize = 64;
@@ -44,9 +45,10 @@ pub fn current() -> Option<RequestId> {
     REQUEST.try_with(|id| *id).ok()
 }
 
-/// `work`, wherever it goes on, for the request that the calling task is at.
+/// `work`, wherever it goes on, for the request that the calling task is at, and in its span.
 pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let id = current();
+    let work = work.in_current_span();
     async move {
         match id {
             Some(id) => within(id, work).await,

@@ -18,6 +18,7 @@ mod still_ours;
 mod systemd;
 mod telemetry;
 mod tls_client;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -24,7 +24,7 @@ use crate::open::Node;
 use crate::place::Place;
 use crate::still_ours::Opened;
 use crate::systemd::{Running, Starting};
-use crate::{open, open_files, still_ours, telemetry};
+use crate::{open, open_files, still_ours, telemetry, traces};
 
 /// Connections to where metrics are served, at a time.
 const MOST_WATCHERS: u32 = 16;
@@ -32,7 +32,14 @@ const MOST_WATCHERS: u32 = 16;
 /// Serves until told to stop. `passed`: sockets that it was started with.
 pub(crate) async fn serve(loaded: Loaded, passed: Passed) -> Result<(), Failure> {
     let configuration = loaded.configuration()?;
-    telemetry::start(configuration.log_format, &configuration.log_level);
+    match &configuration.traces {
+        None => telemetry::start(configuration.log_format, &configuration.log_level),
+        Some(settings) => {
+            let tracer = traces::start(settings)?;
+            telemetry::start_with_traces(configuration.log_format, &configuration.log_level, tracer);
+            tracing::info!(url.full = %settings.endpoint, "traces are sent");
+        }
+    }
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
@@ -128,6 +135,7 @@ async fn answer(
     (listeners, certificate): (Listeners, Option<Arc<Live>>),
     (signals, starting): (Signals, Starting),
 ) -> Result<(), Failure> {
+    traces::count(&app.metrics.spans);
     let tasks = app.spawn_tasks();
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
         tracing::info!(
@@ -154,6 +162,7 @@ async fn answer(
     drop(stop_metrics);
     // The lease is not kept for whoever watches.
     let ((), _) = tokio::join!(tasks.stop(app), watched);
+    traces::stop().await;
     app.store.close().await;
     Ok(())
 }
@@ -209,6 +218,8 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
         cors: configuration.cors_origins.clone().map_or(Cors::Unset, Cors::Origins),
         guards: configuration.guards,
         docs: configuration.docs,
+        callers: configuration.traces.as_ref().map(|traces| traces.callers.clone()).unwrap_or_default(),
+        adopt: traces::adopt,
         ..HttpSettings::default()
     }
 }

@@ -4,14 +4,20 @@ use std::fmt;
 use std::io::IsTerminal as _;
 
 use cerrojo_app::request;
+use opentelemetry_sdk::trace::SdkTracer;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{LevelFilter, ParseError};
+use tracing_subscriber::filter::{LevelFilter, ParseError, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::LogFormat;
+
+/// The target of spans that traces are made of.
+const TRACES: &str = "cerrojo_traces";
 
 /// What is logged at a level or by directives. Libraries speak up only when something is wrong.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
@@ -19,31 +25,50 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     if !level.contains('=') {
         level.parse::<LevelFilter>().map_err(ParseError::from)?;
     }
-    let quiet = "sqlx=warn,hyper=warn,hyper_util=warn,lettre=warn,rustls=warn";
+    // Spans for traces say nothing that lines do not.
+    let quiet = "sqlx=warn,hyper=warn,hyper_util=warn,lettre=warn,rustls=warn,cerrojo_traces=off";
     EnvFilter::builder().parse(format!("{quiet},{level}"))
 }
 
 /// Starts logging. Only the first call in a process does something.
 pub(crate) fn start(format: LogFormat, level: &str) {
     let Ok(filter) = filter(level) else { return };
-    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .with_ansi(ansi);
     // A second call finds the first one's subscriber in place, which is as good.
-    let _ = match format {
-        LogFormat::Text => {
-            lines.map_event_format(|inner| OfRequest { inner: inner.with_ansi(ansi), format }).try_init()
-        }
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .map_event_format(|inner| OfRequest { inner, format })
-            .try_init(),
-    };
+    let _ = tracing_subscriber::registry().with(lines(format).with_filter(filter)).try_init();
+}
+
+/// The same, and makes traces of the spans that are meant for them.
+pub(crate) fn start_with_traces(format: LogFormat, level: &str, tracer: SdkTracer) {
+    let Ok(filter) = filter(level) else { return };
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_level(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_filter(filter_fn(|about| about.is_span() && about.target() == TRACES));
+    let _ = tracing_subscriber::registry().with(lines(format).with_filter(filter)).with(spans).try_init();
+}
+
+/// What writes lines.
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false).with_ansi(ansi);
+    match format {
+        LogFormat::Text => Box::new(lines.map_event_format(|inner| OfRequest { inner: inner.with_ansi(ansi), format })),
+        LogFormat::Json => Box::new(
+            lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .map_event_format(|inner| OfRequest { inner, format }),
+        ),
+    }
 }
 
 /// Lines as `inner` writes them, with the request that they come of. No span carries it: the way through the hottest

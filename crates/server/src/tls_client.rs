@@ -14,6 +14,15 @@ pub(crate) fn config() -> Result<ClientConfig, Failure> {
     if roots.is_empty() {
         return Err(Failure::new("this system has no root certificates: install ca-certificates"));
     }
+    with(roots)
+}
+
+/// The same for a way that needs none.
+pub(crate) fn that_trusts_nobody() -> Result<ClientConfig, Failure> {
+    with(RootCertStore::empty())
+}
+
+fn with(roots: RootCertStore) -> Result<ClientConfig, Failure> {
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(Failure::because("TLS"))?;

@@ -8,7 +8,7 @@ use crate::errors::{Failures, Result, StoreError};
 use crate::postgres::{Lane, Link};
 use crate::row::Row;
 use crate::statement::Statement;
-use crate::{postgres, sqlite};
+use crate::{postgres, sqlite, traced};
 
 /// The engine and its connections.
 #[derive(Clone)]
@@ -133,7 +133,7 @@ impl Db {
                 Err(error) => StoreError::refused_or_unknown(&error).map(|()| None),
             }
         };
-        link.during_commit(run).await
+        traced::within(traced::statement(statement), link.during_commit(run)).await
     }
 
     /// Runs one statement whose loss in a crash does no harm, in a transaction of its own; how many rows it touched. On
@@ -264,9 +264,10 @@ impl Reader {
 
 impl sealed::Run for Reader {
     async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
+        let span = traced::statement(statement);
         match &mut self.source {
-            Source::Pool(db, lane) => db.rows(*lane, statement, binds).await,
-            Source::Snapshot(open) => open.rows(statement, binds).await,
+            Source::Pool(db, lane) => traced::within(span, db.rows(*lane, statement, binds)).await,
+            Source::Snapshot(open) => traced::within(span, open.rows(statement, binds)).await,
         }
     }
 }

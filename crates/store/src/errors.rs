@@ -38,6 +38,16 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 impl StoreError {
+    /// Which of them it is, as figures and traces name it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Unavailable(_) => "unavailable",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::Broken(_) => "broken",
+        }
+    }
+
     /// What an error of a statement, of a BEGIN or of opening a connection means.
     pub(crate) fn before_commit(error: &sqlx::Error) -> Self {
         let text = error.to_string();

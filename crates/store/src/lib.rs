@@ -10,6 +10,7 @@ mod migrate;
 mod row;
 mod statement;
 mod store;
+mod traced;
 mod tx;
 
 pub mod attempts;

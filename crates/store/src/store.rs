@@ -9,7 +9,7 @@ use crate::db::{Db, Pool, Reader};
 use crate::errors::{Result, StoreError};
 use crate::postgres::Lane;
 use crate::tx::{EndingTx, Tx};
-use crate::{migrate, postgres, sqlite};
+use crate::{migrate, postgres, sqlite, traced};
 
 /// The database of one installation. Clones share its connections.
 #[derive(Clone)]
@@ -82,12 +82,18 @@ impl Store {
 
     /// Begins a transaction that writes but ends nothing. SQLite has one writer at a time.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx::new(self.db.begin(Lane::Requests).await?, Arc::clone(&self.random)).counted(&self.witness))
+        self.begin_on(Lane::Requests).await
     }
 
     /// The same for leases, on connections of their own (PostgreSQL).
     pub(crate) async fn begin_control(&self) -> Result<Tx> {
-        Ok(Tx::new(self.db.begin(Lane::Control).await?, Arc::clone(&self.random)).counted(&self.witness))
+        self.begin_on(Lane::Control).await
+    }
+
+    async fn begin_on(&self, lane: Lane) -> Result<Tx> {
+        let span = traced::transaction();
+        let open = traced::within(traced::step(&span, "BEGIN"), self.db.begin(lane)).await?;
+        Ok(Tx::new(open, Arc::clone(&self.random)).counted(&self.witness).shown(span))
     }
 
     /// Begins a transaction that may end sessions: it takes the log's head row first.

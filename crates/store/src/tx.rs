@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use cerrojo_domain::{EndReason, Entry, Fact, Position, Random, UnixMillis};
 
+use tracing::Span;
+
 use crate::bind::Bind;
 use crate::commits::{self, WitnessBox};
 use crate::db::{Open, Run, sealed};
@@ -12,6 +14,7 @@ use crate::errors::{Result, StoreError};
 use crate::log;
 use crate::row::Row;
 use crate::statement::Statement;
+use crate::traced;
 
 /// A write transaction that ends nothing. Rolled back when dropped.
 ///
@@ -23,11 +26,18 @@ pub struct Tx {
     failed: bool,
     /// Whoever is told of the commit; a migration's is not counted.
     witness: Option<WitnessBox>,
+    /// Ends with it.
+    span: Span,
 }
 
 impl Tx {
     pub(crate) fn new(open: Open, random: Arc<dyn Random>) -> Self {
-        Self { open, random, failed: false, witness: None }
+        Self { open, random, failed: false, witness: None, span: Span::none() }
+    }
+
+    /// In traces it is this span.
+    pub(crate) fn shown(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 
     pub(crate) fn counted(self, witness: &WitnessBox) -> Self {
@@ -42,7 +52,7 @@ impl Tx {
         self.check()?;
         let counts = self.witness.is_some() && self.open.is_sqlite();
         let number = if counts { Some(commits::count_one(&mut self).await?) } else { None };
-        let committed = self.open.commit().await;
+        let committed = traced::within(traced::step(&self.span, "COMMIT"), self.open.commit()).await;
         if let Some(witness) = self.witness.as_ref().and_then(|place| place.get()) {
             match (&committed, number) {
                 (Ok(()), Some(number)) => witness.committed(number),
@@ -57,7 +67,8 @@ impl Tx {
     pub(crate) async fn execute(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<u64> {
         self.check()?;
         self.failed = true;
-        let touched = self.open.execute(statement, binds).await?;
+        let span = self.span.in_scope(|| traced::statement(statement));
+        let touched = traced::within(span, self.open.execute(statement, binds)).await?;
         self.failed = false;
         Ok(touched)
     }
@@ -87,7 +98,8 @@ impl sealed::Run for Tx {
     async fn rows(&mut self, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Row>> {
         self.check()?;
         self.failed = true;
-        let rows = self.open.rows(statement, binds).await?;
+        let span = self.span.in_scope(|| traced::statement(statement));
+        let rows = traced::within(span, self.open.rows(statement, binds)).await?;
         self.failed = false;
         Ok(rows)
     }

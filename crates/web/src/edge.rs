@@ -28,6 +28,7 @@ use crate::envelope::{self, Voice};
 use crate::metrics::{Asked, Routes};
 use crate::problem::Problem;
 use crate::request_id::{RequestIds, X_REQUEST_ID};
+use crate::traced;
 
 /// Who may embed an answer as a resource (Fetch standard, "CORP"). Handlers that set it themselves are left alone.
 pub(crate) static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -41,6 +42,7 @@ struct Edge {
     answer_time: Duration,
     clock: Arc<dyn Clock>,
     routes: Arc<Routes>,
+    http: HttpSettings,
 }
 
 /// How clients reach the server.
@@ -75,6 +77,7 @@ impl EdgeLayer {
             answer_time: http.request_timeout,
             clock: Arc::clone(&app.clock),
             routes,
+            http: http.clone(),
         }))
     }
 }
@@ -111,7 +114,8 @@ where
         let edge = Arc::clone(&self.edge);
         let arrival = edge.arrive(&request);
         if arrival.only_reads && request.body().is_end_stream() {
-            let answering = self.inner.call(request).instrument(arrival.span.clone());
+            let answering =
+                self.inner.call(request).instrument(arrival.span.clone()).instrument(arrival.traced.clone());
             return Box::pin(request::within(RequestId::new(arrival.id.as_bytes()), async move {
                 let Ok(response) = answering.await;
                 Ok(edge.leave(arrival, response))
@@ -119,9 +123,9 @@ where
         }
         let inner = self.inner.clone();
         Box::pin(request::within(RequestId::new(arrival.id.as_bytes()), async move {
-            let span = arrival.span.clone();
+            let (span, traced) = (arrival.span.clone(), arrival.traced.clone());
             let (request, gathered) = body::gather(request, edge.body_time).await;
-            let answering = answer(inner, request).instrument(span);
+            let answering = answer(inner, request).instrument(span).instrument(traced);
             let mut response =
                 if arrival.only_reads { answering.await } else { in_time(answering, edge.answer_time).await };
             if matches!(gathered, Some(Gathered::TooLarge | Gathered::TooSlow | Gathered::CutOff)) {
@@ -155,7 +159,10 @@ struct Arrival {
     id: HeaderValue,
     grant: Grant,
     only_reads: bool,
+    /// For lines of the log.
     span: Span,
+    /// For traces.
+    traced: Span,
     asked: Asked,
     /// When it came, by `Clock::elapsed`.
     at: Duration,
@@ -164,28 +171,34 @@ struct Arrival {
 impl Edge {
     fn arrive(&self, request: &Request) -> Arrival {
         let id = self.ids.of(request.headers());
+        let traced = traced::request(request, &id, &self.http);
         // At debug level: the way through the hottest endpoint is too short to carry a span that nobody reads.
-        let span = tracing::debug_span!(
-            "request",
-            "http.request.method" = %request.method(),
-            "url.path" = request.uri().path(),
-        );
+        let span = traced.in_scope(|| {
+            tracing::debug_span!(
+                "request",
+                "http.request.method" = %request.method(),
+                "url.path" = request.uri().path(),
+            )
+        });
         Arrival {
             id,
             grant: self.cors.grant(request.method(), request.headers()),
             only_reads: matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS),
             span,
+            traced,
             asked: self.routes.asked(request.extensions().get().map(MatchedPath::as_str), request.method()),
             at: self.clock.elapsed(),
         }
     }
 
     fn leave(&self, arrival: Arrival, mut response: Response) -> Response {
-        let Arrival { id, grant, span, asked, at, .. } = arrival;
+        let Arrival { id, grant, span, traced, asked, at, .. } = arrival;
         let problem = envelope::write(&mut response, self.voice);
-        if let Some(cause) = problem.as_ref().and_then(|problem| problem.cause.as_ref()) {
+        let cause = problem.as_ref().and_then(|problem| problem.cause.as_ref());
+        if let Some(cause) = cause {
             tell(cause);
         }
+        traced::answered(&traced, response.status(), cause);
         self.cors.put(grant, &mut response);
         let headers = response.headers_mut();
         headers.reserve(8);

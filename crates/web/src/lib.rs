@@ -28,6 +28,7 @@ mod request_id;
 mod settings;
 mod stream;
 mod tls;
+mod traced;
 mod unfold;
 mod view;
 mod wire;

@@ -40,6 +40,16 @@ families! {
 const UNMATCHED: &str = "unmatched";
 /// Methods by name; any other is the last.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER"];
+
+fn place_of(method: &Method) -> usize {
+    METHODS.iter().position(|name| *name == method.as_str()).unwrap_or(METHODS.len() - 1)
+}
+
+/// The method, or `_OTHER` for one that is none of HTTP's.
+pub(crate) fn method_of(method: &Method) -> &'static str {
+    METHODS.get(place_of(method)).copied().unwrap_or("_OTHER")
+}
+
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Requests by route, method and status. The routes are those that there are, and there is a place for each from the start.
@@ -80,8 +90,7 @@ impl Routes {
     /// What a request for the route with this template counts as.
     pub(crate) fn asked(&self, template: Option<&str>, method: &Method) -> Asked {
         let route = template.and_then(|template| self.places.get(template)).copied().unwrap_or(0);
-        let other = METHODS.len() - 1;
-        Asked { route, method: METHODS.iter().position(|name| *name == method.as_str()).unwrap_or(other) }
+        Asked { route, method: place_of(method) }
     }
 
     /// It was answered.

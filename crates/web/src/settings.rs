@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use tracing::Span;
+
 use crate::Network;
 
 /// Which other web origins may call the API from a browser.
@@ -47,6 +50,10 @@ pub struct HttpSettings {
     pub guards: GuardPlaces,
     /// Whether `/docs` is there.
     pub docs: bool,
+    /// Peers whose requests go on in their own trace.
+    pub callers: Vec<Network>,
+    /// How a request's span becomes one of its caller's trace, which the headers name.
+    pub adopt: fn(&Span, &HeaderMap),
 }
 
 impl Default for HttpSettings {
@@ -58,6 +65,8 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(10),
             guards: GuardPlaces::default(),
             docs: true,
+            callers: Vec::new(),
+            adopt: |_, _| {},
         }
     }
 }

@@ -13,6 +13,7 @@ use cerrojo_domain::{AddressBlock, Clock, Random};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
+use tracing::Span;
 use zeroize::Zeroizing;
 
 use self::bench::{Bench, Kinds};
@@ -21,7 +22,7 @@ pub(crate) use self::queue::Load;
 use self::queue::{Job, Queue, Task};
 pub use self::schemes::Unreadable;
 use crate::metrics::{self, Family, LONG, Timing};
-use crate::{Argon2Settings, PasswordSettings};
+use crate::{Argon2Settings, PasswordSettings, traced};
 
 /// How much nicer the threads are than those that answer requests (`setpriority(2)`). On Linux 3 is a weight of 526
 /// beside 1024: while both kinds want the whole machine hashing gets between a fifth and two fifths of it, and everything
@@ -165,7 +166,9 @@ impl Hasher {
     }
 
     fn submit(&self, turn: Turn, password: String, task: Task) -> Result<(), Busy> {
-        let job = Job { password: Zeroizing::new(password), task, since: self.shared.clock.elapsed() };
+        let since = self.shared.clock.elapsed();
+        let (asked, waits) = (Span::current(), traced::password_waits());
+        let job = Job { password: Zeroizing::new(password), task, since, asked, waits };
         let mut state = self.shared.lock();
         if state.closed {
             return Err(Busy::LATER);
@@ -223,12 +226,19 @@ fn work(shared: &Shared, mut bench: Bench) {
     }
     while let Some(job) = shared.next(&mut bench) {
         let started = shared.clock.elapsed();
+        drop(job.waits);
+        let hashing = traced::password_hash(&job.asked);
         match job.task {
             Task::Check { stored, reply } => {
                 let checked = bench.check(&job.password, stored.as_deref());
+                drop(hashing);
                 drop(reply.send(Ok(checked)));
             }
-            Task::Make { reply } => drop(reply.send(bench.make(&job.password).ok_or(Busy::LATER))),
+            Task::Make { reply } => {
+                let made = bench.make(&job.password).ok_or(Busy::LATER);
+                drop(hashing);
+                drop(reply.send(made));
+            }
         }
         let took = shared.clock.elapsed().saturating_sub(started);
         shared.takes.note(took);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cerrojo_domain::AddressBlock;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
+use tracing::Span;
 use zeroize::Zeroizing;
 
 use super::{Busy, Checked, Known, Turn};
@@ -21,6 +22,10 @@ pub(super) struct Job {
     pub(super) task: Task,
     /// When it came, by the clock's elapsed time.
     pub(super) since: Duration,
+    /// Of whoever asked.
+    pub(super) asked: Span,
+    /// Of its waiting.
+    pub(super) waits: Span,
 }
 
 /// What is to be done with the password, and who wants to know.

@@ -14,7 +14,8 @@ type Answer = oneshot::Receiver<Result<String, Busy>>;
 
 fn job(name: &str, since: Duration) -> (Job, Answer) {
     let (reply, answer) = oneshot::channel();
-    (Job { password: Zeroizing::new(name.to_owned()), task: Task::Make { reply }, since }, answer)
+    let (asked, waits) = (Span::none(), Span::none());
+    (Job { password: Zeroizing::new(name.to_owned()), task: Task::Make { reply }, since, asked, waits }, answer)
 }
 
 /// A queue for one thread, whose jobs take 100 ms.

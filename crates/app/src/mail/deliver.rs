@@ -9,12 +9,13 @@ use cerrojo_store::outbox::{self, Job};
 use cerrojo_store::reset_links::{self, Link};
 use cerrojo_store::{StoreError, Tx, users};
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use super::Mail;
 use super::job::{EMAIL_CHANGED, NEW_DEVICE, PASSWORD_CHANGED, RESET};
 use super::templates::Writer;
 use crate::metrics::Delivery;
-use crate::{App, Trouble, recover};
+use crate::{App, Trouble, recover, traced};
 
 /// Jobs read at once.
 const BATCH: i64 = 32;
@@ -56,7 +57,7 @@ pub async fn deliver_due(app: &App) -> Result<usize, Trouble> {
         let due = outbox::due(&mut app.store.reader(), app.clock.now(), BATCH).await?;
         let mut ours = 0;
         for job in &due {
-            match deliver(app, job).await? {
+            match traced_delivery(app, job).await? {
                 Outcome::NotOurs => continue,
                 Outcome::Sent => {
                     app.metrics.mails.count(Delivery::Sent);
@@ -72,6 +73,18 @@ pub async fn deliver_due(app: &App) -> Result<usize, Trouble> {
             return Ok(sent);
         }
     }
+}
+
+async fn traced_delivery(app: &App, job: &Job) -> Result<Outcome, Trouble> {
+    let span = traced::mail(&job.kind, job.attempts + 1);
+    let outcome = deliver(app, job).instrument(span.clone()).await;
+    match outcome {
+        Ok(Outcome::Failed) => traced::failed(&span, "not_taken"),
+        Ok(Outcome::GivenUp) => traced::failed(&span, "given_up"),
+        Err(_) => traced::failed(&span, "database"),
+        Ok(_) => {}
+    }
+    outcome
 }
 
 async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
@@ -95,7 +108,12 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     };
     tx.commit().await?;
 
-    let sending = tokio::time::timeout(LONGEST_SENDING, app.mailer.send(&mail)).await;
+    let leaves = traced::mail_leaves();
+    let sending = tokio::time::timeout(LONGEST_SENDING, app.mailer.send(&mail)).instrument(leaves.clone()).await;
+    if !matches!(sending, Ok(Ok(()))) {
+        traced::failed(&leaves, if sending.is_err() { "timeout" } else { "not_taken" });
+    }
+    drop(leaves);
     if let Err(cause) = sending.unwrap_or_else(|_| Err("it took too long".to_owned())) {
         tracing::warn!(
             mail.id = job.id,

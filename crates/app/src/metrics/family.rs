@@ -99,6 +99,7 @@ families! {
     DATABASE_CONNECTIONS_MOST = Gauge "cerrojo_database_connections_max" ["pool"], "How many a pool may have";
     DATABASE_ERRORS = Counter "cerrojo_database_errors_total" ["kind"], "Statements and transactions that failed; unavailable: may well succeed later, outcome_unknown: a COMMIT of which no answer came, broken: a defect";
     BACKGROUND_FAILURES = Counter "cerrojo_background_failures_total" [], "Background work that failed and is tried again";
+    SPANS = Counter "cerrojo_trace_spans_total" ["outcome"], "Spans of traces by what became of them (traces.endpoint); dropped: too many waited to be sent, failed: the collector did not take them";
 
     KEYS = Gauge "cerrojo_signing_keys" ["purpose", "status"], "Signing keys; rotated ones still verify, retired ones never again";
     KEY_CREATED = Gauge "cerrojo_signing_key_created_timestamp_seconds" [], "When the key that signs session tokens now was made, left out if none may";

@@ -71,10 +71,10 @@ impl<L: Label> EncodeMetric for By<L> {
 
 /// Declares a label: `Name "label" { Value = "value", … }`.
 macro_rules! labels {
-    ($($(#[$doc:meta])* $name:ident $label:literal { $($value:ident = $text:literal),+ $(,)? })+) => {$(
+    ($($(#[$doc:meta])* $visible:vis $name:ident $label:literal { $($(#[$each:meta])* $value:ident = $text:literal),+ $(,)? })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum $name { $($value),+ }
+        $visible enum $name { $($(#[$each])* $value),+ }
 
         impl Label for $name {
             const NAME: &'static str = $label;
@@ -89,7 +89,7 @@ macro_rules! labels {
 
 labels! {
     /// How a sign-in went.
-    SignIn "outcome" {
+    pub(crate) SignIn "outcome" {
         Success = "success",
         Credentials = "wrong_credentials",
         Inactive = "inactive",
@@ -100,7 +100,7 @@ labels! {
         Failed = "error",
     }
     /// How a registration, or a step of a reset, went.
-    Attempt "outcome" {
+    pub(crate) Attempt "outcome" {
         Success = "success",
         Refused = "refused",
         Limited = "limited",
@@ -108,18 +108,27 @@ labels! {
         Failed = "error",
     }
     /// What became of a token that was shown.
-    Check "outcome" {
+    pub(crate) Check "outcome" {
         Accepted = "accepted",
         Refused = "refused",
         Unavailable = "unavailable",
         Failed = "error",
     }
     /// Which limit was hit.
-    Limit "limit" { Password = "password", Register = "register", Recover = "recover", Service = "service" }
+    pub(crate) Limit "limit" { Password = "password", Register = "register", Recover = "recover", Service = "service" }
     /// What became of the notice of a sign-in from a new place.
-    Notice "notice" { Sent = "sent", Limited = "limited", Off = "off" }
+    pub(crate) Notice "notice" { Sent = "sent", Limited = "limited", Off = "off" }
     /// What became of a mail.
-    Delivery "outcome" { Sent = "sent", Failed = "failed", Dropped = "dropped", GivenUp = "given_up" }
+    pub(crate) Delivery "outcome" { Sent = "sent", Failed = "failed", Dropped = "dropped", GivenUp = "given_up" }
+    /// What became of a span.
+    pub SpanFate "outcome" {
+        /// The collector took it.
+        Exported = "exported",
+        /// Too many waited.
+        Dropped = "dropped",
+        /// The collector did not take it.
+        Failed = "failed",
+    }
 }
 
 impl From<&Trouble> for Attempt {

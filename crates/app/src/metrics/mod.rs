@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 pub use self::family::{ALL, Family, Kind};
 pub(crate) use self::labels::{Attempt, Check, Delivery, Limit, Notice, SignIn};
-pub use self::labels::{By, Label};
+pub use self::labels::{By, Label, SpanFate};
 pub use self::readings::{Readings, Value};
 pub use self::timing::{LONG, SHORT, Timing};
 use crate::hashing::Hasher;
@@ -49,6 +49,8 @@ pub struct Metrics {
     pub(crate) everything_over: Counter,
     pub(crate) lease_failures: Counter,
     pub(crate) background_failures: Counter,
+    /// What became of spans of traces.
+    pub spans: By<SpanFate>,
     database: tokio::sync::Mutex<Option<(Duration, Option<Read>)>>,
 }
 
@@ -84,6 +86,7 @@ impl Metrics {
             everything_over: Counter::default(),
             lease_failures: Counter::default(),
             background_failures: Counter::default(),
+            spans: By::default(),
             database: tokio::sync::Mutex::default(),
         };
         let mut registry = Registry::default();
@@ -102,6 +105,7 @@ impl Metrics {
         register(&mut registry, &family::EVERYTHING_OVER, metrics.everything_over.clone());
         register(&mut registry, &family::LEASE_FAILURES, metrics.lease_failures.clone());
         register(&mut registry, &family::BACKGROUND_FAILURES, metrics.background_failures.clone());
+        register(&mut registry, &family::SPANS, metrics.spans.clone());
         register(&mut registry, &family::LIMITS, limits.hits.clone());
         hasher.register(&mut registry, [&family::HASH_WAIT, &family::HASH_TIME, &family::HASH_REFUSED]);
         metrics.registry = registry;

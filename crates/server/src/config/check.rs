@@ -17,7 +17,7 @@ use super::keys::Key;
 use super::read::{Effective, Reader};
 use super::tls::{TlsFiles, read_tls};
 use super::values::{Scheme, WebUrl};
-use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, values};
+use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, traces, values};
 
 struct Places {
     listen: SocketAddr,
@@ -40,6 +40,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let mail = read_mail(reader, &public_url);
     let log = read_log(reader);
     let guards = read_guards(reader);
+    let traces = traces::read(reader);
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
     app.old_tokens = read_old_tokens(reader);
@@ -51,13 +52,15 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     app.token_ttl = ttl;
     app.audience = audience;
     app.reset_link = reset_link;
-    let warnings = warnings(reader, &places, &app);
+    let mut warnings = warnings(reader, &places, &app);
+    warnings.extend(traces.as_ref().and_then(traces::warning));
     Some(Configuration {
         app,
         listen: places.listen,
         listen_is_set: reader.origin(&keys::LISTEN) != Origin::Standard,
         tls: places.tls,
         metrics_listen: places.metrics_listen,
+        traces,
         trusted_proxies: places.trusted_proxies,
         docs: places.docs,
         guards,
@@ -125,7 +128,7 @@ fn read_places(reader: &mut Reader<'_>) -> Option<Places> {
 }
 
 /// Whether an address is reached from this machine or a private network alone (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
-fn is_near(address: IpAddr) -> bool {
+pub(super) fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),

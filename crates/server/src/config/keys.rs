@@ -177,6 +177,21 @@ keys! {
     METRICS_LISTEN = "metrics.listen", Standard::Unset("no metrics are served"), Open, No,
         "an address and a port such as 127.0.0.1:9464 or [::1]:9464",
         "Where metrics are served for Prometheus, at `/metrics`: on a listener of their own, without credentials, so that only whoever watches may reach it. Port 0 takes a free one and says which. See `docs/OPERATIONS.md`.";
+    TRACES_ENDPOINT = "traces.endpoint", Standard::Unset("no traces are sent"), Open, No,
+        "an http:// or https:// URL such as http://127.0.0.1:4318",
+        "The OpenTelemetry collector that traces are sent to, by OTLP over HTTP. Without a path `/v1/traces` is meant. See `docs/OPERATIONS.md`.";
+    TRACES_HEADERS = "traces.headers", Standard::Unset("none"), Secret, Yes,
+        "headers and their values such as Authorization=Bearer…",
+        "What the collector wants to know of whoever sends traces.";
+    TRACES_RATIO = "traces.sample_ratio", Standard::Text("0.1"), Open, No,
+        "a number from 0 to 1",
+        "The share of requests that are traced. `traces.callers` decide for themselves.";
+    TRACES_SERVICE = "traces.service_name", Standard::Text("cerrojo"), Open, No,
+        "a text that is not empty",
+        "The `service.name` of traces.";
+    TRACES_CALLERS = "traces.callers", Standard::Text(""), Open, Yes,
+        "IP addresses or networks such as 10.0.0.0/8",
+        "Peers whose `traceparent` is believed: their requests go on in their trace, and they decide whether it is kept. Only those that let nobody else's through.";
     REGISTER_OPEN = "register.open", Standard::Text("true"), Open, No,
         "true or false",
         "Whether anybody may register.";

@@ -6,6 +6,7 @@ mod keys;
 mod read;
 mod show;
 mod tls;
+mod traces;
 mod values;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub(crate) use read::Effective;
 use read::Reader;
 pub(crate) use show::reference;
 pub(crate) use tls::TlsFiles;
+pub(crate) use traces::TraceSettings;
 
 /// The file that is read where none is named.
 const STANDARD_FILE: &str = "cerrojo.toml";
@@ -109,6 +111,8 @@ pub(crate) struct Configuration {
     pub(crate) tls: Option<TlsFiles>,
     /// Where metrics are served, if they are.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where traces are sent, if they are.
+    pub(crate) traces: Option<TraceSettings>,
     /// Networks of trusted proxies.
     pub(crate) trusted_proxies: Vec<Network>,
     /// Whether `/docs` is served.

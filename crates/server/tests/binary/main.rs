@@ -5,6 +5,7 @@
 mod backup;
 mod beside;
 mod breached;
+mod collector;
 mod doctor;
 mod gone_back;
 mod gone_clients;
@@ -22,5 +23,6 @@ mod services;
 mod settings;
 mod sockets;
 mod systemd;
-mod tls;
 mod templates;
+mod tls;
+mod traces;

@@ -30,7 +30,7 @@ pub(crate) fn ask(address: SocketAddr, line: &str) -> (u16, String, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.to_owned())
 }
 
-fn told(address: SocketAddr) -> Exposition {
+pub(crate) fn told(address: SocketAddr) -> Exposition {
     let (status, head, body) = ask(address, "GET /metrics");
     assert_eq!(status, 200, "{head}");
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
@@ -228,7 +228,7 @@ fn no_secret_is_in_the_log_however_much_is_logged() {
 }
 
 /// The code of the mail that was written into the folder, as soon as it is there.
-fn reset_code(here: &Installation) -> String {
+pub(crate) fn reset_code(here: &Installation) -> String {
     let folder = here.path("data/outbox");
     let deadline = std::time::Duration::from_secs(30);
     let (found, wait) = std::sync::mpsc::channel();

@@ -70,6 +70,7 @@ pub(crate) async fn run(asked: Doctor, loaded: Loaded) -> Result<(), Failure> {
     report.add(disk::look(&patient));
     let known = database::look(&patient, &mut report).await;
     report.add(mail::look(&patient).await);
+    report.add([reach::traces(&patient).await]);
     report.add(reach::look(&patient, &known).await);
     report.end()
 }

@@ -14,6 +14,23 @@ const PUBLIC: &str = "public URL";
 /// A certificate that ends so soon should have been renewed.
 const SOON: Duration = Duration::from_hours(14 * 24);
 
+/// Whether the collector takes traces: it is sent a request with none in it.
+pub(super) async fn traces(patient: &Patient) -> Finding {
+    const CHECK: &str = "traces";
+    let Some(settings) = &patient.configuration.traces else {
+        return Finding::ok(CHECK, "not sent (traces.endpoint is not set)");
+    };
+    let endpoint = &settings.endpoint;
+    match crate::traces::try_out(settings).await {
+        Ok(()) => Finding::ok(CHECK, format!("{endpoint} takes them")),
+        Err(why) => Finding::warning(
+            CHECK,
+            format!("{endpoint} does not take them: {why}"),
+            "look at traces.endpoint (the collector's receiver for OTLP over HTTP, most often port 4318) and traces.headers",
+        ),
+    }
+}
+
 pub(super) async fn look(patient: &Patient, known: &Known) -> Vec<Finding> {
     let Some(address) = patient.serving.address else {
         return vec![
