@@ -297,3 +297,19 @@ fn what_will_work_for_nobody_is_warned_of() {
         assert!(said.contains(warning), "{warning:?} is not said: {said}");
     }
 }
+
+#[test]
+fn the_doctor_looks_at_the_certificate_and_expects_no_proxy() {
+    let found = |here: &Installation, check: &str| {
+        let all = here.run(&["doctor", "--json"]).json();
+        all["checks"].as_array().unwrap().iter().find(|found| found["check"] == check).unwrap().clone()
+    };
+    let here = installation(&made());
+    assert_eq!(found(&here, "TLS files")["level"], "ok");
+    assert_eq!(found(&here, "proxy headers")["level"], "ok");
+    let late = found(&installation(&expired()), "TLS files");
+    assert_eq!(late["level"], "problem", "{late}");
+    assert!(late["says"].as_str().unwrap().contains("it expired at"), "{late}");
+    put(&here.path("privkey.pem"), &made().key);
+    assert_eq!(found(&here, "TLS files")["level"], "problem");
+}

@@ -71,6 +71,7 @@ pub(crate) async fn run(asked: Doctor, loaded: Loaded) -> Result<(), Failure> {
     let known = database::look(&patient, &mut report).await;
     report.add(mail::look(&patient).await);
     report.add([reach::traces(&patient).await]);
+    report.add(reach::tls_files(&patient));
     report.add(reach::look(&patient, &known).await);
     report.end()
 }

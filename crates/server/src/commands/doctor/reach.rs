@@ -39,7 +39,12 @@ pub(super) async fn look(patient: &Patient, known: &Known) -> Vec<Finding> {
         ];
     };
     let mut found = Vec::new();
-    if let Ok(url) = format!("http://{address}").parse() {
+    // Over TLS the server shows a certificate for its name, and none for an address.
+    let own = match &patient.configuration.tls {
+        None => format!("http://{address}"),
+        Some(_) => patient.configuration.app.public_url.clone(),
+    };
+    if let Ok(url) = own.parse() {
         found.push(ready(&url, http::get(&url, "/health/ready").await));
     }
     let shown = &patient.configuration.app.public_url;
@@ -116,15 +121,36 @@ fn reached(url: &str, answer: Result<Answer, NoAnswer>) -> Finding {
 }
 
 fn certificate(answer: &Answer, now: UnixMillis) -> Option<Finding> {
-    const CHECK: &str = "certificate";
     let seconds = i64::try_from(answer.certificate_ends?).ok()?;
-    let left = UnixMillis(seconds.saturating_mul(1000)).since(now);
+    Some(time_left("certificate", UnixMillis(seconds.saturating_mul(1000)), now))
+}
+
+/// The certificate in the files that the server speaks TLS with.
+pub(super) fn tls_files(patient: &Patient) -> Option<Finding> {
+    const CHECK: &str = "TLS files";
+    const REPLACE: &str = "put the right files in place (server.tls_certificate, server.tls_key)";
+    let files = patient.configuration.tls.as_ref()?;
+    let pair = match crate::certificate::read(files, &patient.configuration.app.public_url) {
+        Ok((pair, _)) => pair,
+        Err(wrong) => return Some(Finding::problem(CHECK, wrong, REPLACE)),
+    };
+    if let Some(wrong) = pair.is_out_of_time(patient.now) {
+        return Some(Finding::problem(CHECK, format!("{}: {wrong}", files.certificate.display()), REPLACE));
+    }
+    if !pair.warnings.is_empty() {
+        return Some(Finding::warning(CHECK, pair.warnings.join("; "), REPLACE));
+    }
+    Some(time_left(CHECK, pair.identity().not_after, patient.now))
+}
+
+fn time_left(check: &'static str, end: UnixMillis, now: UnixMillis) -> Finding {
+    let left = end.since(now);
     let says = format!("it ends in {} days", left.as_secs() / 86_400);
-    Some(if left < SOON {
-        Finding::warning(CHECK, says, "renew it, and see why it was not renewed by itself (systemctl list-timers)")
+    if left < SOON {
+        Finding::warning(check, says, "renew it, and see why it was not renewed by itself (systemctl list-timers)")
     } else {
-        Finding::ok(CHECK, says)
-    })
+        Finding::ok(check, says)
+    }
 }
 
 /// Whether the keys that are published are this database's.

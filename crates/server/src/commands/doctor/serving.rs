@@ -3,6 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
 
 use super::http;
 use crate::config::{Configuration, Database};
@@ -26,7 +29,7 @@ impl Serving {
                 Some((pid, address)) => (Some(pid), Some(here(address))),
                 None => (None, None),
             },
-            Database::Postgres(_) => (None, answering(here(configuration.listen)).await),
+            Database::Postgres(_) => (None, answering(configuration).await),
         };
         let owner = |path: PathBuf| std::fs::metadata(path).ok().map(|found| found.uid());
         let of_running = pid.and_then(|pid| owner(PathBuf::from(format!("/proc/{pid}"))));
@@ -48,8 +51,13 @@ fn holder(configuration: &Configuration) -> Option<(u32, SocketAddr)> {
     }
 }
 
-/// The address, if Cerrojo answers there.
-async fn answering(address: SocketAddr) -> Option<SocketAddr> {
+/// The address, if Cerrojo answers there; over TLS, if anybody does.
+async fn answering(configuration: &Configuration) -> Option<SocketAddr> {
+    let address = here(configuration.listen);
+    if configuration.tls.is_some() {
+        let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
+        return connected.is_ok_and(|connected| connected.is_ok()).then_some(address);
+    }
     let url = format!("http://{address}").parse().ok()?;
     http::get(&url, "/health/live").await.is_ok_and(|answer| answer.is_ours()).then_some(address)
 }

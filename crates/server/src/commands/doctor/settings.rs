@@ -60,6 +60,10 @@ fn proxies(configuration: &Configuration) -> Finding {
     let is_https = url.starts_with("https://");
     let is_public = !is_loopback(host::host_of(url));
     match (is_https || is_public, configuration.trusted_proxies.is_empty()) {
+        (_, true) if configuration.tls.is_some() => Finding::ok(
+            CHECK,
+            "none are believed; the server speaks TLS itself, and clients are known by their connections",
+        ),
         (true, true) if is_https => Finding::warning(
             CHECK,
             "server.public_url is https, so a proxy is in front, and server.trusted_proxies is empty: all clients seem to come from \
