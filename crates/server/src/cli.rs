@@ -33,7 +33,7 @@ Commands that change something work beside a running server: they succeed when i
 Exit codes: 0 done, 1 error, 2 not understood, 3 done but not confirmed by the running server within 10 s."
 )]
 pub(crate) struct Cli {
-    /// File of settings [default: cerrojo.toml, if there is one]
+    /// File of settings [default: cerrojo.toml or /etc/cerrojo/cerrojo.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE", env = "CERROJO_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]

@@ -84,6 +84,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl Lock {
     /// Takes the lock of `database`, waiting for a command that holds it, but not for a server.
     pub(crate) async fn take(database: &Path, holder: &Holder) -> Result<Taken, Failure> {
+        crate::owner::check(database)?;
         let mut path = lock_path(database);
         let mut file = open(&path)?;
         let mut waited = Duration::ZERO;

@@ -11,6 +11,7 @@ mod lock;
 mod open;
 mod open_files;
 mod out;
+mod owner;
 mod place;
 mod progress;
 mod serve;

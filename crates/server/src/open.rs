@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,10 +216,6 @@ fn side_file(configuration: &Configuration) -> Result<Option<PathBuf>, Failure> 
         Database::Sqlite(_) => return Ok(Some(Place::of(configuration)?.side_file())),
         Database::Postgres(url) => url,
     };
-    let folder = match &configuration.master_key {
-        MasterKeySource::File(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
-        MasterKeySource::Given(_) => PathBuf::from("data"),
-    };
     // Where it is, not who asks for it: a changed password is no other database. All of it counts, also what follows a
     // question mark: held against another database the file would end everything there.
     let (_, place) = url.text.rsplit_once('@').unwrap_or(("", &url.text));
@@ -227,17 +223,30 @@ fn side_file(configuration: &Configuration) -> Result<Option<PathBuf>, Failure> 
     place.hash(&mut all);
     let shown = place.split('?').next().unwrap_or_default();
     let name: String = shown.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
-    let file = folder.join(format!("{name}-{:016x}.position", all.finish()));
-    let may_write = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).and_then(|()| {
-        let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&file).map(drop)
-    });
-    if let Err(error) = may_write {
+    let name = format!("{name}-{:016x}.position", all.finish());
+    let beside_key = match &configuration.master_key {
+        MasterKeySource::File(path) => path.parent(),
+        MasterKeySource::Given(_) => None,
+    };
+    let mut refused = None;
+    // A key that was handed over (a secret of Docker's, Kubernetes' or systemd's) lies where nothing can be written.
+    for folder in beside_key.into_iter().chain([Path::new("data")]) {
+        let file = folder.join(&name);
+        crate::owner::check(&file)?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).and_then(|()| {
+            let mut options = std::fs::OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&file)
+        });
+        match made {
+            Ok(_) => return Ok(Some(file)),
+            Err(error) => refused = Some((file, error)),
+        }
+    }
+    if let Some((file, error)) = refused {
         // A container without a place of its own: the database itself says where it is.
         tracing::warn!(file.path = %file.display(), %error, "this node keeps no position of its own");
-        return Ok(None);
     }
-    Ok(Some(file))
+    Ok(None)
 }
 
 /// How mail leaves.
@@ -319,7 +328,7 @@ fn read_key(path: &Path) -> Result<Option<MasterKey>, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(cannot)?,
     };
-    if file.metadata().map_err(cannot)?.mode() & 0o077 != 0 {
+    if !crate::owner::is_closed(&file.metadata().map_err(cannot)?) {
         return Err(Failure::new(format!(
             "the master key file {0} can be read by others: chmod 600 {0}",
             path.display()

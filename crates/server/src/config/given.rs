@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::keys::{self, Several};
+use super::keys::{self, Key, Several};
+use super::secret_file;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(crate) enum Origin {
     Standard,
     /// The configuration file.
     File(PathBuf),
+    /// A file of its own, which a setting names.
+    FileOf(PathBuf, Box<Origin>),
     /// This environment variable.
     Environment(String),
     /// This option of the command line.
@@ -20,11 +23,20 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
+    /// Whether both come from the same file or both from the environment.
+    fn is_beside(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Environment(_), Self::Environment(_)) => true,
+            _ => false,
+        }
+    }
+
     /// How an error begins: the place, then the key.
     pub(crate) fn place(&self, key: &str) -> String {
         match self {
             Self::Standard => key.to_owned(),
-            Self::File(path) => format!("{}: {key}", path.display()),
+            Self::File(path) | Self::FileOf(path, _) => format!("{}: {key}", path.display()),
             Self::Environment(variable) => format!("{variable} ({key})"),
             Self::CommandLine(option) => format!("{option} ({key})"),
         }
@@ -35,7 +47,7 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Standard => f.write_str("default"),
-            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::File(path) | Self::FileOf(path, _) => write!(f, "file {}", path.display()),
             Self::Environment(variable) => write!(f, "env {variable}"),
             Self::CommandLine(option) => f.write_str(option),
         }
@@ -69,7 +81,13 @@ impl Given {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                return self.problems.push(format!("{}: cannot be read: {error}", path.display()));
+                let hint = if error.kind() == std::io::ErrorKind::PermissionDenied {
+                    "; run the command as the user that the server runs as, such as `sudo -u cerrojo cerrojo …`, or name \
+                     another file with --config"
+                } else {
+                    ""
+                };
+                return self.problems.push(format!("{}: cannot be read: {error}{hint}", path.display()));
             }
         };
         let table: toml::Table = match text.parse() {
@@ -136,10 +154,33 @@ impl Given {
         if let Some(role) = name.strip_prefix("roles.") {
             self.roles.insert(role.to_owned(), Value { texts, origin });
         } else if let Some(key) = keys::find(name) {
-            self.settings.insert(key.name, Value { texts, origin });
+            self.set(key, Value { texts, origin });
+        } else if let Some(key) = secret_file::of(name) {
+            self.accept_file(key, (name, texts), origin);
         } else {
             self.refuse_unknown(&origin, name);
         }
+    }
+
+    /// Takes the content of a file as the value of a secret.
+    fn accept_file(&mut self, key: &'static Key, (name, texts): (&str, Vec<String>), origin: Origin) {
+        let path = PathBuf::from(texts.concat());
+        match secret_file::read(&path) {
+            Ok(text) => self.set(key, Value { texts: vec![text], origin: Origin::FileOf(path, Box::new(origin)) }),
+            Err(problem) => self.problems.push(format!("{}: {}: {problem}", origin.place(name), path.display())),
+        }
+    }
+
+    /// What comes later wins. That a value and a file for it come from the same place is refused: which one is meant?
+    fn set(&mut self, key: &'static Key, value: Value) {
+        let is_twice = self.settings.get(key.name).is_some_and(|earlier| match (&earlier.origin, &value.origin) {
+            (Origin::FileOf(_, one), other) | (other, Origin::FileOf(_, one)) => one.is_beside(other),
+            _ => false,
+        });
+        if is_twice {
+            self.problems.push(format!("{0} and {0}_file are both set: leave one out", key.name));
+        }
+        self.settings.insert(key.name, value);
     }
 
     fn refuse_unknown(&mut self, origin: &Origin, name: &str) {
@@ -168,7 +209,10 @@ fn is_somebody_elses(variable: &str) -> bool {
 fn setting_of(variable: &str) -> Option<String> {
     let (section, key) = variable.strip_prefix("CERROJO_")?.split_once("__")?;
     let name = format!("{}.{}", section.to_lowercase(), key.to_lowercase());
-    (keys::find(&name).is_some() || (name.len() > "roles.".len() && name.starts_with("roles."))).then_some(name)
+    (keys::find(&name).is_some()
+        || secret_file::of(&name).is_some()
+        || (name.len() > "roles.".len() && name.starts_with("roles.")))
+    .then_some(name)
 }
 
 fn scalar(value: toml::Value) -> Option<String> {

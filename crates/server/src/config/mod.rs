@@ -4,6 +4,7 @@ mod check;
 mod given;
 mod keys;
 mod read;
+mod secret_file;
 mod show;
 mod tls;
 mod traces;
@@ -25,8 +26,8 @@ pub(crate) use show::reference;
 pub(crate) use tls::TlsFiles;
 pub(crate) use traces::TraceSettings;
 
-/// The file that is read where none is named.
-const STANDARD_FILE: &str = "cerrojo.toml";
+/// The file that is read where none is named: in the working directory, otherwise the machine's.
+const STANDARD_FILES: [&str; 2] = ["cerrojo.toml", "/etc/cerrojo/cerrojo.toml"];
 
 /// Everything that is wrong with the settings, a line each.
 #[derive(Debug)]
@@ -151,10 +152,11 @@ pub(crate) fn told_to_strangers(listen: SocketAddr) -> Option<String> {
 /// Reads file and environment.
 pub(crate) fn load(sources: Sources) -> Loaded {
     let mut given = Given::default();
-    match &sources.file {
-        Some(named) => given.read_file(named),
-        None if Path::new(STANDARD_FILE).exists() => given.read_file(Path::new(STANDARD_FILE)),
-        None => {}
+    // One that may not be looked at counts as there: it is not for this user, and going on without it would be another
+    // installation than the one that is meant.
+    let there = || STANDARD_FILES.iter().map(Path::new).find(|path| path.try_exists().unwrap_or(true));
+    if let Some(path) = sources.file.as_deref().or_else(there) {
+        given.read_file(path);
     }
     given.read_environment(sources.environment);
     if let Some(listen) = sources.listen {

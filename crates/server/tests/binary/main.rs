@@ -7,6 +7,7 @@ mod beside;
 mod breached;
 mod collector;
 mod doctor;
+mod deploying;
 mod gone_back;
 mod gone_clients;
 mod guard;
