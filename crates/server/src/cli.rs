@@ -88,12 +88,37 @@ pub(crate) enum Command {
     /// Look whether all is well with this installation, and say what to do about what is not
     #[command(after_help = doctor::HELP)]
     Doctor(Doctor),
+    /// Ask the server of this machine whether it may be sent requests
+    #[command(after_help = "\
+Asks `/health/ready` at `server.listen`; 3 s at most. Exit code 0 if it may, otherwise 1: what a container's health check needs.
+
+Example:
+  HEALTHCHECK CMD [\"/cerrojo\", \"health\"]")]
+    Health(Health),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  cerrojo completions bash > /etc/bash_completion.d/cerrojo")]
     Completions {
         /// Which shell
         shell: Shell,
     },
+    /// Write the manual pages
+    #[command(after_help = "\
+Examples:
+  cerrojo man /usr/local/share/man               a page for each command, and cerrojo.toml(5)
+  cerrojo man pages && man pages/man5/cerrojo.toml.5")]
+    Man {
+        /// The folder to write them into, which gets folders man1 and man5
+        #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+/// What is asked of a server.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Health {
+    /// Only whether it runs (`/health/live`)
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 /// How a list is printed.

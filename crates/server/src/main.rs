@@ -57,6 +57,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         out::raw(&String::from_utf8_lossy(&script));
         return Ok(());
     }
+    if let Some(Command::Man { folder }) = command {
+        return commands::manual::run(&folder);
+    }
     if let Some(Command::Config(cli::Config::Reference)) = command {
         out::raw(&config::reference());
         return Ok(());

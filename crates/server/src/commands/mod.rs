@@ -6,9 +6,11 @@ pub(crate) mod config;
 mod db;
 pub(crate) mod doctor;
 mod export;
+mod health;
 mod import;
 mod key;
 mod mail;
+pub(crate) mod manual;
 mod restore;
 mod service;
 mod session;
@@ -28,11 +30,13 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,
+        Command::Health(wanted) => health::run(wanted, &configuration).await,
         Command::Serve(_)
         | Command::Config(_)
         | Command::BreachedList(_)
         | Command::Doctor(_)
-        | Command::Completions { .. } => Ok(()),
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(()),
     }
 }
 

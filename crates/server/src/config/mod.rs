@@ -26,6 +26,12 @@ pub(crate) use show::reference;
 pub(crate) use tls::TlsFiles;
 pub(crate) use traces::TraceSettings;
 
+/// What the reference is made of.
+pub(crate) mod reference {
+    pub(crate) use super::keys::{ALL, Key};
+    pub(crate) use super::show::{EXAMPLE, INTRODUCTION, ROLES, standard};
+}
+
 /// The file that is read where none is named: in the working directory, otherwise the machine's.
 const STANDARD_FILES: [&str; 2] = ["cerrojo.toml", "/etc/cerrojo/cerrojo.toml"];
 

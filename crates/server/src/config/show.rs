@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::keys::{self, Key, Standard};
 
 /// How settings are given, a paragraph each. What is between backticks is to be typed.
-const INTRODUCTION: &[&str] = &[
+pub(crate) const INTRODUCTION: &[&str] = &[
     "Every setting has a default: `cerrojo serve` starts with nothing configured. They come from a TOML file \
      (`--config FILE`, or the variable `CERROJO_CONFIG`, or `cerrojo.toml` in the working directory, or \
      `/etc/cerrojo/cerrojo.toml`, the first that is there), and over it from the environment. Names that do not exist are \
@@ -19,7 +19,7 @@ const INTRODUCTION: &[&str] = &[
 ];
 
 /// A file of settings, for the eye.
-const EXAMPLE: &str = "\
+pub(crate) const EXAMPLE: &str = "\
 [server]
 listen = \"127.0.0.1:4000\"
 public_url = \"https://auth.example.com\"
@@ -33,12 +33,12 @@ operator = 3
 ";
 
 /// What holds of the section that has no settings of ours.
-const ROLES: &str = "\
+pub(crate) const ROLES: &str = "\
     Roles of an application beside `admin` (1) and `user` (2), a name and a number from 3 each: `operator = 3`, or \
     `CERROJO_ROLES__OPERATOR=3`. Tokens carry the number as `role_id`; Cerrojo itself only asks whether it is 1.";
 
 /// What holds when a setting is not set, in words.
-fn standard(key: &Key) -> String {
+pub(crate) fn standard(key: &Key) -> String {
     match key.standard {
         Standard::Text("") => "empty".to_owned(),
         Standard::Text(text) => format!("`{text}`"),

@@ -1,5 +1,7 @@
 //! What packages and containers need of the binary: secrets in files, a health check, manual pages.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::installation::Installation;
 
 const URL: (&str, &str) = ("CERROJO_MAIL__URL_FILE", "mail-url");
@@ -58,4 +60,57 @@ fn a_file_without_a_secret_in_it_is_refused() {
 fn only_secrets_have_files_of_their_own() {
     let here = Installation::new().with("CERROJO_SERVER__LISTEN_FILE", "listen");
     here.run(&["config", "check"]).refused(1, "CERROJO_SERVER__LISTEN_FILE: there is no such setting");
+}
+
+#[test]
+fn health_asks_the_running_server() {
+    let here = Installation::new();
+    let server = here.serve();
+    let address = server.address.to_string();
+    let asked = here.with("CERROJO_SERVER__LISTEN", &address);
+    assert!(asked.run(&["health"]).ok().out.contains("/health/ready: 200"));
+    assert!(asked.run(&["health", "--live"]).ok().out.contains("/health/live: 200"));
+    server.stop();
+    asked.run(&["health"]).refused(1, "does not answer");
+}
+
+#[test]
+fn health_asks_over_tls_where_the_server_speaks_it() {
+    let here = Installation::new()
+        .with("CERROJO_SERVER__PUBLIC_URL", "https://auth.example.com")
+        .with("CERROJO_SERVER__TLS_CERTIFICATE", "certificate.pem")
+        .with("CERROJO_SERVER__TLS_KEY", "key.pem");
+    let made = rcgen::generate_simple_self_signed(["auth.example.com".to_owned()]).unwrap();
+    std::fs::write(here.path("certificate.pem"), made.cert.pem()).unwrap();
+    std::fs::write(here.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(here.path("key.pem"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let server = here.serve();
+    let asked = here.with("CERROJO_SERVER__LISTEN", &server.address.to_string());
+    let said = asked.run(&["health"]).ok().out;
+    assert!(said.starts_with("https://") && said.contains("/health/ready: 200"), "{said}");
+    server.stop();
+}
+
+#[test]
+fn health_knows_no_address_without_a_port() {
+    Installation::new().with("CERROJO_SERVER__LISTEN", "127.0.0.1:0").run(&["health"]).refused(1, "port 0");
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command_and_for_the_settings() {
+    let here = Installation::new();
+    here.run(&["man", "pages"]).ok();
+    let page = |name: &str| std::fs::read_to_string(here.path("pages").join(name)).unwrap();
+    let add = page("man1/cerrojo-user-add.1");
+    assert!(add.contains("\\-\\-password\\-stdin") && add.contains(".SH EXAMPLES"), "{add}");
+    assert!(page("man1/cerrojo.1").contains("cerrojo\\-user(1)"));
+    let settings = page("man5/cerrojo.toml.5");
+    for said in ["SH [database]", "CERROJO_SERVER__PUBLIC_URL", "https://auth.example.com"] {
+        assert!(settings.contains(said), "{said}: {settings}");
+    }
+    let reference = here.run(&["config", "reference"]).ok().out;
+    let sections = reference.lines().filter_map(|line| line.strip_prefix("## "));
+    for section in sections {
+        assert!(settings.contains(&format!(".SH [{section}]")), "{section}");
+    }
 }

@@ -1,0 +1,78 @@
+//! `cerrojo health`: asks the server of this machine, for containers that hold nothing else that could.
+
+mod anybody;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::header::{HOST, USER_AGENT};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::cli::Health;
+use crate::config::Configuration;
+use crate::failure::Failure;
+use crate::out;
+
+/// Well below the time that Docker and Kubernetes give by default to one that they ask often.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(crate) async fn run(wanted: Health, configuration: &Configuration) -> Result<(), Failure> {
+    let path = if wanted.live { "/health/live" } else { "/health/ready" };
+    let address = reachable(configuration.listen)?;
+    let scheme = if configuration.tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}{path}");
+    let asked = tokio::time::timeout(PATIENCE, connect(configuration, address, path)).await;
+    let status = asked.unwrap_or_else(|_| Err(Failure::new(format!("{url} does not answer within 3 s"))))?;
+    if status.is_success() {
+        out::line(&format!("{url}: {status}"));
+        return Ok(());
+    }
+    Err(Failure::new(format!("{url}: {status}: the server's log says why")))
+}
+
+async fn connect(configuration: &Configuration, address: SocketAddr, path: &str) -> Result<StatusCode, Failure> {
+    let what = format!("{address} does not answer");
+    let stream = TcpStream::connect(address).await.map_err(Failure::because(&what))?;
+    if configuration.tls.is_none() {
+        return ask(stream, (address, path)).await;
+    }
+    let tls = anybody::connector().map_err(Failure::because("TLS"))?;
+    let stream = tls.connect(address.ip().into(), stream).await.map_err(Failure::because(&what))?;
+    ask(stream, (address, path)).await
+}
+
+/// The address that this machine reaches a listener at.
+fn reachable(listen: SocketAddr) -> Result<SocketAddr, Failure> {
+    if listen.port() == 0 {
+        return Err(Failure::new("server.listen has port 0: nobody knows which the server took"));
+    }
+    let address = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    };
+    Ok(SocketAddr::new(address, listen.port()))
+}
+
+async fn ask<S>(stream: S, (address, path): (SocketAddr, &str)) -> Result<StatusCode, Failure>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let what = format!("{address} does not answer");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Failure::because(&what))?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get(path)
+        .header(HOST, address.to_string())
+        .header(USER_AGENT, concat!("cerrojo/", env!("CARGO_PKG_VERSION"), " health"))
+        .body(Empty::<Bytes>::new())
+        .map_err(Failure::because(&what))?;
+    let status = sender.send_request(request).await.map_err(Failure::because(&what))?.status();
+    connection.abort();
+    Ok(status)
+}
