@@ -240,6 +240,7 @@ async fn make_users(app: &App) -> Outcome<Vec<User>> {
             role_id: USER_ROLE,
             status: Status::Active,
             registered_at: app.clock.now(),
+            email_verified: false,
         };
         made.push(users::insert(&mut tx, &user).await?);
     }

@@ -63,9 +63,10 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
         format!("{:?}", settings.max_per_user),
         format!("{:?}", settings.when_full),
         format!("{:?}", settings.by_role),
+        format!("{:?}", settings.verification),
     ];
-    let [max_age, max_per_user, when_full, by_role] = &rules;
-    let said: [(&str, &[u8]); 14] = [
+    let [max_age, max_per_user, when_full, by_role, verification] = &rules;
+    let said: [(&str, &[u8]); 15] = [
         ("server.public_url", settings.public_url.as_bytes()),
         ("token.algorithm", algorithm.as_bytes()),
         ("token.secret", secret),
@@ -80,6 +81,7 @@ fn of(settings: &Settings, master: &MasterKey) -> String {
         ("session.when_full", when_full.as_bytes()),
         ("session.by_role", by_role.as_bytes()),
         ("mail.new_device", &[u8::from(settings.new_device == NewDeviceNotice::Sent)]),
+        ("register.verification", verification.as_bytes()),
     ];
     let hashed = said.map(|(name, value)| {
         let [a, b, c, d, ..] = master.compare_by(&["settings", name], value);

@@ -1,5 +1,6 @@
 //! What the server does, one file a verb. Every use case is a plain function on a plain [`App`].
 
+pub mod accept;
 pub mod account;
 pub mod activity;
 pub mod administer;
@@ -8,6 +9,8 @@ mod app;
 pub mod authenticate;
 mod birth;
 pub mod breached;
+mod codes;
+pub mod confirm;
 pub mod end;
 pub mod feed;
 pub mod follow;
@@ -54,7 +57,7 @@ pub use pulse::Pulse;
 pub use settings::{
     Algorithm, Argon2Settings, Composition, Failover, Locale, NewDeviceNotice, OldTokens, OwnDeletion,
     PasswordSettings, Rate, Reauthentication, Registration, Required, Retention, RoleRules, Secret, SessionRules,
-    Settings, WhenFull,
+    Settings, Verification, WhenFull,
 };
 pub use tasks::Tasks;
 pub use trouble::Trouble;

@@ -1,14 +1,14 @@
 //! Sign in.
 
 use cerrojo_domain::{Email, Origin, Status, User};
-use cerrojo_store::{known_addresses, users};
+use cerrojo_store::{known_addresses, registrations, users};
 
 pub use crate::birth::SignedIn;
 use crate::birth::{self, Birth};
 use crate::hashing::{Busy, Checked, Known, Turn};
 use crate::limits::Try;
 use crate::metrics::SignIn;
-use crate::{App, Limited, Quota, Trouble, WhenFull};
+use crate::{App, Limited, Quota, Trouble, Verification, WhenFull};
 
 /// What a person typed.
 pub struct Credentials {
@@ -27,6 +27,8 @@ pub enum LoginError {
     Credentials,
     /// 401: the password is right, but the user is not active.
     Inactive,
+    /// 403: the password is right, but the address was not confirmed, so there is no account yet.
+    Unverified,
     /// 409: the password is right, and the user has as many sessions as one may have.
     TooManySessions,
     /// 429.
@@ -55,6 +57,7 @@ pub async fn login(app: &App, origin: &Origin, typed: Credentials) -> Limited<Re
         Err(LoginError::Incomplete) => SignIn::Incomplete,
         Err(LoginError::Credentials) => SignIn::Credentials,
         Err(LoginError::Inactive) => SignIn::Inactive,
+        Err(LoginError::Unverified) => SignIn::Unverified,
         Err(LoginError::TooManySessions) => SignIn::TooManySessions,
         Err(LoginError::TooMany) => SignIn::Limited,
         Err(LoginError::Trouble(Trouble::Internal(_))) => SignIn::Failed,
@@ -77,9 +80,9 @@ async fn limited_login(app: &App, origin: &Origin, typed: Credentials) -> Limite
     let (Some(password), false) = (password, email.is_empty()) else {
         return Limited { outcome: Err(LoginError::Incomplete), quota: counted.give_back() };
     };
-    let outcome = check_and_sign_in(app, origin, Attempt { user, known, password }).await;
+    let outcome = check_and_sign_in(app, origin, Attempt { email, user, known, password }).await;
     let quota = settle(&outcome, counted);
-    if matches!(outcome, Err(LoginError::Credentials))
+    if is_failed_try(&outcome)
         && let Err(trouble) = app.limits.save(&app.store).await
     {
         return Limited { outcome: Err(trouble.into()), quota };
@@ -88,6 +91,7 @@ async fn limited_login(app: &App, origin: &Origin, typed: Credentials) -> Limite
 }
 
 struct Attempt {
+    email: String,
     user: Option<User>,
     known: Known,
     password: String,
@@ -96,8 +100,14 @@ struct Attempt {
 async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Result<SignedIn, LoginError> {
     let turn = Turn { block: origin.block(), known: attempt.known };
     let hash = attempt.user.as_ref().map(|user| user.password_hash.clone());
+    let again = (app.settings.verification == Verification::Required).then(|| attempt.password.clone());
     let checked = app.hasher.check(turn, attempt.password, hash).await.map_err(Trouble::from)?;
     let (Some(user), Checked::Right | Checked::RightWith(_)) = (attempt.user, &checked) else {
+        if let Some(password) = again
+            && is_unconfirmed(app, turn, &attempt.email, password).await?
+        {
+            return Err(LoginError::Unverified);
+        }
         return Err(LoginError::Credentials);
     };
     if user.status != Status::Active {
@@ -105,6 +115,16 @@ async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Resu
     }
     let better = if let Checked::RightWith(hash) = checked { Some(hash) } else { None };
     sign_in(app, origin, user, better).await
+}
+
+/// Whether somebody registered with this password and has not confirmed the address. Another hash whatever there is of the
+/// address, an account too: whoever registered a stranger's address must not learn from the answer, or from the time,
+/// whether it has one.
+async fn is_unconfirmed(app: &App, turn: Turn, email: &str, password: String) -> Result<bool, LoginError> {
+    let waiting = registrations::by_email(&mut app.store.reader(), email).await?;
+    let waiting = waiting.filter(|waiting| app.clock.now() < waiting.expires_at);
+    let checked = app.hasher.check(turn, password, waiting.map(|waiting| waiting.password_hash)).await;
+    Ok(matches!(checked.map_err(Trouble::from)?, Checked::Right | Checked::RightWith(_)))
 }
 
 /// Makes the session where the oldest ones were; they end in the same transaction. `Err`: why there is none.
@@ -155,7 +175,13 @@ async fn sign_in(app: &App, origin: &Origin, user: User, better: Option<String>)
 
 /// A try is given back unless the credentials were wrong.
 fn settle<T>(outcome: &Result<T, LoginError>, counted: Try) -> Option<Quota> {
-    if matches!(outcome, Err(LoginError::Credentials)) { counted.quota() } else { counted.give_back() }
+    if is_failed_try(outcome) { counted.quota() } else { counted.give_back() }
+}
+
+/// The password of a registration that waits was not the account's, if there is one: it would be a way to guess that without
+/// being counted.
+fn is_failed_try<T>(outcome: &Result<T, LoginError>) -> bool {
+    matches!(outcome, Err(LoginError::Credentials | LoginError::Unverified))
 }
 
 async fn look_up(app: &App, origin: &Origin, email: &str) -> Result<(Option<User>, Known), Trouble> {

@@ -1,8 +1,8 @@
 //! Everything that is kept of a person, for the person.
 
-use cerrojo_domain::{UnixMillis, User, UserId};
+use cerrojo_domain::{Email, UnixMillis, User, UserId};
 use cerrojo_store::sessions::Session;
-use cerrojo_store::{Reader, StoreError, known_addresses, outbox, users};
+use cerrojo_store::{Reader, StoreError, email_changes, known_addresses, outbox, users};
 
 use crate::Retention;
 use crate::sessions::{self, Show};
@@ -11,6 +11,8 @@ use crate::sessions::{self, Show};
 pub struct Personal {
     /// The account.
     pub user: User,
+    /// The address that takes the place of the account's once it is confirmed.
+    pub pending_email: Option<Email>,
     /// Its sessions, the ended ones that are remembered too.
     pub sessions: Vec<Session>,
     /// Network addresses (IPv6: networks) that the account signed in from, and when last.
@@ -29,5 +31,6 @@ pub async fn of(
     let sessions = sessions::recorded(run, user.id, (Show::WithEnded, now, kept)).await?;
     let addresses = known_addresses::of_user(run, user.id).await?;
     let mails = outbox::of_user(run, &user).await?;
-    Ok(Some(Personal { user, sessions, addresses, mails }))
+    let pending_email = email_changes::of_user(run, user.id).await?.map(|change| change.email);
+    Ok(Some(Personal { user, pending_email, sessions, addresses, mails }))
 }

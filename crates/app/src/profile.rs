@@ -1,12 +1,13 @@
 //! One's own profile.
 
-use cerrojo_domain::{Actor, Email, EmailError, EndReason, Ending, Origin, User};
+use cerrojo_domain::{Actor, Email, EmailError, EndReason, Ending, Origin, PendingId, User};
 use cerrojo_store::StoreError;
+use cerrojo_store::email_changes::{self, EmailChange};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
 use crate::account::{self, Reauth, if_live};
-use crate::{App, Caller, Trouble, end, mail};
+use crate::{App, Caller, Trouble, Verification, end, mail};
 
 /// The longest name that is stored, in characters.
 const LONGEST_NAME: usize = 200;
@@ -54,13 +55,37 @@ impl From<EmailError> for ProfileError {
     }
 }
 
+/// One's own profile.
+pub struct Profile {
+    /// As stored.
+    pub user: User,
+    /// The address that takes the place of the user's once it is confirmed.
+    pub pending_email: Option<Email>,
+}
+
 /// Reads it.
-pub async fn read(app: &App, caller: &Caller) -> Result<User, ProfileError> {
+pub async fn read(app: &App, caller: &Caller) -> Result<Profile, ProfileError> {
+    let user = own(app, caller).await?;
+    if app.settings.verification != Verification::Required {
+        return Ok(Profile { user, pending_email: None });
+    }
+    let waiting = email_changes::of_user(&mut app.store.reader(), user.id).await?;
+    let waiting = waiting.filter(|change| change.epoch == user.epoch && app.clock.now() < change.expires_at);
+    Ok(Profile { user, pending_email: waiting.map(|change| change.email) })
+}
+
+async fn own(app: &App, caller: &Caller) -> Result<User, ProfileError> {
     users::by_id(&mut app.store.reader(), caller.user).await?.ok_or(ProfileError::NotFound)
 }
 
-/// Changes name, e-mail or both. A changed e-mail ends the other sessions; this one goes on.
-pub async fn change(app: &App, caller: &Caller, origin: &Origin, typed: ProfileChange) -> Result<User, ProfileError> {
+/// Changes name, e-mail or both. A changed e-mail ends the other sessions; this one goes on. Where addresses have to be
+/// confirmed, the old one stays until the new one is.
+pub async fn change(
+    app: &App,
+    caller: &Caller,
+    origin: &Origin,
+    typed: ProfileChange,
+) -> Result<Profile, ProfileError> {
     let (name, email) = (filled(typed.name), filled(typed.email));
     if name.is_none() && email.is_none() {
         return Err(ProfileError::Nothing);
@@ -69,25 +94,28 @@ pub async fn change(app: &App, caller: &Caller, origin: &Origin, typed: ProfileC
         return Err(ProfileError::Name);
     }
     let email = email.as_deref().map(Email::parse).transpose()?;
-    let before = read(app, caller).await?;
+    let before = own(app, caller).await?;
     let name = name.filter(|name| *name != before.name);
-    let email = email.filter(|email| *email != before.email);
-    if email.is_some() {
-        account::reauthenticate(app, caller, origin, typed.current_password).await.map_err(ProfileError::Reauth)?;
-        return change_email(
-            app,
-            caller,
-            origin,
-            (before, Change { name, email, raise_epoch: true, ..Change::default() }),
-        )
-        .await;
+    let Some(email) = email.filter(|email| *email != before.email) else {
+        let change = Change { name, ..Change::default() };
+        change_name(app, caller, (before, change)).await?;
+        return read(app, caller).await;
+    };
+    account::reauthenticate(app, caller, origin, typed.current_password).await.map_err(ProfileError::Reauth)?;
+    if app.settings.verification == Verification::Required {
+        return wait_for(app, caller, origin, (before, Change { name, ..Change::default() }, email)).await;
     }
+    let change = Change { name, email: Some(email), raise_epoch: true, ..Change::default() };
+    let user = change_email(app, caller, origin, (before, change)).await?;
+    Ok(Profile { user, pending_email: None })
+}
+
+async fn change_name(app: &App, caller: &Caller, (before, change): (User, Change)) -> Result<(), ProfileError> {
     let mut tx = app.store.begin().await?;
-    let after = users::change(&mut tx, before.id, before.epoch, &Change { name, ..Change::default() }).await?;
+    let after = users::change(&mut tx, before.id, before.epoch, &change).await?;
     let tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
-    let after = after.ok_or_else(changed_meanwhile)?;
-    tx.commit().await?;
-    Ok(after)
+    after.ok_or_else(changed_meanwhile)?;
+    Ok(tx.commit().await?)
 }
 
 async fn change_email(
@@ -108,9 +136,40 @@ async fn change_email(
     let ending = Ending { reason: EndReason::EmailChanged, actor, at, place: Some(origin.address) };
     let entries = end::in_tx(&mut tx, Which::OthersOf(caller.user, &caller.session), &ending).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), Some(origin.address), at).await?;
+    if app.settings.verification == Verification::Notify {
+        mail::ask_verify(&mut tx, (Some(after.id), &after.email), Some(origin), at).await?;
+    }
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();
     Ok(after)
+}
+
+/// Writes down which address is wanted, and asks for the mails: the link to it, and word to the one that is in force. Whether
+/// somebody else has it is told to nobody but that one.
+async fn wait_for(
+    app: &App,
+    caller: &Caller,
+    origin: &Origin,
+    (before, change, email): (User, Change, Email),
+) -> Result<Profile, ProfileError> {
+    let at = app.clock.now();
+    let mut tx = app.store.begin().await?;
+    let after = users::change(&mut tx, before.id, before.epoch, &change).await?;
+    let mut tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
+    let user = after.ok_or_else(changed_meanwhile)?;
+    let wanted = EmailChange {
+        id: PendingId::new(&*app.random),
+        user: user.id,
+        email: email.clone(),
+        epoch: user.epoch,
+        session: caller.session.clone(),
+        expires_at: at.plus(app.settings.confirm_within),
+    };
+    email_changes::put(&mut tx, &wanted).await?;
+    mail::ask_changed(&mut tx, (&user, &email), origin, at).await?;
+    tx.commit().await?;
+    app.mail_waiting.notify_one();
+    Ok(Profile { user, pending_email: Some(email) })
 }
 
 /// The account was changed between reading and writing; asked again, the request is judged by what is stored then.

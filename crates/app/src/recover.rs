@@ -1,19 +1,18 @@
 //! Forgotten passwords: the link and what it does.
 
-use std::fmt::Write as _;
-
 use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, Status, User};
+use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::endings::Which;
-use cerrojo_store::reset_links::{self, Link};
+use cerrojo_store::registrations::{self, Registration};
 use cerrojo_store::{StoreError, users};
-use ring::digest::{SHA256, digest};
 
+use crate::confirm::Opened;
 use crate::hashing::{Busy, Known, Turn};
 use crate::limits::Public;
 use crate::metrics::Attempt;
 use crate::profile::filled;
-use crate::{App, Limited, Trouble, end, mail, password};
+use crate::{App, Limited, Trouble, codes, confirm, end, mail, password};
 
 /// Why not.
 #[derive(Debug)]
@@ -50,13 +49,18 @@ pub async fn forgot(app: &App, origin: &Origin, email: Option<String>) -> Limite
 }
 
 async fn ask(app: &App, origin: &Origin, email: Option<String>) -> Result<(), ForgotError> {
-    let email = filled(email).ok_or(ForgotError::EmailMissing)?;
-    let email = Email::parse(&email).map_err(|_| ForgotError::Email)?;
+    let email = address(email)?;
     let mut tx = app.store.begin().await?;
     mail::ask_reset(&mut tx, &email, origin, app.clock.now()).await?;
     tx.commit().await?;
     app.mail_waiting.notify_one();
     Ok(())
+}
+
+/// The address that a person typed.
+pub(crate) fn address(email: Option<String>) -> Result<Email, ForgotError> {
+    let email = filled(email).ok_or(ForgotError::EmailMissing)?;
+    Email::parse(&email).map_err(|_| ForgotError::Email)
 }
 
 /// What a person typed.
@@ -112,52 +116,80 @@ pub async fn reset(app: &App, origin: &Origin, typed: Reset) -> Limited<Result<(
     limited
 }
 
+/// Whose password is set.
+enum Whose {
+    User(Box<User>),
+    /// Somebody's who registered and has not confirmed the address: the link shows that it is theirs.
+    Registration(Box<Registration>),
+}
+
 async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), ResetError> {
-    let code_hash = code_hash(&filled(typed.token).ok_or(ResetError::TokenMissing)?);
+    let token = filled(typed.token).ok_or(ResetError::TokenMissing)?;
     let typed_password = typed.new_password.filter(|password| !password.is_empty());
     let new_password = typed_password.ok_or(ResetError::PasswordMissing)?;
-    // Nobody guesses a code of 256 bits, so what the time tells about one tells nothing. The password is judged before
-    // the code is used up, and hashed only for a code that is good.
+    // The password is judged before the code is used up, and hashed only for a code that is good.
     accepted(password::own_flaws(app, &new_password, "", &Email::from_stored(String::new())))?;
-    let (link, user) = look_up(app, &code_hash).await?.ok_or(ResetError::InvalidToken)?;
-    let flaws = password::flaws(app, &new_password, &user.name, &user.email).await;
+    let (code, whose) = look_up(app, &token).await?.ok_or(ResetError::InvalidToken)?;
+    let (name, email) = match &whose {
+        Whose::User(user) => (&user.name, &user.email),
+        Whose::Registration(registration) => (&registration.name, &registration.email),
+    };
+    let flaws = password::flaws(app, &new_password, name, email).await;
     accepted(flaws.map_err(ResetError::Trouble)?)?;
     let turn = Turn { block: origin.block(), known: Known::No };
     let password_hash = app.hasher.hash(turn, new_password).await?;
-    set_password(app, origin, &link, password_hash).await
+    match whose {
+        Whose::User(user) => set_password(app, origin, (&code, &user), password_hash).await,
+        Whose::Registration(registration) => open_account(app, (&code, *registration), password_hash).await,
+    }
 }
 
 fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), ResetError> {
     if flaws.is_empty() { Ok(()) } else { Err(ResetError::Flawed(flaws)) }
 }
 
-/// The link of a code and its user, if it would work now. It is not used up.
-async fn look_up(app: &App, code_hash: &str) -> Result<Option<(Link, User)>, StoreError> {
+/// The code and whose it is, if it would work now. It is not used up.
+async fn look_up(app: &App, token: &str) -> Result<Option<(Code, Whose)>, StoreError> {
+    let Some(code) = codes::look_up(app, token).await? else { return Ok(None) };
     let mut reader = app.store.reader();
-    let Some(link) = reset_links::find(&mut reader, code_hash).await?.filter(|link| is_in_time(app, link)) else {
-        return Ok(None);
+    let whose = match (code.purpose, code.user()) {
+        (Purpose::Reset, Some(user)) => {
+            let user = users::by_id(&mut reader, user).await?;
+            user.filter(|user| is_for(&code, user)).map(|user| Whose::User(Box::new(user)))
+        }
+        (Purpose::ResetRegistration, _) => {
+            let registration = registrations::by_id(&mut reader, &code.subject).await?;
+            registration.map(|registration| Whose::Registration(Box::new(registration)))
+        }
+        _ => None,
     };
-    let user = users::by_id(&mut reader, link.user).await?;
-    Ok(user.filter(|user| is_for(&link, user)).map(|user| (link, user)))
+    Ok(whose.map(|whose| (code, whose)))
 }
 
-fn is_in_time(app: &App, link: &Link) -> bool {
-    app.clock.now() < link.expires_at
+/// A link works only under the epoch that it was made under.
+fn is_for(code: &Code, user: &User) -> bool {
+    user.epoch.to_string() == code.bound_to && user.status == Status::Active
 }
 
-fn is_for(link: &Link, user: &User) -> bool {
-    user.epoch == link.epoch && user.status == Status::Active
-}
-
-/// Uses the code up, sets the password, ends the sessions and writes the mail: all of it or nothing.
-async fn set_password(app: &App, origin: &Origin, link: &Link, password_hash: String) -> Result<(), ResetError> {
+/// Uses the code up, sets the password, ends the sessions and writes the mail: all of it or nothing. Whoever has the code reads
+/// the account's mail, so the address is confirmed as well.
+async fn set_password(
+    app: &App,
+    origin: &Origin,
+    (code, looked_up): (&Code, &User),
+    password_hash: String,
+) -> Result<(), ResetError> {
     let mut tx = app.store.begin_ending().await?;
-    let change = users::Change { password_hash: Some(password_hash), raise_epoch: true, ..users::Change::default() };
+    let change = users::Change {
+        password_hash: Some(password_hash),
+        raise_epoch: true,
+        email_verified: Some(true),
+        ..users::Change::default()
+    };
     // Hits only if nothing raised the epoch since the link was made, another reset included.
-    let user = users::change(&mut tx, link.user, link.epoch, &change).await?;
+    let user = users::change(&mut tx, looked_up.id, looked_up.epoch, &change).await?;
     let user = user.filter(|user| user.status == Status::Active).ok_or(ResetError::InvalidToken)?;
-    let taken = reset_links::take(&mut tx, &link.code_hash).await?;
-    if !taken.is_some_and(|taken| taken.user == user.id && is_in_time(app, &taken)) {
+    if !codes::use_up(app, &mut tx, code).await? {
         return Err(ResetError::InvalidToken);
     }
     let at = app.clock.now();
@@ -170,21 +202,15 @@ async fn set_password(app: &App, origin: &Origin, link: &Link, password_hash: St
     Ok(())
 }
 
-/// What is stored of a code: SHA-256 in hex. A code is random enough to need no slow hash.
-pub(crate) fn code_hash(code: &str) -> String {
-    digest(&SHA256, code.as_bytes()).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_stored_as_its_sha_256() {
-        assert_eq!(code_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+/// The account begins with the new password: the one that was typed at registration was never anybody's.
+async fn open_account(
+    app: &App,
+    (code, registration): (&Code, Registration),
+    password_hash: String,
+) -> Result<(), ResetError> {
+    let mut tx = app.store.begin().await?;
+    match confirm::open_account(app, &mut tx, (code, &registration.id), Some(password_hash)).await? {
+        Opened::Account(_) => Ok(tx.commit().await?),
+        Opened::Nothing | Opened::EmailTaken => Err(ResetError::InvalidToken),
     }
 }

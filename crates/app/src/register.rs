@@ -1,8 +1,9 @@
-//! Register, and be signed in.
+//! Register, and be signed in; or be sent a link first, where addresses have to be confirmed.
 
 use cerrojo_domain::password::PasswordFlaw;
-use cerrojo_domain::{Email, EmailError, Origin, Status, USER_ROLE};
+use cerrojo_domain::{Email, EmailError, Origin, PendingId, Status, USER_ROLE};
 use cerrojo_store::StoreError;
+use cerrojo_store::registrations::{self, Registration};
 use cerrojo_store::users::{self, NewUser};
 
 use crate::birth::{self, Birth};
@@ -11,7 +12,7 @@ use crate::limits::Public;
 use crate::login::SignedIn;
 use crate::metrics::Attempt;
 use crate::profile::{filled, name_is_fit};
-use crate::{App, Limited, Registration, Trouble, password};
+use crate::{App, Limited, Trouble, Verification, mail, password};
 
 /// What a person typed.
 pub struct NewAccount {
@@ -67,8 +68,24 @@ impl From<EmailError> for RegisterError {
     }
 }
 
-/// Registers an account with the role `user` and signs it in.
-pub async fn register(app: &App, origin: &Origin, typed: NewAccount) -> Limited<Result<SignedIn, RegisterError>> {
+/// What became of it.
+pub enum Registered {
+    /// There is an account, and it is signed in.
+    SignedIn(Box<SignedIn>),
+    /// A link was sent, or word that there is an account already: nothing here says which.
+    Waiting(Waiting),
+}
+
+/// A registration whose address is to be confirmed.
+pub struct Waiting {
+    /// As given.
+    pub name: String,
+    /// In its one form.
+    pub email: Email,
+}
+
+/// Registers an account with the role `user` and signs it in, or writes down that somebody wants one.
+pub async fn register(app: &App, origin: &Origin, typed: NewAccount) -> Limited<Result<Registered, RegisterError>> {
     let limited = match app.limits.request(Public::Register, origin.block()) {
         Ok(quota) => Limited { outcome: make(app, origin, typed).await, quota },
         Err(quota) => Limited { outcome: Err(RegisterError::TooMany), quota: Some(quota) },
@@ -82,8 +99,8 @@ pub async fn register(app: &App, origin: &Origin, typed: NewAccount) -> Limited<
     limited
 }
 
-async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn, RegisterError> {
-    if app.settings.registration == Registration::Closed {
+async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<Registered, RegisterError> {
+    if app.settings.registration == crate::Registration::Closed {
         return Err(RegisterError::Closed);
     }
     let (name, email, password) = complete(typed)?;
@@ -95,21 +112,67 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<SignedIn,
     if !flaws.is_empty() {
         return Err(RegisterError::Password(flaws));
     }
+    let turn = Turn { block: origin.block(), known: Known::No };
+    if app.settings.verification == Verification::Required {
+        // The same work from here on, whatever there is of the address: only the mail tells.
+        let password_hash = app.hasher.hash(turn, password).await.map_err(Trouble::from)?;
+        return wait(app, origin, Waiting { name, email }, password_hash).await;
+    }
     if users::by_email(&mut app.store.reader(), email.as_str()).await?.is_some() {
         return Err(RegisterError::EmailTaken);
     }
-    let turn = Turn { block: origin.block(), known: Known::No };
     let password_hash = app.hasher.hash(turn, password).await.map_err(Trouble::from)?;
+    open_account(app, origin, Waiting { name, email }, password_hash).await
+}
+
+/// Writes the registration down in the place of an earlier one of the same address, and asks for the mail.
+async fn wait(
+    app: &App,
+    origin: &Origin,
+    waiting: Waiting,
+    password_hash: String,
+) -> Result<Registered, RegisterError> {
+    let at = app.clock.now();
+    let registration = Registration {
+        id: PendingId::new(&*app.random),
+        email: waiting.email.clone(),
+        name: waiting.name.clone(),
+        password_hash,
+        registered_at: at,
+        expires_at: at.plus(app.settings.confirm_within),
+    };
+    let mut tx = app.store.begin().await?;
+    registrations::put(&mut tx, &registration).await?;
+    mail::ask_registered(&mut tx, &waiting.email, origin, at).await?;
+    tx.commit().await?;
+    app.mail_waiting.notify_one();
+    Ok(Registered::Waiting(waiting))
+}
+
+async fn open_account(
+    app: &App,
+    origin: &Origin,
+    Waiting { name, email }: Waiting,
+    password_hash: String,
+) -> Result<Registered, RegisterError> {
     let mut cradle = birth::prepare(app, USER_ROLE).await?;
     let registered_at = app.clock.now();
-    let user = NewUser { name, email, password_hash, role_id: USER_ROLE, status: Status::Active, registered_at };
+    let (role_id, status, email_verified) = (USER_ROLE, Status::Active, false);
+    let user = NewUser { name, email, password_hash, role_id, status, registered_at, email_verified };
     let mut tx = app.store.begin().await?;
     let user = match users::insert(&mut tx, &user).await {
         Err(StoreError::Taken) => return Err(RegisterError::EmailTaken),
         inserted => inserted?,
     };
+    if app.settings.verification == Verification::Notify {
+        mail::ask_verify(&mut tx, (Some(user.id), &user.email), Some(origin), registered_at).await?;
+    }
     match birth::in_tx(&mut tx, &mut cradle, &user, origin).await? {
-        Birth::Born => Ok(birth::commit(app, tx, cradle, user).await?),
+        Birth::Born => {
+            let signed_in = birth::commit(app, tx, cradle, user).await?;
+            app.mail_waiting.notify_one();
+            Ok(Registered::SignedIn(Box::new(signed_in)))
+        }
         Birth::Lost | Birth::ListRetired | Birth::Full => {
             app.blocks.forget();
             Err(RegisterError::Trouble(Trouble::Unavailable("every session was being ended".to_owned())))

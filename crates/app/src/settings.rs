@@ -80,6 +80,17 @@ pub enum Registration {
     Closed,
 }
 
+/// What is done to know that mail to the address reaches whoever registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// Nothing.
+    Off,
+    /// A mail with a link is sent, and whether it was opened is shown.
+    Notify,
+    /// There is no account, and no other address of one, before the link was opened.
+    Required,
+}
+
 /// Whether the current password is asked for before a change of e-mail and before ending other sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reauthentication {
@@ -254,6 +265,12 @@ pub struct Settings {
     pub password: PasswordSettings,
     /// Whether anybody may register.
     pub registration: Registration,
+    /// Whether addresses are confirmed.
+    pub verification: Verification,
+    /// How long a link works that confirms an address, and how long what waits for it is kept.
+    pub confirm_within: Duration,
+    /// How long an invitation can be accepted.
+    pub invitation_ttl: Duration,
     /// Whether people may delete their own account.
     pub own_deletion: OwnDeletion,
     /// How long what is over is remembered.
@@ -266,6 +283,10 @@ pub struct Settings {
     pub locale: Locale,
     /// The address in reset mails; `{token}` stands for the code.
     pub reset_link: String,
+    /// The same in mails that ask to confirm an address.
+    pub verify_link: String,
+    /// The same in invitations.
+    pub invite_link: String,
     /// Whether people are told of sign-ins from new places.
     pub new_device: NewDeviceNotice,
     /// The folder of texts of mails that take the place of the built-in ones; `None`: there is none.
@@ -295,6 +316,8 @@ impl Settings {
         Self {
             audience: public_url.clone(),
             reset_link: format!("{public_url}/reset-password?token={{token}}"),
+            verify_link: format!("{public_url}/verify-email?token={{token}}"),
+            invite_link: format!("{public_url}/accept-invitation?token={{token}}"),
             public_url,
             algorithm: Algorithm::Es256,
             earlier_secret: None,
@@ -314,6 +337,9 @@ impl Settings {
                 longest_wait: Duration::from_secs(3),
             },
             registration: Registration::Open,
+            verification: Verification::Off,
+            confirm_within: Duration::from_hours(24),
+            invitation_ttl: Duration::from_hours(7 * 24),
             own_deletion: OwnDeletion::Off,
             retention: Retention {
                 ended_sessions: Duration::from_hours(30 * 24),

@@ -7,7 +7,8 @@ use cerrojo_domain::{Actor, EndReason, Ending, Fact, RoleId, SessionId};
 use cerrojo_store::endings::Which;
 use cerrojo_store::sessions::Whose;
 use cerrojo_store::{
-    attempts, endings, known_addresses, lists, log, old_tokens, origin, outbox, reset_links, sessions,
+    attempts, codes, email_changes, endings, invitations, known_addresses, lists, log, old_tokens, origin, outbox,
+    registrations, sessions,
 };
 
 use crate::{App, SessionRules, Trouble, activity, end};
@@ -183,7 +184,10 @@ async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
         }
     }
     let mut tx = app.store.begin().await?;
-    reset_links::sweep(&mut tx, now).await?;
+    codes::sweep(&mut tx, now).await?;
+    registrations::sweep(&mut tx, now).await?;
+    email_changes::sweep(&mut tx, now).await?;
+    invitations::sweep(&mut tx, now).await?;
     outbox::sweep(&mut tx, now.minus(kept.delivered_mail)).await?;
     attempts::sweep(&mut tx, now).await?;
     known_addresses::sweep(&mut tx, now.minus(kept.known_addresses)).await?;

@@ -54,6 +54,16 @@ random_id!(
     KeyId
 );
 
+random_id!(
+    /// A pending invitation.
+    InvitationId
+);
+random_id!(
+    /// A registration, or a change of address, that waits until the address is confirmed. Each has its own, so that links of an
+    /// earlier one for the same address lead nowhere.
+    PendingId
+);
+
 /// A user's number: from 1, never used again. The token's `sub` is the same as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

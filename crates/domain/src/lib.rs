@@ -21,7 +21,7 @@ pub use bearer::{NoBearerToken, bearer_token};
 pub use email::{Email, EmailError};
 pub use ending::{Actor, EndReason, Ending};
 pub use entry::{Entry, Fact, Position};
-pub use ids::{KeyId, ListIndex, ListName, SessionId, UserId};
+pub use ids::{InvitationId, KeyId, ListIndex, ListName, PendingId, SessionId, UserId};
 pub use random::{Random, SystemRandom};
 pub use role::{ADMIN_ROLE, Role, RoleId, Roles, USER_ROLE};
 pub use time::{Clock, SystemClock, UnixMillis};

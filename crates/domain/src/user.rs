@@ -52,6 +52,8 @@ pub struct User {
     pub registration_date: UnixMillis,
     /// When the user last signed in.
     pub last_session: Option<UnixMillis>,
+    /// Whether it is known that mail to `email` reaches the user.
+    pub email_verified: bool,
 }
 
 impl std::fmt::Debug for User {

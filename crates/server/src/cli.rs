@@ -162,8 +162,39 @@ Examples:
         /// admin, user, or a role declared under [roles]
         #[arg(long, default_value = "user")]
         role: String,
+        /// Mail to the address is known to reach the person: it counts as confirmed
+        #[arg(long)]
+        email_verified: bool,
         #[command(flatten)]
         password: PasswordFrom,
+    },
+    /// Invite somebody, who sets a name and a password by a link
+    #[command(after_help = "\
+Examples:
+  cerrojo user invite ana@example.com --role admin
+  cerrojo user invite ana@example.com --name \"Ana Ruiz\"
+
+The link goes by mail, from the running server. Where there is no mail server (mail.url is not set) no mail is written: the
+link is printed, this once, for you to hand over. It works once, for `register.invitation_ttl`.")]
+    Invite {
+        /// E-mail address
+        email: String,
+        /// What the person is called; whoever accepts may give another name
+        #[arg(long)]
+        name: Option<String>,
+        /// admin, user, or a role declared under [roles]
+        #[arg(long, default_value = "user")]
+        role: String,
+    },
+    /// List invitations that were not accepted yet, the newest first
+    Invitations {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Take an invitation back: its link works no more
+    RevokeInvitation {
+        /// E-mail address
+        email: String,
     },
     /// List all users, the newest first
     List {
@@ -203,6 +234,15 @@ a person may ask for. The hash of the password is left out.")]
         email: String,
         /// admin, user, or a role declared under [roles]
         role: String,
+    },
+    /// Say whether mail to a user's address is known to reach the user; ends nothing
+    #[command(after_help = "Example:\n  cerrojo user set-email-verified ana@example.com true")]
+    SetEmailVerified {
+        /// E-mail address
+        email: String,
+        /// true or false
+        #[arg(action = clap::ArgAction::Set)]
+        verified: bool,
     },
     /// Set a user's password; ends every session of the user
     #[command(after_help = "Example:\n  cerrojo user set-password ana@example.com --password-stdin < password.txt")]

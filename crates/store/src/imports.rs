@@ -16,10 +16,10 @@ use crate::tx::Tx;
 macro_rules! insert_from {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session, old_tokens, old_tokens_since) \
+            "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session, old_tokens, old_tokens_since, verified_email) \
              SELECT CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5, \
              CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), \
-             (SELECT value FROM counters WHERE name = 'old_tokens_generation') FROM ",
+             (SELECT value FROM counters WHERE name = 'old_tokens_generation'), value ->> 10 FROM ",
             $rows,
             " WHERE TRUE ON CONFLICT DO NOTHING RETURNING user_id"
         )
@@ -60,6 +60,8 @@ pub struct Imported {
     pub registration_date: UnixMillis,
     /// When, if ever.
     pub last_session: Option<UnixMillis>,
+    /// Whether the address was confirmed.
+    pub email_verified: bool,
 }
 
 /// What becomes of one.
@@ -164,7 +166,17 @@ fn epoch(tx: &Tx) -> i64 {
 }
 
 fn row(user: &Imported, number: i64, (epoch, openness): (i64, i64)) -> Value {
-    let Imported { id: _, name, email, password_hash, role_id, status, registration_date, last_session } = user;
+    let Imported {
+        id: _,
+        name,
+        email,
+        password_hash,
+        role_id,
+        status,
+        registration_date,
+        last_session,
+        email_verified,
+    } = user;
     json!([
         number,
         name,
@@ -175,6 +187,7 @@ fn row(user: &Imported, number: i64, (epoch, openness): (i64, i64)) -> Value {
         epoch,
         registration_date.0,
         last_session.map(|at| at.0),
-        openness
+        openness,
+        email_verified.then(|| email.as_str())
     ])
 }

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 6, name: "0006_old_tokens", text: include_str!("../migrations/0006_old_tokens.sql") },
     Migration { number: 7, name: "0007_mail", text: include_str!("../migrations/0007_mail.sql") },
     Migration { number: 8, name: "0008_new_device", text: include_str!("../migrations/0008_new_device.sql") },
+    Migration { number: 9, name: "0009_verification", text: include_str!("../migrations/0009_verification.sql") },
 ];
 
 /// Their names.
@@ -61,6 +62,13 @@ pub(crate) async fn run(store: &Store) -> Result<Vec<String>> {
         names.push(migration.name.to_owned());
     }
     Ok(names)
+}
+
+/// The same as far as this migration, as a program of an earlier release.
+#[cfg(test)]
+pub(crate) async fn run_up_to(store: &Store, number: i64) -> Result<()> {
+    while run_next(store).await?.is_some_and(|migration| migration.number < number) {}
+    Ok(())
 }
 
 async fn run_next(store: &Store) -> Result<Option<&'static Migration>> {

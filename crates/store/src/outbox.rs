@@ -1,6 +1,6 @@
 //! What others must be told, written in the transaction of what happened and delivered by jobs afterwards.
 
-use cerrojo_domain::{UnixMillis, User, UserId};
+use cerrojo_domain::{Email, UnixMillis, User, UserId};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
@@ -10,8 +10,8 @@ use crate::statement::statements;
 use crate::tx::Tx;
 
 statements! {
-    INSERT(5) = "INSERT INTO outbox (id, kind, user_id, body, created_at, attempts, next_at) \
-         VALUES ($1, $2, $3, $4, $5, 0, $5)";
+    INSERT(6) = "INSERT INTO outbox (id, kind, user_id, body, created_at, attempts, next_at, address) \
+         VALUES ($1, $2, $3, $4, $5, 0, $5, $6)";
     DUE(2) = "SELECT id, kind, user_id, body, created_at, attempts, next_at FROM outbox \
          WHERE done_at IS NULL AND next_at <= $1 ORDER BY created_at, id LIMIT $2";
     NEXT_DUE(0) = "SELECT min(next_at) FROM outbox WHERE done_at IS NULL";
@@ -27,6 +27,8 @@ statements! {
     COUNT_WAITING(1) = "SELECT count(*), CAST(COALESCE(sum(CASE WHEN next_at <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT), min(created_at) \
          FROM outbox WHERE done_at IS NULL";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
+    COUNT_TO(2) = "UPDATE outbox SET address = $2 WHERE id = $1";
+    DONE_TO_SINCE(2) = "SELECT count(*) FROM outbox WHERE address = $1 AND done_at >= $2";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
     WRITTEN_SINCE(3) = "SELECT count(*), min(created_at) FROM outbox WHERE kind = $1 AND user_id = $2 AND created_at > $3";
     OF_USER(2) = "SELECT kind, created_at, done_at FROM outbox \
@@ -61,9 +63,28 @@ pub struct Job {
 /// Adds a job that is due at once.
 #[expect(clippy::too_many_arguments, reason = "three facts and a time, each of another type")]
 pub async fn insert(tx: &mut Tx, kind: &str, user: Option<UserId>, body: &str, at: UnixMillis) -> Result<()> {
+    write(tx, (kind, body), (user, None), at).await
+}
+
+/// The same for a mail to an address that anybody could have named, which is counted ([`done_to_since`]).
+pub async fn insert_to(
+    tx: &mut Tx,
+    (kind, body): (&str, &str),
+    (user, to): (Option<UserId>, &Email),
+    at: UnixMillis,
+) -> Result<()> {
+    write(tx, (kind, body), (user, Some(to.as_str().to_owned())), at).await
+}
+
+async fn write(
+    tx: &mut Tx,
+    (kind, body): (&str, &str),
+    (user, to): (Option<UserId>, Option<String>),
+    at: UnixMillis,
+) -> Result<()> {
     // Random, so that transactions which write to the outbox do not wait for each other.
     let id = i64::from_le_bytes(tx.random().bytes()) & i64::MAX;
-    tx.execute(INSERT, binds![id, kind, user, body, at]).await.map(drop)
+    tx.execute(INSERT, binds![id, kind, user, body, at, to]).await.map(drop)
 }
 
 /// Jobs that are not done and due at `now`, oldest first.
@@ -186,6 +207,16 @@ pub async fn written_since(
         Some(row) => Ok((row.int(0)?, row.time_or_null(1)?)),
         None => Ok((0, None)),
     }
+}
+
+/// From now on the job is counted by this address.
+pub async fn count_to(tx: &mut Tx, id: i64, to: &Email) -> Result<()> {
+    tx.execute(COUNT_TO, binds![id, to]).await.map(drop)
+}
+
+/// How many that are counted by their address were delivered to this one at or after `since`.
+pub async fn done_to_since(run: &mut impl Run, to: &Email, since: UnixMillis) -> Result<i64> {
+    db::number(run, DONE_TO_SINCE, binds![to, since]).await
 }
 
 /// What was or is to be told to `user`: the kind, when that was written and when it was delivered; the latest first.

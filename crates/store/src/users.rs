@@ -8,7 +8,7 @@ use crate::errors::{Result, StoreError};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
-use crate::{meta, old_tokens};
+use crate::{codes, meta, old_tokens};
 
 /// A user's epoch as everybody sees it: the row's own, counted from where the installation's epochs begin.
 macro_rules! epoch {
@@ -22,7 +22,7 @@ macro_rules! columns {
         concat!(
             "user_id, name, email, password_hash, role_id, status, ",
             $crate::users::epoch!(),
-            ", registration_date, last_session"
+            ", registration_date, last_session, verified_email"
         )
     };
 }
@@ -30,9 +30,9 @@ pub(crate) use {columns, epoch};
 
 statements! {
     NEXT_NUMBER(0) = "UPDATE counters SET value = value + 1 WHERE name = 'user' RETURNING value";
-    INSERT(7) = concat!(
-        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7) RETURNING ", columns!());
+    INSERT(8) = concat!(
+        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, verified_email) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8) RETURNING ", columns!());
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM users WHERE user_id = $1");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM users WHERE email = $1");
     PAGE(2) = concat!(
@@ -43,11 +43,13 @@ statements! {
     SIGN_IN(3) = concat!(
         "UPDATE users SET last_session = $3 WHERE user_id = $1 AND ", epoch!(), " = $2 AND status = 'active'");
     NOTE_FIRST(1) = "UPDATE users SET has_signed_in = 1 WHERE user_id = $1 AND has_signed_in IS NULL";
-    CHANGE(8) = concat!(
+    CHANGE(9) = concat!(
         "UPDATE users SET name = COALESCE($3, name), email = COALESCE($4, email), \
          password_hash = COALESCE($5, password_hash), role_id = COALESCE($6, role_id), status = COALESCE($7, status), \
-         epoch = epoch + $8 WHERE user_id = $1 AND ", epoch!(), " = $2 RETURNING ", columns!());
+         epoch = epoch + $8, verified_email = CASE WHEN $9 = 1 THEN COALESCE($4, email) \
+         WHEN $9 = 0 OR $4 IS NOT NULL THEN NULL ELSE verified_email END WHERE user_id = $1 AND ", epoch!(), " = $2 RETURNING ", columns!());
     LOCK(1) = concat!("UPDATE users SET epoch = epoch WHERE user_id = $1 RETURNING ", columns!());
+    VERIFY(2) = "UPDATE users SET verified_email = email WHERE user_id = $1 AND email = $2 AND status = 'active'";
     UPGRADE_HASH(3) = "UPDATE users SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2";
     RAISE_EVERY_EPOCH(0) = "UPDATE users SET epoch = epoch + 1";
     DELETE(1) = "DELETE FROM users WHERE user_id = $1";
@@ -67,6 +69,8 @@ pub struct NewUser {
     pub status: Status,
     /// When.
     pub registered_at: UnixMillis,
+    /// Whether it is known that mail to the address reaches the user.
+    pub email_verified: bool,
 }
 
 /// What changes; `None` stays as it is.
@@ -84,6 +88,8 @@ pub struct Change {
     pub status: Option<Status>,
     /// Whether sign-ins in flight and pending reset links become void.
     pub raise_epoch: bool,
+    /// Whether the address, as it is then, is confirmed. Another one is not, if nothing is said.
+    pub email_verified: Option<bool>,
 }
 
 /// Makes a user with the next number, which no user ever had.
@@ -93,7 +99,8 @@ pub struct Change {
 pub async fn insert(tx: &mut Tx, user: &NewUser) -> Result<User> {
     let number = db::number(tx, NEXT_NUMBER, binds![]).await?;
     let (name, hash) = (user.name.as_str(), user.password_hash.as_str());
-    let binds = binds![number, name, &user.email, hash, user.role_id, user.status, user.registered_at];
+    let verified = user.email_verified.then(|| user.email.as_str().to_owned());
+    let binds = binds![number, name, &user.email, hash, user.role_id, user.status, user.registered_at, verified];
     let made = db::row(tx, INSERT, binds).await?;
     made.as_ref().map(read).transpose()?.ok_or_else(|| StoreError::odd("users"))
 }
@@ -146,11 +153,11 @@ pub async fn note_first(tx: &mut Tx, id: UserId) -> Result<bool> {
 pub async fn change(tx: &mut Tx, id: UserId, epoch: i64, change: &Change) -> Result<Option<User>> {
     let email = change.email.as_ref().map(|email| email.as_str().to_owned());
     let (name, hash) = (change.name.clone(), change.password_hash.clone());
-    let raised = i64::from(change.raise_epoch);
+    let (raised, verified) = (i64::from(change.raise_epoch), change.email_verified.map(i64::from));
     if email.is_some() {
         old_tokens::bury(tx, id).await?;
     }
-    let binds = binds![id, epoch, name, email, hash, change.role_id, change.status, raised];
+    let binds = binds![id, epoch, name, email, hash, change.role_id, change.status, raised, verified];
     db::row(tx, CHANGE, binds).await?.as_ref().map(read).transpose()
 }
 
@@ -159,15 +166,21 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     db::row(tx, LOCK, binds![id]).await?.as_ref().map(read).transpose()
 }
 
+/// The address is confirmed, if it still is the user's and the user is active; whether it was. Ends nothing.
+pub async fn verify(tx: &mut Tx, id: UserId, email: &str) -> Result<bool> {
+    tx.hits(VERIFY, binds![id, email]).await
+}
+
 /// Replaces the hash, only if it is still `old`; the epoch stays. For better hashing of the same password at sign-in.
 pub async fn upgrade_hash(tx: &mut Tx, id: UserId, old: &str, new: &str) -> Result<bool> {
     tx.hits(UPGRADE_HASH, binds![id, old, new]).await
 }
 
-/// Deletes the user and what only belongs to it (reset links, known addresses); whether it was there. Its sessions must be
+/// Deletes the user and what only belongs to it (codes, known addresses); whether it was there. Its sessions must be
 /// ended in the same transaction; their rows stay until they are swept.
 pub async fn delete(tx: &mut EndingTx, id: UserId) -> Result<bool> {
     old_tokens::bury(tx, id).await?;
+    codes::forget(tx, id).await?;
     tx.hits(DELETE, binds![id]).await
 }
 
@@ -183,15 +196,17 @@ pub(crate) async fn change_every_epoch(tx: &mut EndingTx) -> Result<()> {
 }
 
 pub(crate) fn read(row: &Row) -> Result<User> {
+    let email = row.text(2)?;
     Ok(User {
         id: row.user(0)?,
         name: row.text(1)?,
-        email: Email::from_stored(row.text(2)?),
         password_hash: row.text(3)?,
         role_id: row.int(4)?,
         status: Status::parse(&row.text(5)?).ok_or_else(|| StoreError::odd("users.status"))?,
         epoch: row.int(6)?,
         registration_date: row.time(7)?,
         last_session: row.time_or_null(8)?,
+        email_verified: row.text_or_null(9)?.is_some_and(|verified| verified == email),
+        email: Email::from_stored(email),
     })
 }

@@ -20,7 +20,7 @@ const fn endpoint(method: &'static str, path: &'static str, harmless: Option<u16
 }
 
 /// All of them.
-pub const PROTECTED: [Protected; 18] = [
+pub const PROTECTED: [Protected; 22] = [
     endpoint("POST", "/api/auth/logout", None),
     endpoint("GET", "/api/auth/verify", Some(200)),
     endpoint("GET", "/api/auth/profile", Some(200)),
@@ -39,6 +39,10 @@ pub const PROTECTED: [Protected; 18] = [
     endpoint("GET", "/api/admin/users/{id}/data", Some(200)),
     endpoint("GET", "/api/admin/users/{id}/sessions", Some(200)),
     endpoint("DELETE", "/api/admin/users/{id}/sessions", Some(404)),
+    endpoint("GET", "/api/admin/invitations", Some(200)),
+    endpoint("POST", "/api/admin/invitations", Some(400)),
+    endpoint("POST", "/api/admin/invitations/{id}/resend", Some(404)),
+    endpoint("DELETE", "/api/admin/invitations/{id}", Some(404)),
 ];
 
 impl Protected {
@@ -49,10 +53,23 @@ impl Protected {
         let body = match (self.method, self.path) {
             ("PUT", "/api/auth/password") => json!({ "currentPassword": PASSWORD, "newPassword": OTHER_PASSWORD }),
             ("DELETE", "/api/auth/profile") => json!({ "currentPassword": PASSWORD }),
+            ("POST", "/api/admin/invitations") => json!({ "email": format!("invitada{id}@example.com") }),
             ("PUT", _) => json!({ "name": "Cambiado" }),
             _ => Value::Null,
         };
         self.call(caller, &id, body)
+    }
+
+    /// What such a request is answered.
+    #[must_use]
+    pub fn status_in_earnest(&self) -> u16 {
+        match (self.method, self.path) {
+            ("DELETE", "/api/auth/profile") => 403,
+            ("POST", "/api/admin/invitations") => 201,
+            // There is no invitation of that name.
+            (_, "/api/admin/invitations/{id}" | "/api/admin/invitations/{id}/resend") => 404,
+            _ => 200,
+        }
     }
 
     /// A request by `caller` that changes nothing, and the status that it gets if its session is live and it is an

@@ -336,9 +336,17 @@ impl TestApp {
     pub async fn reset_code(&self, email: &str) -> String {
         let reply = self.visitor().post("/api/auth/forgot-password", json!({ "email": email })).await;
         assert_eq!(reply.status, 200, "{reply}");
+        self.link_code(email).await
+    }
+
+    /// The code of the newest link that was mailed to this address.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn link_code(&self, email: &str) -> String {
         let mails = self.mails().await;
         let mut links = mails.iter().rev().filter(|mail| mail.to == email && mail.text.contains("token="));
-        links.next().expect("a reset mail to that address").reset_code()
+        links.next().expect("a mail with a link to that address").reset_code()
     }
 
     /// Somebody without an account, at an address of their own.
@@ -381,6 +389,7 @@ impl TestApp {
             email: email.clone(),
             password: PASSWORD.to_owned(),
             role_id: ADMIN_ROLE,
+            email_verified: false,
         };
         add_user(&self.inside(), added).await.unwrap_or_else(|error| panic!("no administrator: {error:?}"));
         let reply = visitor.try_login(&email, PASSWORD).await;

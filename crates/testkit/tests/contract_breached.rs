@@ -114,7 +114,7 @@ async fn the_operator_sets_no_breached_password_either() {
         app.user("ana").await;
         let inside = app.inside();
         let (name, email) = ("Bea".to_owned(), "bea@example.com".to_owned());
-        let added = AddedUser { name, email, password: LEAKED.to_owned(), role_id: USER_ROLE };
+        let added = AddedUser { name, email, password: LEAKED.to_owned(), role_id: USER_ROLE, email_verified: false };
         let refused = |error: AdminError| match error {
             AdminError::Password(flaws) => flaws,
             other => panic!("{other:?}"),

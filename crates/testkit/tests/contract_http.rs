@@ -61,6 +61,12 @@ async fn a_method_that_is_not_there_is_a_405_that_names_those_that_are() {
             ("PATCH", "/api/auth/password", &["put", "options"]),
             ("POST", "/api/admin/users", &["get", "head", "options"]),
             ("GET", "/api/auth/users/1", &["delete", "options"]),
+            ("GET", "/api/auth/verify-email", &["post", "options"]),
+            ("GET", "/api/auth/resend-verification", &["post", "options"]),
+            ("GET", "/api/auth/accept-invitation", &["post", "options"]),
+            ("PUT", "/api/admin/invitations", &["get", "head", "post", "options"]),
+            ("GET", "/api/admin/invitations/x", &["delete", "options"]),
+            ("GET", "/api/admin/invitations/x/resend", &["post", "options"]),
             ("PURGE", "/api/auth/sessions", &["get", "head", "options"]),
         ];
         for (method, path, allowed) in cases {

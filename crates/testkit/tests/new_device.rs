@@ -34,6 +34,7 @@ async fn imported(app: &TestApp) -> Actor {
         status: Status::Active,
         registration_date: UnixMillis(1_700_000_000_000),
         last_session: Some(UnixMillis(1_700_000_100_000)),
+        email_verified: false,
     };
     assert_eq!(import_users(&app.inside(), &[user]).await.unwrap(), [Fate::Added]);
     let mut ana = app.visitor();

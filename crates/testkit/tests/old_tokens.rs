@@ -32,6 +32,7 @@ fn imported(number: i64, name: &str) -> Imported {
         status: Status::Active,
         registration_date: UnixMillis(1_700_000_000_000),
         last_session: None,
+        email_verified: false,
     }
 }
 

@@ -14,7 +14,20 @@ fn allowed(options: &mut Options) {
 
 /// Every text in the whole database, as bytes or as a dump: whatever is found in it is kept.
 async fn everything_kept(app: &TestApp) -> String {
-    let tables = ["users", "sessions", "log", "reset_links", "outbox", "attempts", "known_addresses", "lists"];
+    let tables = [
+        "users",
+        "sessions",
+        "log",
+        "reset_links",
+        "codes",
+        "registrations",
+        "email_changes",
+        "invitations",
+        "outbox",
+        "attempts",
+        "known_addresses",
+        "lists",
+    ];
     let mut all = String::new();
     for table in tables {
         all += &testing::rows_as_text(app.database_url(), table).await;

@@ -158,6 +158,15 @@ impl Fields {
         integer
     }
 
+    /// True or false, where anything else has a problem of its own.
+    pub(crate) fn yes_or_no(&mut self, name: &'static str, problem: &'static problem::Row) -> Option<bool> {
+        let value = self.take(name)?.as_bool();
+        if value.is_none() {
+            self.problem = Some(problem);
+        }
+        value
+    }
+
     /// An object, where anything else has a problem of its own.
     pub(crate) fn object_or(
         &mut self,

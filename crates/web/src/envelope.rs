@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use cerrojo_app::Locale;
+use cerrojo_app::administer::Page;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -140,6 +141,11 @@ impl<T> Answer<T> {
     pub(crate) fn created(message: Text, data: T) -> Self {
         Self { status: StatusCode::CREATED, message, data }
     }
+
+    /// 202 with `data`.
+    pub(crate) fn accepted(message: Text, data: T) -> Self {
+        Self { status: StatusCode::ACCEPTED, message, data }
+    }
 }
 
 impl Answer {
@@ -151,9 +157,24 @@ impl Answer {
 
 /// A page that a handler returns.
 pub(crate) struct AnswerPage<T> {
-    pub(crate) message: Text,
-    pub(crate) items: Vec<T>,
-    pub(crate) pagination: Pagination,
+    message: Text,
+    items: Vec<T>,
+    pagination: Pagination,
+}
+
+impl<T> AnswerPage<T> {
+    /// A page of a list, each item shown by `view`.
+    pub(crate) fn new<I>(message: Text, page: &Page<I>, view: impl Fn(&I) -> T) -> Self {
+        let pagination = Pagination {
+            current_page: page.current_page,
+            total_pages: page.total_pages,
+            page_size: page.page_size,
+            total_items: page.total_items,
+            has_next_page: page.current_page < page.total_pages,
+            has_previous_page: page.current_page > 1,
+        };
+        Self { message, items: page.items.iter().map(view).collect(), pagination }
+    }
 }
 
 /// A body that waits, in the response's extensions, for somebody who knows the language.

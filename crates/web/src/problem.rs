@@ -1,8 +1,10 @@
 //! The one table of errors: what each use case can refuse, as the contract words it.
 
+use cerrojo_app::accept::AcceptError;
 use cerrojo_app::account::Reauth;
-use cerrojo_app::administer::AdminError;
+use cerrojo_app::administer::{AdminError, InviteError};
 use cerrojo_app::authenticate::AuthError;
+use cerrojo_app::confirm::{ConfirmError, ResendError};
 use cerrojo_app::end::LogoutError;
 use cerrojo_app::leave::LeaveError;
 use cerrojo_app::login::LoginError;
@@ -69,6 +71,9 @@ table! {
     NEW_PASSWORD_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Nueva contraseña es requerida", "New password is required";
     CURRENT_PASSWORD_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Contraseña actual es requerida", "Current password is required";
     EMAIL_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Email es requerido", "Email is required";
+    NAME_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Nombre es requerido", "Name is required";
+    PASSWORD_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Contraseña es requerida", "Password is required";
+    VERIFIED: BAD_REQUEST "VALIDATION_ERROR" None, "Confirmación de email inválida: debe ser true o false", "Invalid email confirmation: it must be true or false";
     RESET_TOKEN_MISSING: BAD_REQUEST "VALIDATION_ERROR" None, "Token es requerido", "Token is required";
     PROFILE_UNCHANGED: BAD_REQUEST "VALIDATION_ERROR" None, "Debe proporcionar al menos nombre o email para actualizar", "Give at least a name or an email to update";
     USER_ID: BAD_REQUEST "VALIDATION_ERROR" None, "ID de usuario inválido", "Invalid user ID";
@@ -85,15 +90,20 @@ table! {
     SERVICE: UNAUTHORIZED "UNAUTHORIZED" Basic, "Credenciales de servicio no proporcionadas o inválidas", "Service credentials missing or invalid";
     CURRENT_PASSWORD: UNAUTHORIZED "INVALID_CREDENTIALS" Bearer, "La contraseña actual es incorrecta", "The current password is wrong";
     RESET_TOKEN: UNAUTHORIZED "INVALID_RESET_TOKEN" None, "Token inválido o expirado. Solicita uno nuevo.", "Invalid or expired token. Ask for a new one.";
+    VERIFICATION_TOKEN: UNAUTHORIZED "INVALID_VERIFICATION_TOKEN" None, "Token inválido o expirado. Solicita uno nuevo.", "Invalid or expired token. Ask for a new one.";
+    INVITATION_TOKEN: UNAUTHORIZED "INVALID_INVITATION_TOKEN" None, "Invitación inválida o expirada. Solicita una nueva.", "Invalid or expired invitation. Ask for a new one.";
 
     NOT_ADMINISTRATOR: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: se requiere rol de administrador", "Access denied: the administrator role is required";
     ONESELF: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: no puede quitarse a sí mismo el rol, la actividad ni la cuenta", "Access denied: you cannot take away your own role, activity or account";
     LAST_ADMINISTRATOR: FORBIDDEN "FORBIDDEN" None, "Acceso denegado: debe quedar al menos un administrador activo", "Access denied: at least one active administrator must remain";
     DELETION_OFF: FORBIDDEN "FORBIDDEN" None, "La eliminación de la propia cuenta no está permitida", "Deleting one's own account is not allowed";
     REGISTER_CLOSED: FORBIDDEN "FORBIDDEN" None, "El registro está cerrado", "Registration is closed";
+    UNVERIFIED: FORBIDDEN "EMAIL_NOT_VERIFIED" None, "Debe confirmar su email antes de iniciar sesión", "Confirm your email before you sign in";
+    VERIFICATION_OFF: FORBIDDEN "FORBIDDEN" None, "La confirmación de email no está activada", "Email confirmation is not enabled";
 
     NO_ROUTE: NOT_FOUND "NOT_FOUND" None, "Ruta no encontrada", "No such route";
     NO_USER: NOT_FOUND "NOT_FOUND" None, "Usuario no encontrado", "User not found";
+    NO_INVITATION: NOT_FOUND "NOT_FOUND" None, "Invitación no encontrada", "Invitation not found";
     NO_SESSION: NOT_FOUND "NOT_FOUND" None, "Sesión no encontrada", "Session not found";
     NO_LIST: NOT_FOUND "NOT_FOUND" None, "Lista de estado no encontrada", "Status list not found";
     OTHER_METHOD: METHOD_NOT_ALLOWED "METHOD_NOT_ALLOWED" None, "Método no permitido", "Method not allowed";
@@ -101,6 +111,8 @@ table! {
     EMAIL_REGISTERED: CONFLICT "USER_ALREADY_EXISTS" None, "El email ya está registrado", "The email is already registered";
     TOO_MANY_SESSIONS: CONFLICT "TOO_MANY_SESSIONS" None, "Ya hay demasiadas sesiones abiertas. Cierre una antes de iniciar otra.", "Too many sessions are open already. Close one before you start another.";
     EMAIL_TAKEN: CONFLICT "CONFLICT" None, "El email ya está en uso por otro usuario", "The email is already in use by another user";
+    INVITED: CONFLICT "CONFLICT" None, "Ya hay una invitación pendiente para este email: reenvíela o revóquela", "There is a pending invitation for this email: send it again or revoke it";
+    TOO_MANY_INVITATIONS: CONFLICT "CONFLICT" None, "Hay demasiadas invitaciones pendientes: revoque alguna", "There are too many pending invitations: revoke some";
     TOO_LARGE: PAYLOAD_TOO_LARGE "PAYLOAD_TOO_LARGE" None, "El cuerpo de la petición es demasiado grande", "The request body is too large";
     NOT_FORM: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/x-www-form-urlencoded", "The body must be application/x-www-form-urlencoded";
     NOT_JSON: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/json", "The body must be application/json";
@@ -108,6 +120,7 @@ table! {
     TOO_MANY_LOGINS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiados intentos de inicio de sesión. Por favor, intente de nuevo en {minutes} minutos.", "Too many sign-in attempts. Please try again in {minutes} minutes.";
     TOO_MANY_PASSWORDS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiados intentos. Por favor, intente de nuevo en {minutes} minutos.", "Too many attempts. Please try again in {minutes} minutes.";
     TOO_MANY_REQUESTS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas peticiones desde esta IP, por favor intente más tarde.", "Too many requests from this IP, please try again later.";
+    TOO_MANY_MAILS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Ya se han enviado varios correos a esta dirección. Por favor, intente más tarde.", "Several emails were sent to this address already. Please try again later.";
     TOO_MANY_GUARDS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas conexiones sin credenciales, por favor intente más tarde.", "Too many connections without credentials, please try again later.";
     NO_HISTORY: NOT_IMPLEMENTED "NOT_IMPLEMENTED" None, "El estado de otro momento no está disponible", "The status at another time is not available";
     INTERNAL: INTERNAL_SERVER_ERROR "INTERNAL_ERROR" None, "Error interno del servidor", "Internal server error";
@@ -187,6 +200,7 @@ impl From<LoginError> for Problem {
             LoginError::Incomplete => (&LOGIN_INCOMPLETE).into(),
             LoginError::Credentials => (&CREDENTIALS).into(),
             LoginError::Inactive => (&INACTIVE).into(),
+            LoginError::Unverified => (&UNVERIFIED).into(),
             LoginError::TooManySessions => (&TOO_MANY_SESSIONS).into(),
             LoginError::TooMany => (&TOO_MANY_LOGINS).into(),
             LoginError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
@@ -232,6 +246,43 @@ impl From<ResetError> for Problem {
             ResetError::InvalidToken => (&RESET_TOKEN).into(),
             ResetError::TooMany => (&TOO_MANY_REQUESTS).into(),
             ResetError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::TokenMissing => (&RESET_TOKEN_MISSING).into(),
+            ConfirmError::InvalidToken => (&VERIFICATION_TOKEN).into(),
+            ConfirmError::EmailTaken => (&EMAIL_REGISTERED).into(),
+            ConfirmError::TooMany => (&TOO_MANY_REQUESTS).into(),
+            ConfirmError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<ResendError> for Problem {
+    fn from(error: ResendError) -> Self {
+        match error {
+            ResendError::Off => (&VERIFICATION_OFF).into(),
+            ResendError::Asked(error) => error.into(),
+        }
+    }
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::TokenMissing => (&RESET_TOKEN_MISSING).into(),
+            AcceptError::NameMissing => (&NAME_MISSING).into(),
+            AcceptError::PasswordMissing => (&PASSWORD_MISSING).into(),
+            AcceptError::Name => (&NAME).into(),
+            AcceptError::Password(flaws) => Self::with_flaws(&PASSWORD, &flaws),
+            AcceptError::InvalidToken => (&INVITATION_TOKEN).into(),
+            AcceptError::EmailTaken => (&EMAIL_REGISTERED).into(),
+            AcceptError::TooMany => (&TOO_MANY_REQUESTS).into(),
+            AcceptError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
         }
     }
 }
@@ -314,6 +365,20 @@ impl From<AdminError> for Problem {
             AdminError::LastAdministrator => (&LAST_ADMINISTRATOR).into(),
             AdminError::SessionOver => (&BAD_TOKEN).into(),
             AdminError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<InviteError> for Problem {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::Admin(error) => error.into(),
+            InviteError::EmailMissing => (&EMAIL_MISSING).into(),
+            InviteError::HasAccount => (&EMAIL_REGISTERED).into(),
+            InviteError::Invited => (&INVITED).into(),
+            InviteError::TooMany => (&TOO_MANY_INVITATIONS).into(),
+            InviteError::NotFound => (&NO_INVITATION).into(),
+            InviteError::TooManyMails => (&TOO_MANY_MAILS).into(),
         }
     }
 }

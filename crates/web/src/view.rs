@@ -2,8 +2,10 @@
 
 use cerrojo_app::login::SignedIn;
 use cerrojo_app::personal::Personal;
+use cerrojo_app::profile::Profile;
 use cerrojo_app::sessions::{Ended, Session};
-use cerrojo_domain::{RoleId, Roles, SessionId, UnixMillis, User};
+use cerrojo_app::{Settings, Verification};
+use cerrojo_domain::{RoleId, SessionId, UnixMillis, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -38,11 +40,16 @@ pub(crate) struct UserView {
     /// When the user last signed in.
     #[schema(example = "2026-02-13T10:00:00.000Z", required)]
     last_session: Option<String>,
+    /// Whether it was confirmed that mail reaches the user. Left out while the server does not confirm addresses
+    /// (`register.verification`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = true)]
+    email_verified: Option<bool>,
 }
 
 impl UserView {
-    pub(crate) fn new(user: &User, roles: &Roles) -> Self {
-        let role = roles.name(user.role_id);
+    pub(crate) fn new(user: &User, settings: &Settings) -> Self {
+        let role = settings.roles.name(user.role_id);
         Self {
             user_id: user.id.0,
             id: user.id.0,
@@ -54,19 +61,26 @@ impl UserView {
             status: user.status.as_str(),
             registration_date: user.registration_date.rfc3339(),
             last_session: user.last_session.map(cerrojo_domain::UnixMillis::rfc3339),
+            email_verified: (settings.verification != Verification::Off).then_some(user.email_verified),
         }
     }
 }
 
-/// `data` with one user in it.
+/// `data` with the caller's own account in it.
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct OneUser {
     user: UserView,
+    /// The address that takes the place of the user's once it is confirmed; left out if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = "ana@example.org")]
+    pending_email: Option<String>,
 }
 
 impl OneUser {
-    pub(crate) fn new(user: &User, roles: &Roles) -> Self {
-        Self { user: UserView::new(user, roles) }
+    pub(crate) fn new(profile: &Profile, settings: &Settings) -> Self {
+        let Profile { user, pending_email } = profile;
+        let pending_email = pending_email.as_ref().map(|email| email.as_str().to_owned());
+        Self { user: UserView::new(user, settings), pending_email }
     }
 }
 
@@ -88,8 +102,8 @@ pub(crate) struct SignedInView {
 }
 
 impl SignedInView {
-    pub(crate) fn new(signed_in: SignedIn, roles: &Roles) -> Self {
-        let user = UserView::new(&signed_in.user, roles);
+    pub(crate) fn new(signed_in: SignedIn, settings: &Settings) -> Self {
+        let user = UserView::new(&signed_in.user, settings);
         Self {
             token: signed_in.token,
             role_id: user.role_id,
@@ -190,6 +204,10 @@ fn ended_view(ended: Ended, viewer: Viewer) -> EndedView {
 #[schema(as = Personal)]
 pub(crate) struct PersonalView {
     user: UserView,
+    /// The address that takes the place of the account's once it is confirmed; left out if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = "ana@example.org")]
+    pending_email: Option<String>,
     sessions: Vec<SessionView>,
     addresses: Vec<AddressView>,
     mails: Vec<MailView>,
@@ -216,8 +234,8 @@ pub(crate) struct MailView {
 
 impl PersonalView {
     /// `current` is the calling session.
-    pub(crate) fn new(personal: Personal, roles: &Roles, (current, viewer): (&SessionId, Viewer)) -> Self {
-        let Personal { user, sessions, addresses, mails } = personal;
+    pub(crate) fn new(personal: Personal, settings: &Settings, (current, viewer): (&SessionId, Viewer)) -> Self {
+        let Personal { user, pending_email, sessions, addresses, mails } = personal;
         let address = |(address, seen): (String, UnixMillis)| AddressView { address, last_seen_at: seen.rfc3339() };
         let mail = |(kind, created, delivered): (String, UnixMillis, Option<UnixMillis>)| MailView {
             kind,
@@ -225,7 +243,8 @@ impl PersonalView {
             delivered_at: delivered.map(UnixMillis::rfc3339),
         };
         Self {
-            user: UserView::new(&user, roles),
+            user: UserView::new(&user, settings),
+            pending_email: pending_email.map(|email| email.as_str().to_owned()),
             sessions: SessionsView::new(sessions, current, viewer).sessions,
             addresses: addresses.into_iter().map(address).collect(),
             mails: mails.into_iter().map(mail).collect(),

@@ -3,17 +3,12 @@
 use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Ending, Entry, RoleId, Status, User, UserId};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
-use cerrojo_store::{EndingTx, StoreError, outbox, sessions};
+use cerrojo_store::{EndingTx, StoreError, invitations, outbox, registrations, sessions};
 
-use super::{AdminError, By, Page};
+use super::{AdminError, By, Page, asked};
 use crate::hashing::Hasher;
 use crate::profile::name_is_fit;
 use crate::{App, Trouble, end, password};
-
-/// Users on a page if nobody says how many.
-const PAGE: i64 = 100;
-/// Users on a page at most.
-const LARGEST_PAGE: i64 = 1000;
 
 /// A user that the operator adds.
 pub struct AddedUser {
@@ -25,6 +20,8 @@ pub struct AddedUser {
     pub password: String,
     /// Number of a role.
     pub role_id: RoleId,
+    /// Whether the operator knows that mail to the address reaches the user.
+    pub email_verified: bool,
 }
 
 /// Adds an active user, on the operator's word.
@@ -40,9 +37,10 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
     if !flaws.is_empty() {
         return Err(AdminError::Password(flaws));
     }
-    let password_hash = app.hasher.hash(Hasher::operator_turn(), user.password).await.map_err(Trouble::from)?;
-    let (name, role_id, registered_at) = (user.name, user.role_id, app.clock.now());
-    let new = NewUser { name, email, password_hash, role_id, status: Status::Active, registered_at };
+    let AddedUser { name, role_id, email_verified, password, .. } = user;
+    let password_hash = app.hasher.hash(Hasher::operator_turn(), password).await.map_err(Trouble::from)?;
+    let (status, registered_at) = (Status::Active, app.clock.now());
+    let new = NewUser { name, email, password_hash, role_id, status, registered_at, email_verified };
     let mut tx = app.store.begin().await?;
     let user = match users::insert(&mut tx, &new).await {
         Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
@@ -53,16 +51,18 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
 }
 
 /// Lists users, newest first. `limit` is brought into 1 to 1000 (100 if not given), `page` counts from 1.
-pub async fn list_users(app: &App, by: By<'_>, page: Option<i64>, limit: Option<i64>) -> Result<Page, AdminError> {
+pub async fn list_users(
+    app: &App,
+    by: By<'_>,
+    page: Option<i64>,
+    limit: Option<i64>,
+) -> Result<Page<User>, AdminError> {
     by.check_role()?;
-    let page_size = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
-    let current_page = page.unwrap_or(1).max(1);
+    let (current_page, page_size, offset) = asked(page, limit);
     let mut run = app.store.snapshot().await?;
     let total_items = users::count(&mut run).await?;
-    let offset = (current_page - 1).saturating_mul(page_size);
     let users = users::page(&mut run, offset, page_size).await?;
-    let total_pages = total_items.saturating_add(page_size - 1).div_euclid(page_size).max(1);
-    Ok(Page { users, current_page, total_pages, page_size, total_items })
+    Ok(Page::new(users, (current_page, page_size), total_items))
 }
 
 /// One user.
@@ -100,6 +100,8 @@ pub(crate) async fn remove(tx: &mut EndingTx, user: &User, ending: &Ending) -> R
     let entries = end::in_tx(tx, Which::OfUser(user.id), ending).await?;
     sessions::forget_places(tx, user).await?;
     outbox::forget(tx, user).await?;
+    registrations::forget(tx, &user.email).await?;
+    invitations::forget(tx, &user.email).await?;
     users::delete(tx, user.id).await?;
     Ok(entries)
 }

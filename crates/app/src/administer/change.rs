@@ -1,6 +1,6 @@
 //! Changing somebody's account: what the change is, and what it ends.
 
-use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Status, User, UserId};
+use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Status, UnixMillis, User, UserId};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 use cerrojo_store::{EndingTx, StoreError};
@@ -9,7 +9,7 @@ use super::accounts::keep_an_administrator;
 use super::{AdminError, By, UserChange};
 use crate::hashing::Hasher;
 use crate::profile::{changed_meanwhile, filled, name_is_fit};
-use crate::{App, Trouble, end, mail, password};
+use crate::{App, Trouble, Verification, end, mail, password};
 
 /// Changes a user. A role, a status other than `active`, a password or an e-mail address that was changed ends every
 /// session of the user; an administrator's own new address ends the other ones.
@@ -28,6 +28,7 @@ pub async fn update_user(app: &App, by: By<'_>, id: UserId, typed: UserChange) -
         role_id: wanted.role_id.filter(|role| *role != before.role_id),
         status: wanted.status.filter(|status| *status != before.status),
         raise_epoch: false,
+        email_verified: wanted.email_verified,
     };
     check_own_and_last(&mut tx, by, (&before, &change)).await?;
     apply(app, tx, by, (before, change)).await
@@ -38,13 +39,15 @@ struct Wanted {
     email: Option<Email>,
     role_id: Option<i64>,
     status: Option<Status>,
+    email_verified: Option<bool>,
     password: Option<String>,
 }
 
 fn read(app: &App, typed: UserChange) -> Result<Wanted, AdminError> {
-    let UserChange { name, email, role_id, status, password } = typed;
+    let UserChange { name, email, role_id, status, email_verified, password } = typed;
     let (name, email) = (filled(name), filled(email));
-    if name.is_none() && email.is_none() && role_id.is_none() && status.is_none() && password.is_none() {
+    let says_who = name.is_some() || email.is_some() || email_verified.is_some();
+    if !says_who && role_id.is_none() && status.is_none() && password.is_none() {
         return Err(AdminError::Nothing);
     }
     if name.as_deref().is_some_and(|name| !name_is_fit(name)) {
@@ -55,7 +58,7 @@ fn read(app: &App, typed: UserChange) -> Result<Wanted, AdminError> {
     }
     let status = status.map(|status| Status::parse(&status).ok_or(AdminError::Status)).transpose()?;
     let email = email.as_deref().map(Email::parse).transpose()?;
-    Ok(Wanted { name, email, role_id, status, password })
+    Ok(Wanted { name, email, role_id, status, email_verified, password })
 }
 
 async fn hash_password(app: &App, user: &User, password: Option<String>) -> Result<Option<String>, AdminError> {
@@ -120,6 +123,7 @@ async fn apply(
         entries = end::in_tx(&mut tx, which, &ending).await?;
         if change.email.is_some() {
             mail::tell_email_changed(&mut tx, (&before, &after), ending.place, ending.at).await?;
+            ask_to_verify(app, &mut tx, &after, ending.at).await?;
         }
         if change.password_hash.is_some() {
             mail::tell_password_changed(&mut tx, &after, ending.place, ending.at).await?;
@@ -128,4 +132,12 @@ async fn apply(
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();
     Ok(after)
+}
+
+/// The new address is in force at once, on the word of whoever set it; that mail reaches the user still has to be shown.
+async fn ask_to_verify(app: &App, tx: &mut EndingTx, user: &User, at: UnixMillis) -> Result<(), StoreError> {
+    if app.settings.verification == Verification::Off || user.email_verified {
+        return Ok(());
+    }
+    mail::ask_verify(tx, (Some(user.id), &user.email), None, at).await
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod change;
 mod endings;
 mod import;
+mod invite;
 
 use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{ADMIN_ROLE, Actor, EmailError, EndReason, Ending, Origin, RoleId, User};
@@ -11,9 +12,15 @@ use cerrojo_store::Run;
 
 pub(crate) use accounts::remove;
 pub use accounts::{AddedUser, add_user, delete_user, list_users, user, user_by_email};
+pub use cerrojo_store::invitations::Invitation;
 pub use change::update_user;
 pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
 pub use import::{foresee_import, import_users};
+pub(crate) use invite::make_code;
+pub use invite::{
+    InviteError, MOST_INVITATIONS, NewInvitation, invite, invite_by_hand, list_invitations, resend_invitation,
+    revoke_invitation,
+};
 
 use crate::account::if_live;
 use crate::{App, Caller, Trouble};
@@ -68,14 +75,16 @@ pub struct UserChange {
     pub role_id: Option<RoleId>,
     /// As typed: `active`, `inactive`, `suspended`.
     pub status: Option<String>,
+    /// Whether the address is to count as confirmed.
+    pub email_verified: Option<bool>,
     /// On the command line only.
     pub password: Option<String>,
 }
 
-/// A page of users.
-pub struct Page {
+/// A page of a list.
+pub struct Page<T> {
     /// Newest first.
-    pub users: Vec<User>,
+    pub items: Vec<T>,
     /// From 1.
     pub current_page: i64,
     /// At least 1.
@@ -84,6 +93,25 @@ pub struct Page {
     pub page_size: i64,
     /// In all.
     pub total_items: i64,
+}
+
+/// Items on a page if nobody says how many.
+const PAGE: i64 = 100;
+/// Items on a page at most.
+const LARGEST_PAGE: i64 = 1000;
+
+/// Which page: its number, from 1, how many items it has at most, and how many come before it.
+fn asked(page: Option<i64>, limit: Option<i64>) -> (i64, i64, i64) {
+    let page_size = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let current_page = page.unwrap_or(1).max(1);
+    (current_page, page_size, (current_page - 1).saturating_mul(page_size))
+}
+
+impl<T> Page<T> {
+    fn new(items: Vec<T>, (current_page, page_size): (i64, i64), total_items: i64) -> Self {
+        let total_pages = total_items.saturating_add(page_size - 1).div_euclid(page_size).max(1);
+        Self { items, current_page, total_pages, page_size, total_items }
+    }
 }
 
 /// Why not.

@@ -40,6 +40,8 @@ pub enum Public {
     Register,
     /// Asking for a reset link, and using it.
     Recover,
+    /// Asking for a link to confirm an address, and using it or an invitation.
+    Verify,
     /// Wrong credentials of a service.
     Service,
 }
@@ -49,6 +51,7 @@ impl Public {
         match self {
             Self::Register => Limit::Register,
             Self::Recover => Limit::Recover,
+            Self::Verify => Limit::Verify,
             Self::Service => Limit::Service,
         }
     }
@@ -57,6 +60,7 @@ impl Public {
         let figure = match self {
             Self::Register => Figure::Register,
             Self::Recover => Figure::Recover,
+            Self::Verify => Figure::Verify,
             Self::Service => Figure::Service,
         };
         Key::new(figure, "", Some(block))

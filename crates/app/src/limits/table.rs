@@ -27,6 +27,8 @@ pub(super) enum Figure {
     Register,
     /// Requests for and with reset links from an address.
     Recover,
+    /// Requests for and with links that confirm an address, and with invitations, from an address.
+    Verify,
     /// Wrong credentials of services from an address.
     Service,
 }
@@ -35,7 +37,7 @@ impl Figure {
     /// How many are allowed where `count` is the setting's figure.
     fn limit(self, count: u32) -> u32 {
         match self {
-            Self::Pair | Self::Register | Self::Recover | Self::Service => count,
+            Self::Pair | Self::Register | Self::Recover | Self::Verify | Self::Service => count,
             Self::Address => count.saturating_mul(10),
             Self::Account => count.saturating_mul(20),
         }
@@ -47,7 +49,7 @@ impl Figure {
             Self::Pair => Some('p'),
             Self::Address => Some('b'),
             Self::Account => Some('a'),
-            Self::Register | Self::Recover | Self::Service => None,
+            Self::Register | Self::Recover | Self::Verify | Self::Service => None,
         }
     }
 }

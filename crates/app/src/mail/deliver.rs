@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cerrojo_domain::{Status, UnixMillis, UserId};
+use cerrojo_domain::UserId;
 use cerrojo_store::outbox::{self, Job};
-use cerrojo_store::reset_links::{self, Link};
-use cerrojo_store::{StoreError, Tx, users};
+use cerrojo_store::{StoreError, Tx};
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
-use super::Mail;
-use super::job::{EMAIL_CHANGED, NEW_DEVICE, PASSWORD_CHANGED, RESET};
+use super::job::{
+    EMAIL_CHANGE, EMAIL_CHANGE_ASKED, EMAIL_CHANGED, INVITATION, NEW_DEVICE, PASSWORD_CHANGED, REGISTERED, RESET,
+    VERIFY,
+};
 use super::templates::Writer;
+use super::{Mail, links};
 use crate::metrics::Delivery;
-use crate::{App, Trouble, recover, traced};
+use crate::{App, Trouble, traced};
 
 /// Jobs read at once.
 const BATCH: i64 = 32;
@@ -25,9 +25,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// A job that could not be done for so long is dropped.
 const GIVEN_UP: Duration = Duration::from_hours(24);
-/// Reset mails an account gets in [`RESETS_WINDOW`], at most.
-const RESETS: i64 = 3;
-const RESETS_WINDOW: Duration = Duration::from_hours(1);
 
 /// What became of a job.
 enum Outcome {
@@ -44,9 +41,9 @@ enum Outcome {
 }
 
 /// A letter, and whose it is.
-struct Addressed {
-    user: Option<UserId>,
-    mail: Mail,
+pub(super) struct Addressed {
+    pub(super) user: Option<UserId>,
+    pub(super) mail: Mail,
 }
 
 /// Delivers what is due, once. In a running server a task calls it when a job was written and when one is due again.
@@ -144,10 +141,13 @@ fn pause(attempts: i64) -> Duration {
 async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
     let writer = Writer::new(&app.settings, &app.templates);
     let mail = match job.kind.as_str() {
-        RESET => return reset(app, tx, job).await,
+        RESET => return links::reset(app, tx, job).await,
+        REGISTERED | VERIFY | EMAIL_CHANGE => return links::confirm(app, tx, job).await,
+        INVITATION => return links::invitation(app, tx, job).await,
         PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)).transpose()?,
         EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)).transpose()?,
         NEW_DEVICE => read(job).map(|body| writer.new_device(&body)).transpose()?,
+        EMAIL_CHANGE_ASKED => read(job).map(|body| writer.email_change_asked(&body)).transpose()?,
         _ => {
             tracing::error!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind was dropped");
             None
@@ -156,30 +156,7 @@ async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>,
     Ok(mail.map(|mail| Addressed { user: job.user, mail }))
 }
 
-/// A reset link, made only now: a code is never stored, and one that could not be sent is followed by another.
-async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
-    let Some(asked) = read::<super::job::ResetAsked>(job) else { return Ok(None) };
-    let Some(user) = users::by_email(tx, &asked.email).await?.filter(|user| user.status == Status::Active) else {
-        return Ok(None);
-    };
-    let now = app.clock.now();
-    if outbox::done_since(tx, RESET, user.id, now.minus(RESETS_WINDOW)).await? >= RESETS {
-        tracing::info!(mail.id = job.id, user.id = %user.id, "no further reset mail for this account within an hour");
-        return Ok(None);
-    }
-    let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());
-    let link = Link { code_hash: recover::code_hash(&code), user: user.id, epoch: user.epoch, expires_at: expiry(now) };
-    reset_links::insert(tx, &link).await?;
-    let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
-    Ok(Some(Addressed { user: Some(user.id), mail }))
-}
-
-/// A link works for an hour from when it was made.
-fn expiry(now: UnixMillis) -> UnixMillis {
-    now.plus(Duration::from_hours(1))
-}
-
-fn read<T: DeserializeOwned>(job: &Job) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(job: &Job) -> Option<T> {
     serde_json::from_str(&job.body)
         .inspect_err(
             |error| tracing::error!(mail.id = job.id, mail.kind = job.kind, %error, "a broken mail job was dropped"),

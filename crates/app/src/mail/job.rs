@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cerrojo_domain::{Email, Origin, SessionId, UnixMillis, User};
+use cerrojo_domain::{Email, Origin, SessionId, UnixMillis, User, UserId};
+use cerrojo_store::invitations::Invitation;
 use cerrojo_store::{StoreError, Tx, outbox};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,17 @@ pub(super) const NEW_DEVICE: &str = "new_device";
 /// telephone on a journey fills the mailbox.
 const NEW_DEVICES: i64 = 3;
 const NEW_DEVICES_WINDOW: Duration = Duration::from_hours(24);
+
+/// Somebody registered and is to confirm the address, which may have an account or not.
+pub(super) const REGISTERED: &str = "registered";
+/// The address of an account, or one that somebody gave, is to be confirmed.
+pub(super) const VERIFY: &str = "verify";
+/// A user wants another address, and is to confirm it; goes to that one.
+pub(super) const EMAIL_CHANGE: &str = "email_change";
+/// The same; goes to the one that is in force.
+pub(super) const EMAIL_CHANGE_ASKED: &str = "email_change_asked";
+/// Somebody was invited.
+pub(super) const INVITATION: &str = "invitation";
 
 /// Body of a [`RESET`] job.
 #[derive(Serialize, Deserialize)]
@@ -66,6 +78,21 @@ pub(super) struct NewDevice {
     pub silent_until: Option<UnixMillis>,
 }
 
+/// Body of a [`REGISTERED`], [`VERIFY`] or [`EMAIL_CHANGE`] job.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ConfirmAsked {
+    pub email: String,
+    pub address: Option<IpAddr>,
+    pub device: String,
+}
+
+/// Body of an [`INVITATION`] job.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Invited {
+    pub email: String,
+    pub id: String,
+}
+
 /// Asks for a reset link. The same work whether or not the account exists.
 pub(crate) async fn ask_reset(tx: &mut Tx, email: &Email, origin: &Origin, at: UnixMillis) -> Result<(), StoreError> {
     let body = ResetAsked {
@@ -94,14 +121,72 @@ pub async fn tell_email_changed(
     place: Option<IpAddr>,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    let body = EmailChanged {
+    let body = email_changed((before, after), place, at);
+    outbox::insert(tx, EMAIL_CHANGED, Some(after.id), &written(&body)?, at).await
+}
+
+fn email_changed((before, after): (&User, &User), place: Option<IpAddr>, at: UnixMillis) -> EmailChanged {
+    EmailChanged {
         to: before.email.as_str().to_owned(),
         name: after.name.clone(),
         new: masked(&after.email),
         at,
         address: place,
+    }
+}
+
+/// Asks for the link that confirms the address of whoever registered. The same work whether or not there is an account.
+pub(crate) async fn ask_registered(
+    tx: &mut Tx,
+    email: &Email,
+    origin: &Origin,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    ask(tx, REGISTERED, (None, email, Some(origin)), at).await
+}
+
+/// Asks for the link that confirms this address, of `user` if that is known.
+pub(crate) async fn ask_verify(
+    tx: &mut Tx,
+    (user, email): (Option<UserId>, &Email),
+    origin: Option<&Origin>,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    ask(tx, VERIFY, (user, email, origin), at).await
+}
+
+/// Asks for the link that confirms the address which `user` wants, and tells the one that is in force.
+pub(crate) async fn ask_changed(
+    tx: &mut Tx,
+    (user, wanted): (&User, &Email),
+    origin: &Origin,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    let after = User { email: wanted.clone(), ..user.clone() };
+    let body = email_changed((user, &after), Some(origin.address), at);
+    outbox::insert(tx, EMAIL_CHANGE_ASKED, Some(user.id), &written(&body)?, at).await?;
+    ask(tx, EMAIL_CHANGE, (Some(user.id), wanted, Some(origin)), at).await
+}
+
+async fn ask(
+    tx: &mut Tx,
+    kind: &str,
+    (user, email, origin): (Option<UserId>, &Email, Option<&Origin>),
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    let body = ConfirmAsked {
+        email: email.as_str().to_owned(),
+        address: origin.map(|origin| origin.address),
+        device: origin.and_then(|origin| super::device::kind(&origin.device)).unwrap_or_default(),
     };
-    outbox::insert(tx, EMAIL_CHANGED, Some(after.id), &written(&body)?, at).await
+    outbox::insert_to(tx, (kind, &written(&body)?), (user, email), at).await
+}
+
+/// Asks for the link of an invitation.
+pub(crate) async fn ask_invitation(tx: &mut Tx, invitation: &Invitation, at: UnixMillis) -> Result<(), StoreError> {
+    let Invitation { email, id, .. } = invitation;
+    let body = Invited { email: email.as_str().to_owned(), id: id.to_string() };
+    outbox::insert_to(tx, (INVITATION, &written(&body)?), (None, email), at).await
 }
 
 /// Tells a user of a session that began from elsewhere than others before. Whether it is told: so many a day are. The users row

@@ -152,6 +152,7 @@ fn samples<'a>(names: impl Iterator<Item = &'a &'static str>, fullness: Fullness
         ("site", _) => "auth.example.com",
         ("locale", _) => "en",
         ("when", _) => "2026-02-13 10:00 UTC",
+        ("until", _) => "2026-02-14 10:00 UTC",
         ("link", _) => "https://auth.example.com/?a=1&token=only-a-preview",
         ("new_email", _) => "n***@example.com",
         (SUBJECT, _) => "A subject",

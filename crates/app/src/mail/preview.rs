@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cerrojo_domain::{Email, UnixMillis};
 
-use super::job::{EmailChanged, NewDevice, PasswordChanged, ResetAsked};
+use super::job::{ConfirmAsked, EmailChanged, NewDevice, PasswordChanged, ResetAsked};
 use super::templates::Writer;
 use super::{Kind, Mail, Templates, Unwritten};
 use crate::Settings;
@@ -39,6 +39,18 @@ pub fn preview(
             let silent_until = Some(at.plus(Duration::from_hours(24)));
             writer.new_device(&NewDevice { to: told, name, at, address, device, session, silent_until })
         }
+        Kind::VerifyEmail | Kind::AlreadyRegistered => {
+            let asked = ConfirmAsked { email: told, address: Some(address), device: "Firefox, Linux".to_owned() };
+            if kind == Kind::AlreadyRegistered {
+                return writer.already_registered(to, (&asked, at));
+            }
+            writer.verify((to, "only-a-preview"), (&asked, at), at.plus(settings.confirm_within))
+        }
+        Kind::EmailChangeAsked => {
+            let new = "n***@example.com".to_owned();
+            writer.email_change_asked(&EmailChanged { to: told, name, new, at, address: Some(address) })
+        }
+        Kind::Invitation => writer.invitation((to, "only-a-preview"), &name, at.plus(settings.invitation_ttl)),
         Kind::Test => writer.trial(to, at),
     }
 }

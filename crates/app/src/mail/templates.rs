@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cerrojo_domain::{Email, UnixMillis};
 use cerrojo_store::StoreError;
 
-use super::job::{EmailChanged, NewDevice, PasswordChanged, ResetAsked};
+use super::job::{ConfirmAsked, EmailChanged, NewDevice, PasswordChanged, ResetAsked};
 use super::kind::Kind;
 use super::{Mail, Templates};
 use crate::Settings;
@@ -60,6 +60,46 @@ impl<'a> Writer<'a> {
         let device = ("device", job.device.clone());
         let values = [name(&job.name), when(job.at), address(Some(job.address)), device, silent_until];
         self.mail(&job.to, Kind::NewDevice, values)
+    }
+
+    /// The link that confirms an address; goes to that one. It works until then.
+    pub(super) fn verify(
+        &self,
+        (to, code): (&Email, &str),
+        (asked, at): (&ConfirmAsked, UnixMillis),
+        until: UnixMillis,
+    ) -> Result<Mail, Unwritten> {
+        let link = ("link", self.settings.verify_link.replace("{token}", code));
+        let until = ("until", minute(until));
+        let values = [when(at), address(asked.address), ("device", asked.device.clone()), until, link];
+        self.mail(to.as_str(), Kind::VerifyEmail, values)
+    }
+
+    /// Somebody wanted this address for an account, and it has one.
+    pub(super) fn already_registered(
+        &self,
+        to: &Email,
+        (asked, at): (&ConfirmAsked, UnixMillis),
+    ) -> Result<Mail, Unwritten> {
+        let values = [when(at), address(asked.address), ("device", asked.device.clone())];
+        self.mail(to.as_str(), Kind::AlreadyRegistered, values)
+    }
+
+    /// Another address is to take the place of this one.
+    pub(super) fn email_change_asked(&self, job: &EmailChanged) -> Result<Mail, Unwritten> {
+        let new = ("new_email", job.new.clone());
+        self.mail(&job.to, Kind::EmailChangeAsked, [name(&job.name), when(job.at), address(job.address), new])
+    }
+
+    /// The link of an invitation. It works until then.
+    pub(super) fn invitation(
+        &self,
+        (to, code): (&Email, &str),
+        called: &str,
+        until: UnixMillis,
+    ) -> Result<Mail, Unwritten> {
+        let link = ("link", self.settings.invite_link.replace("{token}", code));
+        self.mail(to.as_str(), Kind::Invitation, [name(called), ("until", minute(until)), link])
     }
 
     /// Mail arrives.

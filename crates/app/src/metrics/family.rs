@@ -70,6 +70,7 @@ families! {
     REGISTRATIONS = Counter "cerrojo_registrations_total" ["outcome"], "Registrations by how they went; refused: closed, incomplete, not fit or taken";
     RESET_REQUESTS = Counter "cerrojo_password_reset_requests_total" ["outcome"], "Reset links that were asked for; success says nothing about whether there is such an account";
     RESETS = Counter "cerrojo_password_resets_total" ["outcome"], "Passwords that were to be set by a reset link, by how that went";
+    VERIFICATIONS = Counter "cerrojo_email_verifications_total" ["outcome"], "Links that were to confirm an address, by how that went";
     CHECKS = Counter "cerrojo_token_checks_total" ["outcome"], "Tokens that this node was shown, by whether it accepted them; unavailable: it may not say yes now";
     CACHE_MISSES = Counter "cerrojo_token_cache_misses_total" [], "Tokens whose signature and claims had to be verified, since they were not among those verified lately";
     CACHE_ENTRIES = Gauge "cerrojo_token_cache_entries" [], "Verified tokens that are remembered";

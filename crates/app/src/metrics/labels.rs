@@ -93,13 +93,14 @@ labels! {
         Success = "success",
         Credentials = "wrong_credentials",
         Inactive = "inactive",
+        Unverified = "email_not_verified",
         Limited = "limited",
         TooManySessions = "too_many_sessions",
         Incomplete = "incomplete",
         Unavailable = "unavailable",
         Failed = "error",
     }
-    /// How a registration, or a step of a reset, went.
+    /// How a registration, a step of a reset, or the confirmation of an address went.
     pub(crate) Attempt "outcome" {
         Success = "success",
         Refused = "refused",
@@ -115,7 +116,13 @@ labels! {
         Failed = "error",
     }
     /// Which limit was hit.
-    pub(crate) Limit "limit" { Password = "password", Register = "register", Recover = "recover", Service = "service" }
+    pub(crate) Limit "limit" {
+        Password = "password",
+        Register = "register",
+        Recover = "recover",
+        Verify = "verify",
+        Service = "service",
+    }
     /// What became of the notice of a sign-in from a new place.
     pub(crate) Notice "notice" { Sent = "sent", Limited = "limited", Off = "off" }
     /// What became of a mail.

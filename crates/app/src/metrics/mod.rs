@@ -39,6 +39,7 @@ pub struct Metrics {
     pub(crate) registrations: By<Attempt>,
     pub(crate) reset_requests: By<Attempt>,
     pub(crate) resets: By<Attempt>,
+    pub(crate) verifications: By<Attempt>,
     pub(crate) checks: By<Check>,
     pub(crate) endings: By<EndReason>,
     pub(crate) ending_commit: Timing,
@@ -76,6 +77,7 @@ impl Metrics {
             registrations: By::default(),
             reset_requests: By::default(),
             resets: By::default(),
+            verifications: By::default(),
             checks: By::default(),
             endings: By::default(),
             ending_commit: Timing::new(SHORT),
@@ -95,6 +97,7 @@ impl Metrics {
         register(&mut registry, &family::REGISTRATIONS, metrics.registrations.clone());
         register(&mut registry, &family::RESET_REQUESTS, metrics.reset_requests.clone());
         register(&mut registry, &family::RESETS, metrics.resets.clone());
+        register(&mut registry, &family::VERIFICATIONS, metrics.verifications.clone());
         register(&mut registry, &family::CHECKS, metrics.checks.clone());
         register(&mut registry, &family::ENDINGS, metrics.endings.clone());
         register(&mut registry, &family::ENDING_COMMIT, metrics.ending_commit.clone());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cerrojo_app::keys::MasterKey;
 use cerrojo_app::login::{Credentials, LoginError, SignedIn, login};
 use cerrojo_app::mail::{Mail, Mailer};
-use cerrojo_app::register::{NewAccount, register};
+use cerrojo_app::register::{NewAccount, Registered, register};
 use cerrojo_app::{Algorithm, App, Argon2Settings, Lease, Parts, Settings};
 use cerrojo_domain::{Clock, Origin, SystemRandom, UnixMillis};
 use cerrojo_store::{OpenOptions, Store};
@@ -95,7 +95,9 @@ impl Place {
             email: Some(email.to_owned()),
             password: Some(PASSWORD.to_owned()),
         };
-        register(&self.app, &origin(), typed).await.outcome.unwrap()
+        let registered = register(&self.app, &origin(), typed).await.outcome.unwrap();
+        let Registered::SignedIn(signed_in) = registered else { unreachable!() };
+        *signed_in
     }
 
     pub(crate) async fn login(&self, password: &str) -> Result<SignedIn, LoginError> {

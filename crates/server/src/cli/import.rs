@@ -16,7 +16,8 @@ Examples:
   cerrojo user import users.csv --hash node-pbkdf2,iterations=100000,digest=sha512
   cerrojo user import users.jsonl --hash firebase=hash-parameters.txt --column password_hash=passwordHash
 
-Fields: user_id, email, name, password_hash, salt, hash_parameters, role, status, registration_date, last_session.
+Fields: user_id, email, name, password_hash, salt, hash_parameters, role, status, registration_date, last_session,
+email_verified.
 Only the address is needed. Where no column is said the usual names are looked for (id, created_at, last_login, …);
 --column FIELD= leaves a field out. --dry-run shows what is taken from where.
 
@@ -105,10 +106,11 @@ pub(crate) enum ImportField {
     Status,
     RegistrationDate,
     LastSession,
+    EmailVerified,
 }
 
 impl ImportField {
-    pub(crate) const ALL: [(Self, &str); 10] = [
+    pub(crate) const ALL: [(Self, &str); 11] = [
         (Self::UserId, "user_id"),
         (Self::Email, "email"),
         (Self::Name, "name"),
@@ -119,6 +121,7 @@ impl ImportField {
         (Self::Status, "status"),
         (Self::RegistrationDate, "registration_date"),
         (Self::LastSession, "last_session"),
+        (Self::EmailVerified, "email_verified"),
     ];
 
     /// As it is written on the command line.

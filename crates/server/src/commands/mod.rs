@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 mod export;
 mod health;
 mod import;
+mod invite;
 mod key;
 mod mail;
 pub(crate) mod manual;

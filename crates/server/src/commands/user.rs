@@ -1,12 +1,12 @@
 //! `cerrojo user`.
 
-use cerrojo_app::administer::{self, AddedUser, By, UserChange};
+use cerrojo_app::administer::{self, AddedUser, By, NewInvitation, UserChange};
 use cerrojo_app::personal::{self, Personal};
 use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, UnixMillis, User as Account};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
-use super::{export, import, session};
+use super::{export, import, invite, session};
 use crate::cli::{Shape, User};
 use crate::config::Configuration;
 use crate::failure::Failure;
@@ -17,11 +17,17 @@ const CHUNK: i64 = 500;
 
 pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<(), Failure> {
     match command {
-        User::Add { email, name, role, password: _ } => {
+        User::Add { email, name, role, email_verified, password: _ } => {
             let role_id = role_named(&configuration.app.roles, &role)?;
             let password = ask::password()?;
-            add(configuration, AddedUser { name, email, password, role_id }).await
+            add(configuration, AddedUser { name, email, password, role_id, email_verified }).await
         }
+        User::Invite { email, name, role } => {
+            let role_id = role_named(&configuration.app.roles, &role)?;
+            invite::invite(configuration, NewInvitation { email: Some(email), name, role_id }).await
+        }
+        User::Invitations { shape } => invite::list(configuration, shape).await,
+        User::RevokeInvitation { email } => invite::revoke(configuration, &email).await,
         User::List { shape } => list(configuration, shape).await,
         User::Show { email, shape } => show(configuration, &email, shape).await,
         User::Data { email } => data(configuration, &email).await,
@@ -31,6 +37,10 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
         User::SetRole { email, role } => {
             let role_id = Some(role_named(&configuration.app.roles, &role)?);
             change(configuration, &email, UserChange { role_id, ..UserChange::default() }).await
+        }
+        User::SetEmailVerified { email, verified } => {
+            let change_of = UserChange { email_verified: Some(verified), ..UserChange::default() };
+            change(configuration, &email, change_of).await
         }
         User::SetPassword { email, password: _ } => {
             let password = Some(ask::password()?);
@@ -140,6 +150,7 @@ async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Resul
         for (name, value) in names.iter().zip(as_row(&user, roles)) {
             out::line(&format!("{name:13} {value}"));
         }
+        out::line(&format!("{:13} {}", "verified", if user.email_verified { "yes" } else { "no" }));
     }
     read.close().await;
     Ok(())
@@ -151,7 +162,7 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
     let mut run = read.store.snapshot().await?;
     let user = users::by_email(&mut run, &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
     let kept = (SystemClock::new().now(), configuration.app.retention);
-    let Personal { user, sessions, addresses, mails } =
+    let Personal { user, pending_email, sessions, addresses, mails } =
         personal::of(&mut run, user.id, kept).await?.ok_or_else(|| nobody(email))?;
     drop(run);
     let address =
@@ -162,6 +173,7 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
     };
     let told = json!({
         "user": as_json(&user, &configuration.app.roles),
+        "pending_email": pending_email.as_ref().map(Email::as_str),
         "sessions": sessions.iter().map(session::as_json).collect::<Vec<_>>(),
         "addresses": addresses.iter().map(address).collect::<Vec<_>>(),
         "mails": mails.iter().map(mail).collect::<Vec<_>>(),
@@ -209,6 +221,7 @@ pub(super) fn as_members(user: &Account, roles: &Roles) -> Vec<(&'static str, Va
         ("status", json!(user.status.as_str())),
         ("registration_date", json!(user.registration_date.rfc3339())),
         ("last_session", json!(user.last_session.map(UnixMillis::rfc3339))),
+        ("email_verified", json!(user.email_verified)),
     ]
 }
 

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cerrojo_app::{
     Algorithm, Argon2Settings, Composition, Failover, NewDeviceNotice, OldTokens, OwnDeletion, Reauthentication,
-    Registration, Secret, Settings,
+    Registration, Secret, Settings, Verification,
 };
 use cerrojo_domain::Roles;
 use cerrojo_web::GuardPlaces;
@@ -45,15 +46,16 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     read_accounts(reader, &mut app);
     app.old_tokens = read_old_tokens(reader);
     let (places, ((algorithm, earlier_secret), ttl, audience)) = (places?, tokens?);
-    let (route, mail_from, reset_link) = mail?;
+    let (route, mail_from, links) = mail?;
     let (log_format, log_level) = log?;
     app.algorithm = algorithm;
     app.earlier_secret = earlier_secret;
     app.token_ttl = ttl;
     app.audience = audience;
-    app.reset_link = reset_link;
+    [app.reset_link, app.verify_link, app.invite_link] = links;
     let mut warnings = warnings(reader, &places, &app);
     warnings.extend(traces.as_ref().and_then(traces::warning));
+    warnings.extend(warning_of_verification(&app, &route));
     Some(Configuration {
         app,
         listen: places.listen,
@@ -235,7 +237,7 @@ fn read_tokens(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(Signing,
     Some((signing, ttl?, audience?))
 }
 
-fn read_mail(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(MailRoute, String, String)> {
+fn read_mail(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(MailRoute, String, [String; 3])> {
     let url = reader.optional(&keys::MAIL_URL, values::mail_url);
     let sender_given = reader.origin(&keys::MAIL_FROM) != Origin::Standard;
     let host = if public_url.is_loopback() || public_url.host.parse::<IpAddr>().is_ok() {
@@ -251,10 +253,14 @@ fn read_mail(reader: &mut Reader<'_>, public_url: &WebUrl) -> Option<(MailRoute,
         reader.problems.push(format!("{place}: a mail server needs a sender: set mail.from"));
     }
     let folder = reader.value(&keys::MAIL_OUTBOX, values::path);
-    let link = format!("{}/reset-password?token={{token}}", public_url.text);
-    let link = reader.value_or(&keys::MAIL_RESET_LINK, &link, values::reset_link);
+    let standard = Settings::for_url(&public_url.text);
+    let mut link = |key, standard: &str| reader.value_or(key, standard, values::link);
+    let reset = link(&keys::MAIL_RESET_LINK, &standard.reset_link);
+    let verify = link(&keys::MAIL_VERIFY_LINK, &standard.verify_link);
+    let invite = link(&keys::MAIL_INVITE_LINK, &standard.invite_link);
     let folder = folder?;
-    Some((url.map_or(MailRoute::Outbox { folder }, |url| MailRoute::Smtp { url }), from?, link?))
+    let route = url.map_or(MailRoute::Outbox { folder }, |url| MailRoute::Smtp { url });
+    Some((route, from?, [reset?, verify?, invite?]))
 }
 
 fn read_log(reader: &mut Reader<'_>) -> Option<(LogFormat, String)> {
@@ -299,6 +305,12 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     if reader.value(&keys::REGISTER_OPEN, values::flag) == Some(false) {
         app.registration = Registration::Closed;
     }
+    app.verification = reader.value(&keys::REGISTER_VERIFICATION, values::verification).unwrap_or(app.verification);
+    let (minutes, hours) = (Duration::from_mins, Duration::from_hours);
+    let within = |text: &str| values::duration_within(text, minutes(5)..=hours(30 * 24));
+    app.confirm_within = reader.value(&keys::REGISTER_CONFIRM_WITHIN, within).unwrap_or(app.confirm_within);
+    let within = |text: &str| values::duration_within(text, hours(1)..=hours(90 * 24));
+    app.invitation_ttl = reader.value(&keys::REGISTER_INVITATION_TTL, within).unwrap_or(app.invitation_ttl);
     if reader.value(&keys::REAUTHENTICATION, values::flag) == Some(true) {
         app.reauthentication = Reauthentication::Required;
     }
@@ -382,6 +394,16 @@ fn lowest_memory(passes: u32) -> u32 {
         4 => 9216,
         _ => 7168,
     }
+}
+
+/// Nobody would get a link.
+fn warning_of_verification(app: &Settings, route: &MailRoute) -> Option<String> {
+    let is_needed = app.verification == Verification::Required && matches!(route, MailRoute::Outbox { .. });
+    is_needed.then(|| {
+        "register.verification is required, and mail.url is not set: the links that people need to register are written into \
+         mail.outbox, and no mail leaves"
+            .to_owned()
+    })
 }
 
 fn warnings(reader: &Reader<'_>, places: &Places, app: &Settings) -> Vec<String> {

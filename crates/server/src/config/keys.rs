@@ -132,7 +132,7 @@ keys! {
         "Failed sign-ins for an account from one address; ten times that for an address, twenty times for an account.";
     LIMITS_PUBLIC = "limits.public", Standard::Text("50/15m"), Open, No,
         "a number and a duration such as 50/15m, or off",
-        "Requests of one address to register, and to forgotten passwords.";
+        "Requests of one address to register, to forgotten passwords, and to the confirmation of addresses and invitations.";
     GUARDS_PER_ADDRESS = "guards.anonymous_per_address", Standard::Text("8"), Open, No,
         "a number from 1 to 10000, or 0 or off",
         "Guards of one address (IPv6: of a /64) that may follow at a time without a service's credentials. Off: none.";
@@ -155,6 +155,14 @@ keys! {
         Standard::Derived("`<server.public_url>/reset-password?token={token}`"), Open, No,
         "a URL that contains {token}",
         "The link in mails for a forgotten password: a page of your application, which sends the code to `POST /api/auth/reset-password`. The server has none of its own yet.";
+    MAIL_VERIFY_LINK = "mail.verify_link",
+        Standard::Derived("`<server.public_url>/verify-email?token={token}`"), Open, No,
+        "a URL that contains {token}",
+        "The link in mails that ask to confirm an address: a page of your application, which sends the code to `POST /api/auth/verify-email` when somebody presses a button.";
+    MAIL_INVITE_LINK = "mail.invite_link",
+        Standard::Derived("`<server.public_url>/accept-invitation?token={token}`"), Open, No,
+        "a URL that contains {token}",
+        "The link in invitations: a page of your application, which asks for a name and a password and sends them with the code to `POST /api/auth/accept-invitation`.";
     MAIL_NEW_DEVICE = "mail.new_device", Standard::Text("true"), Open, No,
         "true or false",
         "Whether people get a mail when somebody signs in to their account from a network that it was not signed in from lately (`retention.known_addresses`), three a day at most. See `docs/OPERATIONS.md`.";
@@ -195,6 +203,15 @@ keys! {
     REGISTER_OPEN = "register.open", Standard::Text("true"), Open, No,
         "true or false",
         "Whether anybody may register.";
+    REGISTER_VERIFICATION = "register.verification", Standard::Text("off"), Open, No,
+        "off, notify or required",
+        "Whether addresses are confirmed by a link in a mail. `notify`: the account works at once, and shows whether it was. `required`: there is no account, and no other address of one, before it was. Accounts that are there go on. See `docs/OPERATIONS.md`.";
+    REGISTER_CONFIRM_WITHIN = "register.confirm_within", Standard::Text("24h"), Open, No,
+        "a duration such as 24h, from 5m to 30d",
+        "How long a link that confirms an address works. Who registered and has not confirmed the address by then is forgotten.";
+    REGISTER_INVITATION_TTL = "register.invitation_ttl", Standard::Text("7d"), Open, No,
+        "a duration such as 7d, from 1h to 90d",
+        "How long an invitation can be accepted.";
     REAUTHENTICATION = "account.reauthentication", Standard::Text("false"), Open, No,
         "true or false",
         "Whether the current password is asked for before a change of e-mail and before ending other sessions.";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
-use cerrojo_app::{Locale, Rate, Required, RoleRules, Secret, WhenFull};
+use cerrojo_app::{Locale, Rate, Required, RoleRules, Secret, Verification, WhenFull};
 use cerrojo_domain::host::is_loopback;
 use cerrojo_domain::{RoleId, Roles, UnixMillis};
 use cerrojo_web::Network;
@@ -43,6 +43,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
 /// A duration of a day at least.
 pub(crate) fn days(text: &str) -> Result<Duration, Wrong> {
     duration(text).and_then(|found| if found < Duration::from_secs(DAY) { Err(String::new()) } else { Ok(found) })
+}
+
+/// A duration between two others, which are included.
+pub(crate) fn duration_within(text: &str, between: std::ops::RangeInclusive<Duration>) -> Result<Duration, Wrong> {
+    duration(text).and_then(|found| if between.contains(&found) { Ok(found) } else { Err(String::new()) })
 }
 
 /// A duration or `off`.
@@ -218,8 +223,18 @@ pub(crate) fn origin(text: &str) -> Result<String, Wrong> {
     Ok(url.text.to_lowercase())
 }
 
-/// The link in mails for a forgotten password.
-pub(crate) fn reset_link(text: &str) -> Result<String, Wrong> {
+/// `off`, `notify` or `required`.
+pub(crate) fn verification(text: &str) -> Result<Verification, Wrong> {
+    match text {
+        "off" => Ok(Verification::Off),
+        "notify" => Ok(Verification::Notify),
+        "required" => Ok(Verification::Required),
+        _ => Err(String::new()),
+    }
+}
+
+/// A link in mails, with a place for the code.
+pub(crate) fn link(text: &str) -> Result<String, Wrong> {
     let fine = text.contains("{token}")
         && text.contains("://")
         && !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '"' || c == '<' || c == '>');

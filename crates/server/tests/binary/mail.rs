@@ -69,5 +69,5 @@ fn letters_can_be_looked_at() {
         let page = here.run(&["mail", "preview", letter, "--html"]).ok().out;
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("lang=\"en\""), "{page}");
     }
-    here.run(&["mail", "preview", "invitation"]).refused(2, "password-changed");
+    here.run(&["mail", "preview", "greeting"]).refused(2, "password-changed");
 }

@@ -1,12 +1,11 @@
-//! Users, reset links, known addresses.
+//! Users, known addresses.
 
 use cerrojo_domain::{ADMIN_ROLE, AddressBlock, Email, Status, USER_ROLE, UnixMillis, UserId};
 
-use super::{add_user, person};
-use crate::reset_links::Link;
+use super::{add_user, execute, person};
 use crate::testing::on_both_engines;
-use crate::users::Change;
-use crate::{Store, StoreError, known_addresses, reset_links, users};
+use crate::users::{Change, NewUser};
+use crate::{Store, StoreError, known_addresses, users};
 
 #[tokio::test]
 async fn what_people_type_is_stored_exactly() {
@@ -103,6 +102,7 @@ async fn a_change_touches_what_it_names_under_the_epoch_it_names() {
             role_id: Some(ADMIN_ROLE),
             status: Some(Status::Inactive),
             raise_epoch: true,
+            email_verified: None,
         };
         change(&store, ana.id, ana.epoch, &all).await.unwrap();
         let now = users::by_id(&mut store.reader(), ana.id).await.unwrap().unwrap();
@@ -112,6 +112,44 @@ async fn a_change_touches_what_it_names_under_the_epoch_it_names() {
         let mut tx = store.begin().await.unwrap();
         assert_eq!(users::lock(&mut tx, ana.id).await.unwrap(), Some(now));
         assert_eq!(users::lock(&mut tx, UserId(99)).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_is_confirmed_until_it_is_another() {
+    on_both_engines(async |store| {
+        let ana = add_user(&store, "ana@example.com").await;
+        assert!(!ana.email_verified);
+        let mut tx = store.begin().await.unwrap();
+        assert!(!users::verify(&mut tx, ana.id, "other@example.com").await.unwrap());
+        assert!(users::verify(&mut tx, ana.id, "ana@example.com").await.unwrap());
+        let said = |email_verified| Change { email_verified, ..Change::default() };
+        let to =
+            |email: &str, email_verified| Change { email: Some(Email::parse(email).unwrap()), ..said(email_verified) };
+        let renamed = Change { name: Some("Ana R.".to_owned()), ..Change::default() };
+        for (change, verified) in [
+            (renamed, true),
+            (said(Some(false)), false),
+            (said(Some(true)), true),
+            (to("ana@example.org", None), false),
+            // Having been confirmed once is not enough.
+            (to("ana@example.com", None), false),
+            (to("ana@example.net", Some(true)), true),
+        ] {
+            let after = users::change(&mut tx, ana.id, ana.epoch, &change).await.unwrap().unwrap();
+            assert_eq!(after.email_verified, verified, "{}", after.email.as_str());
+        }
+        let suspend = Change { status: Some(Status::Suspended), ..said(Some(false)) };
+        users::change(&mut tx, ana.id, ana.epoch, &suspend).await.unwrap().unwrap();
+        assert!(!users::verify(&mut tx, ana.id, "ana@example.net").await.unwrap());
+        let made = users::insert(&mut tx, &NewUser { email_verified: true, ..person("Eva", "eva@example.com") }).await;
+        assert!(made.unwrap().email_verified);
+        tx.commit().await.unwrap();
+        // So a program of the release before changes an address.
+        execute(&store, "UPDATE users SET email = 'x@example.com' WHERE email = 'eva@example.com'").await;
+        let eva = users::by_email(&mut store.reader(), "x@example.com").await.unwrap().unwrap();
+        assert!(!eva.email_verified);
     })
     .await;
 }
@@ -139,56 +177,6 @@ async fn users_are_listed_newest_first_and_counted() {
         assert_eq!(users::count(&mut store.reader()).await.unwrap(), 5);
         assert_eq!(users::count_active_with_role(&mut store.reader(), USER_ROLE).await.unwrap(), 5);
         assert_eq!(users::count_active_with_role(&mut store.reader(), ADMIN_ROLE).await.unwrap(), 0);
-    })
-    .await;
-}
-
-fn link(code: &str, user: UserId, expires_at: i64) -> Link {
-    Link { code_hash: code.to_owned(), user, epoch: 3, expires_at: UnixMillis(expires_at) }
-}
-
-#[tokio::test]
-async fn a_reset_link_works_once() {
-    on_both_engines(async |store| {
-        let ana = add_user(&store, "ana@example.com").await;
-        let mut tx = store.begin().await.unwrap();
-        reset_links::insert(&mut tx, &link("one", ana.id, 100)).await.unwrap();
-        tx.commit().await.unwrap();
-        let found = reset_links::find(&mut store.reader(), "one").await.unwrap().unwrap();
-        assert_eq!((found.user, found.epoch, found.expires_at), (ana.id, 3, UnixMillis(100)));
-        let takers = (0..4).map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                let mut tx = store.begin().await.unwrap();
-                let taken = reset_links::take(&mut tx, "one").await.unwrap();
-                tx.commit().await.unwrap();
-                taken.is_some()
-            })
-        });
-        let mut got = 0;
-        for taker in takers.collect::<Vec<_>>() {
-            got += u32::from(taker.await.unwrap());
-        }
-        assert_eq!(got, 1);
-        assert!(reset_links::find(&mut store.reader(), "one").await.unwrap().is_none());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn reset_links_go_with_their_time_and_their_user() {
-    on_both_engines(async |store| {
-        let ana = add_user(&store, "ana@example.com").await;
-        let mut tx = store.begin_ending().await.unwrap();
-        for (code, expires_at) in [("old", 10), ("edge", 20), ("new", 30)] {
-            reset_links::insert(&mut tx, &link(code, ana.id, expires_at)).await.unwrap();
-        }
-        assert_eq!(reset_links::sweep(&mut tx, UnixMillis(20)).await.unwrap(), 1);
-        users::delete(&mut tx, ana.id).await.unwrap();
-        for code in ["edge", "new"] {
-            assert!(reset_links::find(&mut tx, code).await.unwrap().is_none());
-        }
-        assert!(reset_links::insert(&mut tx, &link("late", ana.id, 30)).await.is_err());
     })
     .await;
 }

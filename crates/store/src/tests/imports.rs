@@ -17,6 +17,7 @@ fn somebody(id: Option<i64>, email: &str) -> Imported {
         status: Status::Suspended,
         registration_date: UnixMillis(-7),
         last_session: id.map(UnixMillis),
+        email_verified: id.is_some(),
     }
 }
 

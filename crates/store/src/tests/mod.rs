@@ -1,6 +1,7 @@
 //! Everything on both engines.
 
 mod accounts;
+mod codes;
 mod endings;
 mod files;
 mod imports;
@@ -35,6 +36,7 @@ fn person(name: &str, email: &str) -> NewUser {
         role_id: USER_ROLE,
         status: Status::Active,
         registered_at: UnixMillis(1_000),
+        email_verified: false,
     }
 }
 

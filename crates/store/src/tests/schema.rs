@@ -12,9 +12,12 @@ use crate::{OpenOptions, Store, StoreError, meta};
 fn every_statement() -> Vec<Statement> {
     [
         crate::attempts::ALL,
+        crate::codes::ALL,
         crate::commits::ALL,
+        crate::email_changes::ALL,
         crate::endings::ALL,
         crate::imports::ALL,
+        crate::invitations::ALL,
         crate::keys::ALL,
         crate::known_addresses::ALL,
         crate::leases::ALL,
@@ -24,7 +27,7 @@ fn every_statement() -> Vec<Statement> {
         crate::origin::ALL,
         crate::migrate::ALL,
         crate::outbox::ALL,
-        crate::reset_links::ALL,
+        crate::registrations::ALL,
         crate::services::ALL,
         crate::sessions::ALL,
         crate::snapshots::ALL,
@@ -129,7 +132,10 @@ async fn both_schemas_are_the_same() {
     tables.dedup();
     let expected = [
         "attempts",
+        "codes",
         "counters",
+        "email_changes",
+        "invitations",
         "keys",
         "known_addresses",
         "leases",
@@ -140,6 +146,7 @@ async fn both_schemas_are_the_same() {
         "meta",
         "old_tokens_closed",
         "outbox",
+        "registrations",
         "reset_links",
         "schema_version",
         "services",

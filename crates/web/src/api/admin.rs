@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::Web;
 use crate::bearer::Administrator;
 use crate::body::{Body, Fields, FromFields};
-use crate::envelope::{Answer, AnswerPage, Failure, Nothing, Pagination, Success, SuccessPage};
+use crate::envelope::{Answer, AnswerPage, Failure, Nothing, Success, SuccessPage};
 use crate::messages;
 use crate::problem::{self, Problem};
 use crate::query::{Pairs, UserPath};
@@ -28,6 +28,9 @@ pub(crate) struct UserUpdate {
     /// `active`, `inactive` or `suspended`.
     #[schema(example = "suspended", nullable = false)]
     status: Option<String>,
+    /// Whether the address is to count as confirmed; ends nothing.
+    #[schema(example = true, nullable = false)]
+    email_verified: Option<bool>,
 }
 
 impl FromFields for UserUpdate {
@@ -37,6 +40,7 @@ impl FromFields for UserUpdate {
             email: fields.text("email"),
             role_id: fields.integer_or("role_id", &problem::ROLE),
             status: fields.text_or("status", &problem::STATUS),
+            email_verified: fields.yes_or_no("email_verified", &problem::VERIFIED),
         }
     }
 }
@@ -63,18 +67,7 @@ pub(crate) async fn list_users(
 ) -> Result<AnswerPage<UserView>, Problem> {
     let (page, limit) = (query.number("page")?, query.number("limit")?);
     let page = administer::list_users(&app, administrator.by(), page, limit).await?;
-    Ok(AnswerPage {
-        message: messages::USERS,
-        items: page.users.iter().map(|user| UserView::new(user, &app.settings.roles)).collect(),
-        pagination: Pagination {
-            current_page: page.current_page,
-            total_pages: page.total_pages,
-            page_size: page.page_size,
-            total_items: page.total_items,
-            has_next_page: page.current_page < page.total_pages,
-            has_previous_page: page.current_page > 1,
-        },
-    })
+    Ok(AnswerPage::new(messages::USERS, &page, |user| UserView::new(user, &app.settings)))
 }
 
 /// Reads a user.
@@ -97,7 +90,7 @@ pub(crate) async fn user(
     UserPath(id): UserPath,
 ) -> Result<Answer<UserView>, Problem> {
     let user = administer::user(&app, administrator.by(), id).await?;
-    Ok(Answer::new(messages::USER, UserView::new(&user, &app.settings.roles)))
+    Ok(Answer::new(messages::USER, UserView::new(&user, &app.settings)))
 }
 
 /// Changes a user.
@@ -121,11 +114,11 @@ pub(crate) async fn update_user(
     State(app): State<Web>,
     administrator: Administrator,
     UserPath(id): UserPath,
-    Body(UserUpdate { name, email, role_id, status }): Body<UserUpdate>,
+    Body(UserUpdate { name, email, role_id, status, email_verified }): Body<UserUpdate>,
 ) -> Result<Answer<UserView>, Problem> {
-    let change = UserChange { name, email, role_id, status, password: None };
+    let change = UserChange { name, email, role_id, status, email_verified, password: None };
     let user = administer::update_user(&app, administrator.by(), id, change).await?;
-    Ok(Answer::new(messages::USER_UPDATED, UserView::new(&user, &app.settings.roles)))
+    Ok(Answer::new(messages::USER_UPDATED, UserView::new(&user, &app.settings)))
 }
 
 /// Deletes a user.

@@ -40,6 +40,7 @@ impl FromFields for Login {
     responses(
         (status = 200, description = "Signed in", body = Success<SignedInView>),
         (status = 401, description = "Wrong email or password; or the user is not active", body = Failure),
+        (status = 403, description = "Somebody registered with this password and has not confirmed the address: `EMAIL_NOT_VERIFIED`", body = Failure),
         (status = 409, description = "As many sessions as the user may have, where the settings refuse one more", body = Failure),
         (status = 429, description = "Too many failed tries", body = Failure),
     )
@@ -52,6 +53,6 @@ pub(crate) async fn login(
     let (Login { email, password }, flaw) = or_nothing(body);
     let limited = login::login(&app, &origin, Credentials { email, password }).await;
     Counted::new(limited, flaw, |signed_in| {
-        Answer::new(messages::SIGNED_IN, SignedInView::new(signed_in, &app.settings.roles))
+        Answer::new(messages::SIGNED_IN, SignedInView::new(signed_in, &app.settings))
     })
 }

@@ -1,9 +1,11 @@
 //! The endpoints, one file an area. Each handler names what it takes, calls one verb and says what it did.
 
 mod admin;
+mod confirm;
 mod guards;
 mod health;
 mod introspect;
+mod invitations;
 mod login;
 mod logout;
 pub(crate) mod openapi;
@@ -37,6 +39,9 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(password::change))
         .routes(routes!(recover::forgot))
         .routes(routes!(recover::reset))
+        .routes(routes!(confirm::verify_email))
+        .routes(routes!(confirm::resend))
+        .routes(routes!(confirm::accept_invitation))
         .routes(routes!(verify::verify))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end_one))
@@ -47,6 +52,9 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(admin::delete_user))
         .routes(routes!(personal::of_user))
         .routes(routes!(admin::user_sessions, admin::end_user_sessions))
+        .routes(routes!(invitations::list, invitations::invite))
+        .routes(routes!(invitations::resend))
+        .routes(routes!(invitations::revoke))
         .routes(routes!(well_known::jwks))
         .routes(routes!(well_known::status_list))
         .routes(routes!(well_known::status_lists))

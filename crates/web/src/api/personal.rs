@@ -66,7 +66,7 @@ async fn read(
     let kept = (app.clock.now(), app.settings.retention);
     let personal = personal::of(&mut run, user, kept).await.map_err(cerrojo_app::Trouble::from)?;
     let personal = personal.ok_or(&problem::NO_USER)?;
-    Ok(Answer::new(messages::PERSONAL, PersonalView::new(personal, &app.settings.roles, (current, viewer))))
+    Ok(Answer::new(messages::PERSONAL, PersonalView::new(personal, &app.settings, (current, viewer))))
 }
 
 /// Deletes one's own account.

@@ -48,13 +48,14 @@ impl FromFields for Profile {
     )
 )]
 pub(crate) async fn read(State(app): State<Web>, Bearer(caller): Bearer) -> Result<Answer<OneUser>, Problem> {
-    let user = profile::read(&app, &caller).await?;
-    Ok(Answer::new(messages::PROFILE, OneUser::new(&user, &app.settings.roles)))
+    let profile = profile::read(&app, &caller).await?;
+    Ok(Answer::new(messages::PROFILE, OneUser::new(&profile, &app.settings)))
 }
 
 /// Changes name or email.
 ///
-/// A changed email ends the other sessions.
+/// A changed email ends the other sessions. Where addresses have to be confirmed first (`register.verification = "required"`) the
+/// old one stays until the new one is (`pending_email`), and nothing ends before.
 #[utoipa::path(
     put,
     path = "/api/auth/profile",
@@ -76,6 +77,6 @@ pub(crate) async fn change(
     Body(Profile { name, email, current_password }): Body<Profile>,
 ) -> Result<Answer<OneUser>, Problem> {
     let change = ProfileChange { name, email, current_password };
-    let user = profile::change(&app, &caller, &origin, change).await?;
-    Ok(Answer::new(messages::PROFILE_UPDATED, OneUser::new(&user, &app.settings.roles)))
+    let profile = profile::change(&app, &caller, &origin, change).await?;
+    Ok(Answer::new(messages::PROFILE_UPDATED, OneUser::new(&profile, &app.settings)))
 }

@@ -12,11 +12,11 @@ use crate::envelope::{Answer, Failure, Nothing, Success};
 use crate::messages;
 use crate::problem::Problem;
 
-/// Whose password was forgotten.
+/// Whose password was forgotten, or who wants another link.
 #[derive(ToSchema)]
 pub(crate) struct ForgotPassword {
     #[schema(value_type = String, example = "ana@example.com")]
-    email: Option<String>,
+    pub(crate) email: Option<String>,
 }
 
 impl FromFields for ForgotPassword {

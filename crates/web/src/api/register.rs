@@ -1,7 +1,9 @@
 //! Registering.
 
 use axum::extract::State;
-use cerrojo_app::register::{self, NewAccount};
+use cerrojo_app::Settings;
+use cerrojo_app::register::{self, NewAccount, Registered, Waiting};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Web;
@@ -31,7 +33,53 @@ impl FromFields for Register {
     }
 }
 
+/// A registration: a session, or an address to be confirmed.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum RegisteredView {
+    SignedIn(Box<SignedInView>),
+    Waiting(WaitingView),
+}
+
+impl RegisteredView {
+    pub(crate) fn new(registered: Registered, settings: &Settings) -> Self {
+        match registered {
+            Registered::SignedIn(signed_in) => Self::SignedIn(Box::new(SignedInView::new(*signed_in, settings))),
+            Registered::Waiting(Waiting { name, email }) => {
+                let user = WaitingUser { name, email: email.as_str().to_owned(), email_verified: false };
+                Self::Waiting(WaitingView { token: None, user })
+            }
+        }
+    }
+}
+
+/// A registration whose address is to be confirmed. The same whether or not the address has an account.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Waiting)]
+pub(crate) struct WaitingView {
+    /// `null`: there is no session before the address was confirmed.
+    #[schema(value_type = Option<String>, required)]
+    token: Option<String>,
+    user: WaitingUser,
+}
+
+/// What was sent.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct WaitingUser {
+    #[schema(example = "Ana Ruiz")]
+    name: String,
+    #[schema(example = "ana@example.com")]
+    email: String,
+    /// Always false.
+    #[schema(example = false)]
+    email_verified: bool,
+}
+
 /// Registers, and signs in.
+///
+/// Where addresses have to be confirmed first (`register.verification = "required"`) there is no session and no account until
+/// then: the answer is a 202, the same whether or not the address has an account, which only the mail to it tells. Registering
+/// again takes the place of what was typed before and sends another link.
 #[utoipa::path(
     post,
     path = "/api/auth/register",
@@ -39,6 +87,7 @@ impl FromFields for Register {
     request_body = Register,
     responses(
         (status = 201, description = "Registered and signed in", body = Success<SignedInView>),
+        (status = 202, description = "A mail was sent to the address, which has to be confirmed first", body = Success<WaitingView>),
         (status = 403, description = "Registration is closed", body = Failure),
         (status = 409, description = "The email is taken", body = Failure),
         (status = 429, description = "Too many requests from this address", body = Failure),
@@ -48,10 +97,12 @@ pub(crate) async fn register(
     State(app): State<Web>,
     Client(origin): Client,
     body: Result<Body<Register>, Problem>,
-) -> Counted<Answer<SignedInView>> {
+) -> Counted<Answer<RegisteredView>> {
     let (Register { name, email, password }, flaw) = or_nothing(body);
     let limited = register::register(&app, &origin, NewAccount { name, email, password }).await;
-    Counted::new(limited, flaw, |signed_in| {
-        Answer::created(messages::REGISTERED, SignedInView::new(signed_in, &app.settings.roles))
+    Counted::new(limited, flaw, |registered| {
+        let is_waiting = matches!(registered, Registered::Waiting(_));
+        let view = RegisteredView::new(registered, &app.settings);
+        if is_waiting { Answer::accepted(messages::CONFIRM, view) } else { Answer::created(messages::REGISTERED, view) }
     })
 }

@@ -81,6 +81,18 @@ impl ImportField {
             Self::RegistrationDate => {
                 &["registration_date", "registrationDate", "created_at", "createdAt", "date_joined"]
             }
+            Self::EmailVerified => &[
+                "email_verified",
+                "emailVerified",
+                "email_verified_at",
+                "emailVerifiedAt",
+                "email_confirmed",
+                "emailConfirmed",
+                "confirmed_at",
+                "confirmedAt",
+                "is_verified",
+                "isVerified",
+            ],
             Self::LastSession => {
                 &["last_session", "lastSession", "last_login", "lastLogin", "last_login_at", "last_sign_in_at"]
             }
@@ -201,6 +213,7 @@ impl Mapping {
             status: self.status(record)?,
             registration_date: self.date(ImportField::RegistrationDate, record)?.unwrap_or(self.now),
             last_session: self.date(ImportField::LastSession, record)?,
+            email_verified: self.verified(record)?,
             name,
             email,
         })
@@ -249,11 +262,7 @@ impl Mapping {
         let Some(text) = text.as_deref().map(str::trim) else {
             return said(&self.statuses, &[""]).ok_or_else(no_status);
         };
-        let flag = match text {
-            "true" | "True" | "TRUE" | "t" | "T" | "1" => "true",
-            "false" | "False" | "FALSE" | "f" | "F" | "0" => "false",
-            other => other,
-        };
+        let flag = flag(text);
         let usual = || match flag {
             "true" if is_flag => Some(Status::Active),
             "false" if is_flag => Some(Status::Inactive),
@@ -265,6 +274,20 @@ impl Mapping {
                 shown(text)
             )
         })
+    }
+
+    /// Whether the address was confirmed there: yes or no, or when. Nothing is no.
+    fn verified(&self, record: &Record) -> Result<bool, String> {
+        let Some(text) = self.text(ImportField::EmailVerified, record)? else { return Ok(false) };
+        match flag(text.trim()) {
+            "true" => return Ok(true),
+            "false" => return Ok(false),
+            _ => {}
+        }
+        let at = self.date(ImportField::EmailVerified, record).map_err(|_| {
+            format!("whether the address was confirmed is {}: true, false, or the date on which it was", shown(&text))
+        })?;
+        Ok(at.is_some())
     }
 
     fn date(&self, field: ImportField, record: &Record) -> Result<Option<UnixMillis>, String> {
@@ -291,6 +314,15 @@ fn said<T: Copy>(values: &BTreeMap<String, T>, texts: &[&str]) -> Option<T> {
 
 fn no_status() -> String {
     "the status is empty: say what that is here (--status '=active', inactive or suspended)".to_owned()
+}
+
+/// Yes and no in one spelling; anything else as it is.
+fn flag(text: &str) -> &str {
+    match text {
+        "true" | "True" | "TRUE" | "t" | "T" | "1" => "true",
+        "false" | "False" | "FALSE" | "f" | "F" | "0" => "false",
+        other => other,
+    }
 }
 
 /// A value for people. Nothing that may be a hash, where columns were mixed up.

@@ -1,0 +1,65 @@
+//! Codes that are mailed: 256 random bits, of which only the hash is kept. Each works once, and for a time.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cerrojo_domain::UnixMillis;
+use cerrojo_store::codes::{self, Code, Purpose};
+use cerrojo_store::{StoreError, Tx};
+use ring::digest::{SHA256, digest};
+
+use crate::App;
+
+/// Makes a code. One that was made for the same before works no more, but for resets: theirs are bound to the epoch, which
+/// whoever uses one of them raises, and nobody can make somebody else's link void by asking for another.
+pub(crate) async fn make(
+    app: &App,
+    tx: &mut Tx,
+    (purpose, subject): (Purpose, &str),
+    (bound_to, expires_at): (&str, UnixMillis),
+) -> Result<String, StoreError> {
+    if purpose != Purpose::Reset {
+        codes::void(tx, subject, purpose).await?;
+    }
+    let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());
+    let (subject, bound_to) = (subject.to_owned(), bound_to.to_owned());
+    codes::insert(tx, &Code { code_hash: hash(&code), purpose, subject, bound_to, expires_at }).await?;
+    Ok(code)
+}
+
+/// The code that was typed, if there is one and its time is not over. It is not used up. Nobody guesses 256 bits, so what the
+/// time tells about one tells nothing.
+pub(crate) async fn look_up(app: &App, typed: &str) -> Result<Option<Code>, StoreError> {
+    let found = codes::find(&mut app.store.reader(), &hash(typed)).await?;
+    Ok(found.filter(|code| is_in_time(app, code)))
+}
+
+/// Uses it up; whether it was there, just so. Of all who try, one hears yes.
+pub(crate) async fn use_up(app: &App, tx: &mut Tx, code: &Code) -> Result<bool, StoreError> {
+    let taken = codes::take(tx, &code.code_hash).await?;
+    Ok(taken.is_some_and(|taken| taken == *code && is_in_time(app, &taken)))
+}
+
+fn is_in_time(app: &App, code: &Code) -> bool {
+    app.clock.now() < code.expires_at
+}
+
+/// What is stored of a code: SHA-256 in hex. A code is random enough to need no slow hash.
+fn hash(code: &str) -> String {
+    digest(&SHA256, code.as_bytes()).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_stored_as_its_sha_256() {
+        assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

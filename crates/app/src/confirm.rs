@@ -1,0 +1,188 @@
+//! Confirming an address: the link that was mailed, and asking for it again.
+//!
+//! A code is good for what it was made for and nothing else. None of this signs anybody in: whoever opens the link need not be
+//! who typed the password.
+
+use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, PendingId, Status, USER_ROLE, User};
+use cerrojo_store::codes::{Code, Purpose};
+use cerrojo_store::email_changes::{self, EmailChange};
+use cerrojo_store::endings::Which;
+use cerrojo_store::registrations;
+use cerrojo_store::users::{self, Change, NewUser};
+use cerrojo_store::{StoreError, Tx, sessions};
+
+use crate::limits::Public;
+use crate::metrics::Attempt;
+use crate::profile::filled;
+use crate::recover::{self, ForgotError};
+use crate::{App, Limited, Trouble, Verification, codes, end, mail};
+
+/// Why not.
+#[derive(Debug)]
+pub enum ConfirmError {
+    /// 400 "Token es requerido"
+    TokenMissing,
+    /// 401 `INVALID_VERIFICATION_TOKEN`
+    InvalidToken,
+    /// 409: another account has the address meanwhile.
+    EmailTaken,
+    /// 429
+    TooMany,
+    /// 503 or 500
+    Trouble(Trouble),
+}
+
+impl<E: Into<Trouble>> From<E> for ConfirmError {
+    fn from(error: E) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+/// Confirms the address that the code was mailed to, which is given back.
+pub async fn confirm(app: &App, origin: &Origin, token: Option<String>) -> Limited<Result<Email, ConfirmError>> {
+    let limited = match app.limits.request(Public::Verify, origin.block()) {
+        Err(quota) => Limited { outcome: Err(ConfirmError::TooMany), quota: Some(quota) },
+        Ok(quota) => Limited { outcome: take_link(app, origin, token).await, quota },
+    };
+    app.metrics.verifications.count(match &limited.outcome {
+        Ok(_) => Attempt::Success,
+        Err(ConfirmError::TooMany) => Attempt::Limited,
+        Err(ConfirmError::Trouble(trouble)) => trouble.into(),
+        Err(_) => Attempt::Refused,
+    });
+    limited
+}
+
+async fn take_link(app: &App, origin: &Origin, token: Option<String>) -> Result<Email, ConfirmError> {
+    let token = filled(token).ok_or(ConfirmError::TokenMissing)?;
+    let code = codes::look_up(app, &token).await?.ok_or(ConfirmError::InvalidToken)?;
+    match code.purpose {
+        Purpose::Verify => verify(app, &code).await,
+        Purpose::Register => register(app, &code).await,
+        Purpose::Change => change(app, origin, &code).await,
+        Purpose::Reset | Purpose::ResetRegistration | Purpose::Invitation => Err(ConfirmError::InvalidToken),
+    }
+}
+
+/// The address of an account, if it is still the one that the code was mailed to.
+async fn verify(app: &App, code: &Code) -> Result<Email, ConfirmError> {
+    let user = code.user().ok_or(ConfirmError::InvalidToken)?;
+    let mut tx = app.store.begin().await?;
+    let is_theirs = users::verify(&mut tx, user, &code.bound_to).await?;
+    if !is_theirs || !codes::use_up(app, &mut tx, code).await? {
+        return Err(ConfirmError::InvalidToken);
+    }
+    tx.commit().await?;
+    Ok(Email::from_stored(code.bound_to.clone()))
+}
+
+async fn register(app: &App, code: &Code) -> Result<Email, ConfirmError> {
+    let mut tx = app.store.begin().await?;
+    let id = PendingId::from_text(code.subject.clone());
+    match open_account(app, &mut tx, (code, &id), None).await? {
+        Opened::Account(user) => {
+            tx.commit().await?;
+            Ok(user.email)
+        }
+        Opened::EmailTaken => Err(ConfirmError::EmailTaken),
+        Opened::Nothing => Err(ConfirmError::InvalidToken),
+    }
+}
+
+/// What became of a registration whose address was confirmed.
+pub(crate) enum Opened {
+    /// The account is in the transaction.
+    Account(Box<User>),
+    /// Another account has the address. The transaction can only be dropped.
+    EmailTaken,
+    /// The code was used meanwhile, or somebody registered the address again.
+    Nothing,
+}
+
+/// Uses the code up and makes an account of the registration that it is for, with this password or the one that was typed.
+pub(crate) async fn open_account(
+    app: &App,
+    tx: &mut Tx,
+    (code, id): (&Code, &PendingId),
+    password_hash: Option<String>,
+) -> Result<Opened, StoreError> {
+    if !codes::use_up(app, tx, code).await? {
+        return Ok(Opened::Nothing);
+    }
+    let Some(waiting) = registrations::take(tx, id).await? else { return Ok(Opened::Nothing) };
+    let user = NewUser {
+        name: waiting.name,
+        email: waiting.email,
+        password_hash: password_hash.unwrap_or(waiting.password_hash),
+        role_id: USER_ROLE,
+        status: Status::Active,
+        registered_at: waiting.registered_at,
+        email_verified: true,
+    };
+    match users::insert(tx, &user).await {
+        Err(StoreError::Taken) => Ok(Opened::EmailTaken),
+        inserted => inserted.map(|user| Opened::Account(Box::new(user))),
+    }
+}
+
+/// The new address takes the old one's place. As with any change of one's own address the other sessions end and the one that
+/// asked goes on; if that is over, or anything raised the epoch since, so is what it asked for.
+async fn change(app: &App, origin: &Origin, code: &Code) -> Result<Email, ConfirmError> {
+    let waiting = email_changes::by_id(&mut app.store.reader(), &code.subject).await?;
+    let EmailChange { id, user, email, epoch, session, .. } = waiting.ok_or(ConfirmError::InvalidToken)?;
+    let before = users::by_id(&mut app.store.reader(), user).await?;
+    let before = before.filter(|user| user.epoch == epoch && user.status == Status::Active);
+    let before = before.ok_or(ConfirmError::InvalidToken)?;
+    let at = app.clock.now();
+    let place = Some(origin.address);
+    let mut tx = app.store.begin_ending().await?;
+    let change =
+        Change { email: Some(email.clone()), raise_epoch: true, email_verified: Some(true), ..Change::default() };
+    let after = match users::change(&mut tx, user, epoch, &change).await {
+        Err(StoreError::Taken) => return Err(ConfirmError::EmailTaken),
+        changed => changed?.filter(|user| user.status == Status::Active).ok_or(ConfirmError::InvalidToken)?,
+    };
+    let is_wanted = sessions::is_live(&mut tx, &session).await? && email_changes::take(&mut tx, &id).await?;
+    if !is_wanted || !codes::use_up(app, &mut tx, code).await? {
+        return Err(ConfirmError::InvalidToken);
+    }
+    let ending = Ending { reason: EndReason::EmailChanged, actor: Actor::User(user), at, place };
+    let entries = end::in_tx(&mut tx, Which::OthersOf(user, &session), &ending).await?;
+    registrations::forget(&mut tx, &email).await?;
+    mail::tell_email_changed(&mut tx, (&before, &after), place, at).await?;
+    end::commit(app, tx, entries).await?;
+    app.mail_waiting.notify_one();
+    Ok(email)
+}
+
+/// Why not.
+#[derive(Debug)]
+pub enum ResendError {
+    /// 403: addresses are not confirmed here.
+    Off,
+    /// As for a forgotten password.
+    Asked(ForgotError),
+}
+
+/// Asks for the link again. Only writes a job, whatever there is of the address.
+pub async fn resend(app: &App, origin: &Origin, email: Option<String>) -> Limited<Result<(), ResendError>> {
+    match app.limits.request(Public::Verify, origin.block()) {
+        Err(quota) => Limited { outcome: Err(ResendError::Asked(ForgotError::TooMany)), quota: Some(quota) },
+        Ok(quota) => Limited { outcome: ask(app, origin, email).await, quota },
+    }
+}
+
+async fn ask(app: &App, origin: &Origin, email: Option<String>) -> Result<(), ResendError> {
+    if app.settings.verification == Verification::Off {
+        return Err(ResendError::Off);
+    }
+    let email = recover::address(email).map_err(ResendError::Asked)?;
+    let written = async {
+        let mut tx = app.store.begin().await?;
+        mail::ask_verify(&mut tx, (None, &email), Some(origin), app.clock.now()).await?;
+        tx.commit().await
+    };
+    written.await.map_err(|error| ResendError::Asked(error.into()))?;
+    app.mail_waiting.notify_one();
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Who registered and has to confirm the address before there is an account.
+
+use cerrojo_domain::{Email, PendingId, UnixMillis};
+
+use crate::bind::binds;
+use crate::db::{self, Run};
+use crate::errors::Result;
+use crate::row::Row;
+use crate::statement::statements;
+use crate::tx::Tx;
+
+macro_rules! columns {
+    () => {
+        "email, id, name, password_hash, registered_at, expires_at"
+    };
+}
+
+statements! {
+    PUT(6) = concat!(
+        "INSERT INTO registrations (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO UPDATE SET \
+         id = excluded.id, name = excluded.name, password_hash = excluded.password_hash, \
+         registered_at = excluded.registered_at, expires_at = excluded.expires_at");
+    BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE email = $1");
+    BY_ID(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE id = $1");
+    TAKE(1) = concat!("DELETE FROM registrations WHERE id = $1 RETURNING ", columns!());
+    FORGET(1) = "DELETE FROM registrations WHERE email = $1";
+    SWEEP(1) = "DELETE FROM registrations WHERE expires_at < $1";
+}
+
+/// One that waits.
+pub struct Registration {
+    /// Its own, new with each.
+    pub id: PendingId,
+    /// To be confirmed. May have an account all the same.
+    pub email: Email,
+    /// As given.
+    pub name: String,
+    /// PHC string.
+    pub password_hash: String,
+    /// When.
+    pub registered_at: UnixMillis,
+    /// When it is forgotten.
+    pub expires_at: UnixMillis,
+}
+
+/// Adds it, in the place of an earlier one of the same address, whose links lead nowhere from then on.
+pub async fn put(tx: &mut Tx, registration: &Registration) -> Result<()> {
+    let Registration { id, email, name, password_hash, registered_at, expires_at } = registration;
+    let (name, hash) = (name.as_str(), password_hash.as_str());
+    tx.execute(PUT, binds![email, id.as_str(), name, hash, *registered_at, *expires_at]).await.map(drop)
+}
+
+/// The one of this address, given in its one form.
+pub async fn by_email(run: &mut impl Run, email: &str) -> Result<Option<Registration>> {
+    db::row(run, BY_EMAIL, binds![email]).await?.as_ref().map(read).transpose()
+}
+
+/// The one of this id.
+pub async fn by_id(run: &mut impl Run, id: &str) -> Result<Option<Registration>> {
+    db::row(run, BY_ID, binds![id]).await?.as_ref().map(read).transpose()
+}
+
+/// Takes it out: of all who try, one gets it.
+pub async fn take(tx: &mut Tx, id: &PendingId) -> Result<Option<Registration>> {
+    db::row(tx, TAKE, binds![id.as_str()]).await?.as_ref().map(read).transpose()
+}
+
+/// The address has another owner, or is to be forgotten.
+pub async fn forget(tx: &mut Tx, email: &Email) -> Result<()> {
+    tx.execute(FORGET, binds![email]).await.map(drop)
+}
+
+/// Deletes those that were not confirmed before `before`; how many.
+pub async fn sweep(tx: &mut Tx, before: UnixMillis) -> Result<u64> {
+    tx.execute(SWEEP, binds![before]).await
+}
+
+fn read(row: &Row) -> Result<Registration> {
+    Ok(Registration {
+        email: Email::from_stored(row.text(0)?),
+        id: PendingId::from_text(row.text(1)?),
+        name: row.text(2)?,
+        password_hash: row.text(3)?,
+        registered_at: row.time(4)?,
+        expires_at: row.time(5)?,
+    })
+}
