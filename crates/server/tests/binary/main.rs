@@ -13,6 +13,7 @@ mod gone_clients;
 mod guard;
 mod http;
 mod installation;
+mod invitations;
 mod keys;
 mod killed;
 mod mail;
