@@ -191,15 +191,18 @@ test("the shared secret's key is in no set, and retired by name alone", () => {
 });
 
 test("a guard that begins after a shared secret was retired is told so by the snapshot", () => {
-  const key = secretKey("a secret of thirty-two bytes....");
-  const retired = { keys: { keys: [] }, retired_keys: [key.id], lists: [] };
-  const byStream = setup({ secretKey: key });
+  const begins = () => {
+    const key = secretKey("a secret of thirty-two bytes....");
+    return { ...setup({ secretKey: key }), key, snapshot: { keys: { keys: [] }, retired_keys: [key.id], lists: [] } };
+  };
+  const byStream = begins();
   const conversation = byStream.follower.ask();
   say(conversation, "hello", HELLO);
-  say(conversation, "snapshot", { elapsed: 0, ...retired }, "p1");
-  const byPolling = setup({ secretKey: key });
-  byPolling.follower.ask().receiveAnswer(JSON.stringify({ ...HELLO, elapsed: 0, position: "p1", snapshot: retired }));
-  for (const { follower, heard } of [byStream, byPolling]) {
+  say(conversation, "snapshot", { elapsed: 0, ...byStream.snapshot }, "p1");
+  const byPolling = begins();
+  const answer = { ...HELLO, elapsed: 0, position: "p1", snapshot: byPolling.snapshot };
+  byPolling.follower.ask().receiveAnswer(JSON.stringify(answer));
+  for (const { follower, heard, key } of [byStream, byPolling]) {
     assert.equal(follower.keys.get(key.id), null);
     assert.deepEqual(heard, [{ kind: "key", key: key.id }]);
   }
