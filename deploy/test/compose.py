@@ -1,5 +1,6 @@
 """Whether the compose file fits the server: compose.py CONFIG.json FOLDER CERROJO"""
 
+import ipaddress
 import json
 import pathlib
 import sys
@@ -18,8 +19,15 @@ image = {"CERROJO_SERVER__LISTEN": "0.0.0.0:4000"}
 shown = json.loads(settings.check(cerrojo, image | environments[0], files=secrets))
 assert shown["database.url"]["value"] == "postgres://cerrojo:***@database/cerrojo?sslmode=disable", shown["database.url"]
 assert shown["keys.master_key_file"]["origin"].startswith("env"), shown["keys.master_key_file"]
-proxy = services["proxy"]["networks"]["inside"]["ipv4_address"]
-assert shown["server.trusted_proxies"]["value"] == proxy, "the nodes believe another proxy than the one there is"
+networks = {name: [network for network in (service.get("networks") or {}).values() if network] for name, service in services.items()}
+static = {name: network["ipv4_address"] for name, all in networks.items() for network in all if "ipv4_address" in network}
+assert static == {"proxy": shown["server.trusted_proxies"]["value"]}, "the nodes believe another proxy than the one there is"
+pool = config["networks"]["inside"]["ipam"]["config"][0]
+subnet, given_out = ipaddress.ip_network(pool["subnet"]), ipaddress.ip_network(pool["ip_range"])
+assert given_out.subnet_of(subnet), pool
+for name, address in static.items():
+    # Docker would give it to a container that starts before.
+    assert ipaddress.ip_address(address) in subnet and ipaddress.ip_address(address) not in given_out, (name, address, pool)
 
 password = secrets["/run/secrets/database-password"].strip()
 assert len(password) == 64 and f":{password}@" in secrets["/run/secrets/database-url"], "the passwords differ"

@@ -76,6 +76,8 @@ must "bash completes" bash -c '. "$1" && complete -p cerrojo' bash "$root/usr/sh
 must "zsh completes" grep -q '^#compdef cerrojo' "$root/usr/share/zsh/vendor-completions/_cerrojo"
 must "fish completes" grep -q '^complete -c cerrojo' "$root/usr/share/fish/vendor_completions.d/cerrojo.fish"
 must "the settings that come with it are right" as_cerrojo cerrojo config check >/dev/null
+is_mode /root "700 root:root"
+must "they are found from root's own folder" inside sh -c 'cd /root && exec runuser -u cerrojo -- cerrojo config check' >/dev/null
 nothing_is_nobodys
 
 say "the server in it"
