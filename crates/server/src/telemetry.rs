@@ -26,20 +26,27 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
         level.parse::<LevelFilter>().map_err(ParseError::from)?;
     }
     // Spans for traces say nothing that lines do not.
-    let quiet = "sqlx=warn,hyper=warn,hyper_util=warn,lettre=warn,rustls=warn,cerrojo_traces=off";
-    EnvFilter::builder().parse(format!("{quiet},{level}"))
+    read(level, "off")
+}
+
+fn read(level: &str, traces: &str) -> Result<EnvFilter, ParseError> {
+    let quiet = "sqlx=warn,hyper=warn,hyper_util=warn,lettre=warn,rustls=warn";
+    EnvFilter::builder().parse(format!("{quiet},{level},{TRACES}={traces}"))
 }
 
 /// Starts logging. Only the first call in a process does something.
 pub(crate) fn start(format: LogFormat, level: &str) {
     let Ok(filter) = filter(level) else { return };
     // A second call finds the first one's subscriber in place, which is as good.
-    let _ = tracing_subscriber::registry().with(lines(format).with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(lines(format)).with(filter).try_init();
 }
 
 /// The same, and makes traces of the spans that are meant for them.
+///
+/// The filter of lines stands around everything, not around lines alone: whoever asks a layer's own filter whether something
+/// would be logged and then logs nothing, as sqlx does, takes the next line of that thread with it.
 pub(crate) fn start_with_traces(format: LogFormat, level: &str, tracer: SdkTracer) {
-    let Ok(filter) = filter(level) else { return };
+    let Ok(filter) = read(level, "trace") else { return };
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
@@ -48,7 +55,8 @@ pub(crate) fn start_with_traces(format: LogFormat, level: &str, tracer: SdkTrace
         .with_target(false)
         .with_tracked_inactivity(false)
         .with_filter(filter_fn(|about| about.is_span() && about.target() == TRACES));
-    let _ = tracing_subscriber::registry().with(lines(format).with_filter(filter)).with(spans).try_init();
+    let lines = lines(format).with_filter(filter_fn(|about| about.target() != TRACES));
+    let _ = tracing_subscriber::registry().with(lines).with(spans).with(filter).try_init();
 }
 
 /// What writes lines.
