@@ -136,6 +136,8 @@ async fn change(app: &App, origin: &Origin, code: &Code) -> Result<Email, Confir
     let at = app.clock.now();
     let place = Some(origin.address);
     let mut tx = app.store.begin_ending().await?;
+    // Before the users row, as whoever confirms such a registration has it: the other way round the two could wait for each other.
+    registrations::forget(&mut tx, &email).await?;
     let change =
         Change { email: Some(email.clone()), raise_epoch: true, email_verified: Some(true), ..Change::default() };
     let after = match users::change(&mut tx, user, epoch, &change).await {
@@ -148,7 +150,6 @@ async fn change(app: &App, origin: &Origin, code: &Code) -> Result<Email, Confir
     }
     let ending = Ending { reason: EndReason::EmailChanged, actor: Actor::User(user), at, place };
     let entries = end::in_tx(&mut tx, Which::OthersOf(user, &session), &ending).await?;
-    registrations::forget(&mut tx, &email).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), place, at).await?;
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();

@@ -31,10 +31,11 @@ statements! {
     DONE_TO_SINCE(2) = "SELECT count(*) FROM outbox WHERE address = $1 AND done_at >= $2";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
     WRITTEN_SINCE(3) = "SELECT count(*), min(created_at) FROM outbox WHERE kind = $1 AND user_id = $2 AND created_at > $3";
-    OF_USER(2) = "SELECT kind, created_at, done_at FROM outbox \
-         WHERE user_id = $1 OR (user_id IS NULL AND body ->> 'email' = $2) ORDER BY created_at DESC, id",
-        postgres = "SELECT kind, created_at, done_at FROM outbox \
-         WHERE user_id = $1 OR (user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $2) ORDER BY created_at DESC, id";
+    // Not what went to an address that the user only wants: whether anything did tells whether somebody else has it.
+    OF_USER(2) = "SELECT kind, created_at, done_at FROM outbox WHERE kind <> 'email_change' \
+         AND (user_id = $1 OR (user_id IS NULL AND body ->> 'email' = $2)) ORDER BY created_at DESC, id",
+        postgres = "SELECT kind, created_at, done_at FROM outbox WHERE kind <> 'email_change' \
+         AND (user_id = $1 OR (user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $2)) ORDER BY created_at DESC, id";
     FORGET(1) = "DELETE FROM outbox WHERE user_id = $1";
     FORGET_ASKED(1) = "DELETE FROM outbox WHERE user_id IS NULL AND body ->> 'email' = $1",
         postgres = "DELETE FROM outbox WHERE user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $1";
