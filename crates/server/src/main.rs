@@ -22,12 +22,16 @@ mod tls_client;
 mod traces;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::{Cli, Command};
 use crate::config::{LogFormat, Sources};
 use crate::failure::Failure;
+
+/// How long threads that read and write files may take once all else has ended.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -97,5 +101,8 @@ fn in_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
         .max_blocking_threads(8)
         .build()
         .map_err(Failure::because("threads cannot be started"))?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // A thread that waits for a disk that hangs must not keep the process.
+    runtime.shutdown_timeout(LAST_PATIENCE);
+    done
 }

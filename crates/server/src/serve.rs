@@ -175,7 +175,12 @@ async fn until_stopped(signals: Signals, running: Running, certificate: Option<A
         tokio::select! {
             biased;
             _ = &mut asked_to_stop => break,
-            () = hung_up(&mut hangup) => running.reload(reload(certificate.clone())).await,
+            () = hung_up(&mut hangup) => tokio::select! {
+                biased;
+                // A disk that hangs is not waited for.
+                _ = &mut asked_to_stop => break,
+                () = running.reload(reload(certificate.clone())) => {}
+            },
         }
     }
     running.stop();

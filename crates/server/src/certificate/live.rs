@@ -119,11 +119,14 @@ impl Live {
     fn read_another(&self, before: Option<&Pair>) -> Result<(Pair, [Stamp; 2]), String> {
         let now = self.clock.now();
         let (pair, stamps) = read(&self.files, &self.public_url)?;
-        let is_better = before.is_none_or(|before| before.is_out_of_time(now).is_some());
-        match pair.is_out_of_time(now) {
-            Some(why) if !is_better => {
-                Err(format!("server.tls_certificate: {}: {why}", self.files.certificate.display()))
-            }
+        let Some(before) = before.filter(|before| before.is_out_of_time(now).is_none()) else {
+            return Ok((pair, stamps));
+        };
+        if let Some(why) = pair.is_out_of_time(now) {
+            return Err(format!("server.tls_certificate: {}: {why}", self.files.certificate.display()));
+        }
+        match &pair.other_host {
+            Some(why) if before.other_host.is_none() => Err(why.clone()),
             _ => Ok((pair, stamps)),
         }
     }

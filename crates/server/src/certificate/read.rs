@@ -1,7 +1,6 @@
 //! A certificate and its key, read from their files. What cannot work is refused; what will work for nobody, or not for
 //! long, is told.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -21,6 +20,7 @@ use x509_cert::der::Decode as _;
 use zeroize::Zeroizing;
 
 use crate::config::TlsFiles;
+use crate::owner;
 
 /// The largest file that is read: a chain has some kilobytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -32,6 +32,8 @@ pub(crate) struct Pair {
     key: Arc<CertifiedKey>,
     not_before: UnixMillis,
     not_after: UnixMillis,
+    /// Why no client accepts it for this server, if it is for another one.
+    pub(crate) other_host: Option<String>,
     /// What an operator should know, whatever the time is.
     pub(crate) warnings: Vec<String>,
 }
@@ -94,15 +96,15 @@ pub(crate) fn read(files: &TlsFiles, public_url: &str) -> Result<(Pair, [Stamp; 
         }
         Err(error) => return Err(of_certificate(format!("the first certificate cannot be used: {error}"))),
     }
-    warnings.extend(other_host(&key, public_url).map(of_certificate));
-    let pair = Pair { key: Arc::new(key), not_before, not_after, warnings };
+    let other_host = other_host(&key, public_url).map(of_certificate);
+    warnings.extend(other_host.clone());
+    let pair = Pair { key: Arc::new(key), not_before, not_after, other_host, warnings };
     Ok((pair, [Stamp::of(&certificate_file), Stamp::of(&key_file)]))
 }
 
 fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, std::fs::Metadata), String> {
     let read = || {
-        let file = File::open(path)?;
-        let found = file.metadata()?;
+        let (file, found) = owner::open_regular(path)?;
         let mut bytes = Zeroizing::new(Vec::new());
         file.take(LARGEST + 1).read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>((bytes, found))

@@ -5,11 +5,12 @@ mod anybody;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -21,21 +22,38 @@ use crate::out;
 /// Well below the time that Docker and Kubernetes give by default to one that they ask often.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Bytes of an answer that are read: Cerrojo's has a hundred.
+const LONGEST: usize = 64 << 10;
+const ELSEWHERE: &str =
+    "where the server listens elsewhere (--listen, a socket that systemd passes), set server.listen to that";
+
+/// What was answered.
+struct Answer {
+    status: StatusCode,
+    /// Whether it has Cerrojo's envelope.
+    is_ours: bool,
+}
+
 pub(crate) async fn run(wanted: Health, configuration: &Configuration) -> Result<(), Failure> {
     let path = if wanted.live { "/health/live" } else { "/health/ready" };
     let address = reachable(configuration.listen)?;
     let scheme = if configuration.tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}{path}");
     let asked = tokio::time::timeout(PATIENCE, connect(configuration, address, path)).await;
-    let status = asked.unwrap_or_else(|_| Err(Failure::new(format!("{url} does not answer within 3 s"))))?;
-    if status.is_success() {
-        out::line(&format!("{url}: {status}"));
-        return Ok(());
+    let asked = asked.unwrap_or_else(|_| Err(Failure::new(format!("{url} does not answer within 3 s"))));
+    let elsewhere = |said: String| Failure::new(format!("{said}; {ELSEWHERE}"));
+    let Answer { status, is_ours } = asked.map_err(|failure| elsewhere(failure.message))?;
+    if !is_ours {
+        return Err(elsewhere(format!("{url}: {status}: that is no answer of Cerrojo's")));
     }
-    Err(Failure::new(format!("{url}: {status}: the server's log says why")))
+    if status != StatusCode::OK {
+        return Err(Failure::new(format!("{url}: {status}: the server's log says why")));
+    }
+    out::line(&format!("{url}: {status}"));
+    Ok(())
 }
 
-async fn connect(configuration: &Configuration, address: SocketAddr, path: &str) -> Result<StatusCode, Failure> {
+async fn connect(configuration: &Configuration, address: SocketAddr, path: &str) -> Result<Answer, Failure> {
     let what = format!("{address} does not answer");
     let stream = TcpStream::connect(address).await.map_err(Failure::because(&what))?;
     if configuration.tls.is_none() {
@@ -59,7 +77,7 @@ fn reachable(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     Ok(SocketAddr::new(address, listen.port()))
 }
 
-async fn ask<S>(stream: S, (address, path): (SocketAddr, &str)) -> Result<StatusCode, Failure>
+async fn ask<S>(stream: S, (address, path): (SocketAddr, &str)) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -72,7 +90,12 @@ where
         .header(USER_AGENT, concat!("cerrojo/", env!("CARGO_PKG_VERSION"), " health"))
         .body(Empty::<Bytes>::new())
         .map_err(Failure::because(&what))?;
-    let status = sender.send_request(request).await.map_err(Failure::because(&what))?.status();
+    let response = sender.send_request(request).await.map_err(Failure::because(&what))?;
+    let status = response.status();
+    // What is longer, or breaks off, is nothing of ours.
+    let body = Limited::new(response.into_body(), LONGEST).collect().await;
     connection.abort();
-    Ok(status)
+    let body = body.ok().and_then(|body| serde_json::from_slice::<Value>(&body.to_bytes()).ok());
+    let is_ours = body.is_some_and(|body| body.get("success").is_some_and(Value::is_boolean));
+    Ok(Answer { status, is_ours })
 }

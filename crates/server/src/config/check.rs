@@ -18,7 +18,9 @@ use super::keys::Key;
 use super::read::{Effective, Reader};
 use super::tls::{TlsFiles, read_tls};
 use super::values::{Scheme, WebUrl};
-use super::{Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, traces, values};
+use super::{
+    Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, secret_file, traces, values,
+};
 
 struct Places {
     listen: SocketAddr,
@@ -56,6 +58,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let mut warnings = warnings(reader, &places, &app);
     warnings.extend(traces.as_ref().and_then(traces::warning));
     warnings.extend(warning_of_verification(&app, &route));
+    warnings.extend(reader.open_secret_files().iter().map(secret_file::warning));
     Some(Configuration {
         app,
         listen: places.listen,
@@ -74,6 +77,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
         log_level,
         master_key: places.master_key,
         warnings,
+        open_secret_files: reader.open_secret_files().to_vec(),
         effective: in_order(std::mem::take(&mut reader.effective)),
     })
 }

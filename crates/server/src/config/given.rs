@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::keys::{self, Key, Several};
-use super::secret_file;
+use super::secret_file::{self, OpenTo};
+use crate::owner;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub(crate) struct Given {
     pub(crate) roles: BTreeMap<String, Value>,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
+    /// Settings that name files with secrets, and those files, which everybody on the machine may read or change.
+    pub(crate) open_secret_files: Vec<(String, PathBuf)>,
     /// What cannot be accepted.
     pub(crate) problems: Vec<String>,
 }
@@ -77,8 +80,25 @@ pub(crate) struct Given {
 impl Given {
     /// Reads a file of settings over what is given so far.
     pub(crate) fn read_file(&mut self, path: &Path) {
+        self.take_file(path, std::fs::read_to_string(path));
+    }
+
+    /// The same for one that nobody named: it is refused where somebody else may have put it there.
+    pub(crate) fn read_file_found_here(&mut self, path: &Path) {
+        let opened = owner::open_regular(path);
+        if let Some(why) = opened.as_ref().ok().and_then(|(_, found)| owner::is_strange(found)) {
+            self.file = Some(path.to_owned());
+            return self.problems.push(format!(
+                "{0}: is in the working directory and {why}; if its settings are meant, name it: --config {0}",
+                path.display()
+            ));
+        }
+        self.take_file(path, opened.and_then(|(file, _)| std::io::read_to_string(file)));
+    }
+
+    fn take_file(&mut self, path: &Path, read: std::io::Result<String>) {
         self.file = Some(path.to_owned());
-        let text = match std::fs::read_to_string(path) {
+        let text = match read {
             Ok(text) => text,
             Err(error) => {
                 let hint = if error.kind() == std::io::ErrorKind::PermissionDenied {
@@ -166,7 +186,12 @@ impl Given {
     fn accept_file(&mut self, key: &'static Key, (name, texts): (&str, Vec<String>), origin: Origin) {
         let path = PathBuf::from(texts.concat());
         match secret_file::read(&path) {
-            Ok(text) => self.set(key, Value { texts: vec![text], origin: Origin::FileOf(path, Box::new(origin)) }),
+            Ok((text, open_to)) => {
+                if matches!(open_to, OpenTo::Everybody) {
+                    self.open_secret_files.push((name.to_owned(), path.clone()));
+                }
+                self.set(key, Value { texts: vec![text], origin: Origin::FileOf(path, Box::new(origin)) });
+            }
             Err(problem) => self.problems.push(format!("{}: {}: {problem}", origin.place(name), path.display())),
         }
     }

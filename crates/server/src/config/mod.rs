@@ -22,6 +22,7 @@ pub(crate) use given::Origin;
 use given::{Given, Value};
 pub(crate) use read::Effective;
 use read::Reader;
+pub(crate) use secret_file::warning as secret_file_warning;
 pub(crate) use show::reference;
 pub(crate) use tls::TlsFiles;
 pub(crate) use traces::TraceSettings;
@@ -33,7 +34,8 @@ pub(crate) mod reference {
 }
 
 /// The file that is read where none is named: in the working directory, otherwise the machine's.
-const STANDARD_FILES: [&str; 2] = ["cerrojo.toml", "/etc/cerrojo/cerrojo.toml"];
+const HERE: &str = "cerrojo.toml";
+const OF_THE_MACHINE: &str = "/etc/cerrojo/cerrojo.toml";
 
 /// Everything that is wrong with the settings, a line each.
 #[derive(Debug)]
@@ -142,6 +144,8 @@ pub(crate) struct Configuration {
     pub(crate) master_key: MasterKeySource,
     /// What an operator should know.
     pub(crate) warnings: Vec<String>,
+    /// Settings that name files with secrets, and those files, which everybody on the machine may read or change.
+    pub(crate) open_secret_files: Vec<(String, PathBuf)>,
     /// The settings as they take effect, for showing.
     pub(crate) effective: Vec<Effective>,
 }
@@ -155,14 +159,22 @@ pub(crate) fn told_to_strangers(listen: SocketAddr) -> Option<String> {
     check::told_to_strangers(listen)
 }
 
+/// Whether this user may search the folder that `path` is in.
+fn is_searched(path: &str) -> bool {
+    !std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
 /// Reads file and environment.
 pub(crate) fn load(sources: Sources) -> Loaded {
     let mut given = Given::default();
     // One that may not be looked at counts as there: it is not for this user, and going on without it would be another
     // installation than the one that is meant.
-    let there = || STANDARD_FILES.iter().map(Path::new).find(|path| path.try_exists().unwrap_or(true));
-    if let Some(path) = sources.file.as_deref().or_else(there) {
-        given.read_file(path);
+    let is_there = |path: &str| Path::new(path).try_exists().unwrap_or(true);
+    match &sources.file {
+        Some(path) => given.read_file(path),
+        None if is_searched(HERE) && is_there(HERE) => given.read_file_found_here(Path::new(HERE)),
+        None if is_there(OF_THE_MACHINE) => given.read_file(Path::new(OF_THE_MACHINE)),
+        None => {}
     }
     given.read_environment(sources.environment);
     if let Some(listen) = sources.listen {

@@ -1,5 +1,7 @@
 //! Reads what is given, key by key, and gathers everything that is wrong with it.
 
+use std::path::PathBuf;
+
 use super::given::{Given, Origin, Value};
 use super::keys::{Key, Secrecy, Standard};
 use super::values::Wrong;
@@ -25,6 +27,11 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(given: &'a Given) -> Self {
         Self { given, problems: given.problems.clone(), effective: Vec::new() }
+    }
+
+    /// Settings that name files with secrets which everybody on the machine may read or change.
+    pub(crate) fn open_secret_files(&self) -> &'a [(String, PathBuf)] {
+        &self.given.open_secret_files
     }
 
     /// Where a setting's value comes from.

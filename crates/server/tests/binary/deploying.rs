@@ -1,5 +1,6 @@
 //! What packages and containers need of the binary: secrets in files, a health check, manual pages.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::installation::Installation;
@@ -57,6 +58,49 @@ fn a_file_without_a_secret_in_it_is_refused() {
 }
 
 #[test]
+fn a_file_with_a_secret_that_others_can_read_or_change_is_warned_of() {
+    const SAID: &str =
+        "mail.url_file: mail-url can be read or changed by everybody on this machine: chmod o-rwx mail-url";
+    let here = with_mail_url("smtps://ana:geheim@127.0.0.1:1\n");
+    let set = |mode| std::fs::set_permissions(here.path(URL.1), std::fs::Permissions::from_mode(mode)).unwrap();
+    for mode in [0o644, 0o602] {
+        set(mode);
+        let ran = here.run(&["config", "check"]).ok();
+        assert!(ran.err.contains(&format!("warning: {SAID}")), "{ran:?}");
+    }
+    assert!(here.serve().stopped().contains(SAID));
+    let told = |check: &str| {
+        let all = here.run(&["doctor", "--json"]).json();
+        all["checks"].as_array().unwrap().iter().find(|found| found["check"] == check).cloned()
+    };
+    assert_eq!(told("secret file").unwrap()["level"], "problem");
+    assert_eq!(told("settings").unwrap()["level"], "ok", "it is said once");
+    set(0o640);
+    assert_eq!(told("secret file"), None);
+    assert!(!here.run(&["config", "check"]).ok().err.contains("mail-url"));
+}
+
+#[test]
+fn health_takes_no_other_servers_word() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let other = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let asked = Installation::new().with("CERROJO_SERVER__LISTEN", &address).run(&["health"]);
+        asked.refused(1, "that is no answer of Cerrojo's; where the server listens elsewhere");
+        other.join().unwrap();
+    }
+}
+
+#[test]
 fn only_secrets_have_files_of_their_own() {
     let here = Installation::new().with("CERROJO_SERVER__LISTEN_FILE", "listen");
     here.run(&["config", "check"]).refused(1, "CERROJO_SERVER__LISTEN_FILE: there is no such setting");
@@ -71,7 +115,8 @@ fn health_asks_the_running_server() {
     assert!(asked.run(&["health"]).ok().out.contains("/health/ready: 200"));
     assert!(asked.run(&["health", "--live"]).ok().out.contains("/health/live: 200"));
     server.stop();
-    asked.run(&["health"]).refused(1, "does not answer");
+    let ran = asked.run(&["health"]).refused(1, "does not answer");
+    assert!(ran.err.contains("set server.listen to that"), "{ran:?}");
 }
 
 #[test]

@@ -152,6 +152,37 @@ fn files_that_others_may_read_or_change_are_problems_with_the_command_that_close
 }
 
 #[test]
+fn a_master_key_that_root_handed_over_to_the_servers_group_is_well() {
+    // Only root can hand a file over.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let here = installation();
+    here.serve().stop();
+    for name in ["data/cerrojo.db", "data/cerrojo.db.position", "data/cerrojo.db.lock"] {
+        let _ = std::os::unix::fs::chown(here.path(name), Some(4711), Some(4711));
+    }
+    std::os::unix::fs::chown(here.path("data/master.key"), Some(0), Some(4711)).unwrap();
+    std::fs::set_permissions(here.path("data/master.key"), Permissions::from_mode(0o440)).unwrap();
+    let ran = doctor(&here);
+    assert_found(&ran, "master key file", "ok", ["handed over to the server's group", ""]);
+    assert_found(&ran, "owners", "ok", ["belong to 4711", ""]);
+    assert_found(&ran, "keys", "ok", ["opens all of them", ""]);
+    std::fs::set_permissions(here.path("data/master.key"), Permissions::from_mode(0o444)).unwrap();
+    assert_found(&doctor(&here), "master key file", "problem", ["can be read by others", "chmod 600"]);
+}
+
+#[test]
+fn texts_of_mails_that_no_server_starts_with_are_a_problem() {
+    let here = installation().with("CERROJO_MAIL__TEMPLATES", "texts");
+    std::fs::create_dir(here.path("texts")).unwrap();
+    std::fs::write(here.path("texts/reset.en.txt"), "Subject: A\n\n{{ nothing }}\n").unwrap();
+    assert_found(&doctor(&here), "mail templates", "problem", ["mail.templates: ", "no server starts"]);
+    std::fs::write(here.path("texts/reset.en.txt"), "Subject: A\n\n{{ link }}\n").unwrap();
+    assert_found(&doctor(&here), "mail templates", "ok", ["can be used", ""]);
+}
+
+#[test]
 fn another_master_key_and_a_lost_one_are_problems() {
     on_both_engines(|here| {
         here.serve().stop();

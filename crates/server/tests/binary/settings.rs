@@ -1,6 +1,8 @@
 //! Settings: what is refused, what is shown, what is generated from them.
 
+use std::fs::Permissions;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use crate::installation::Installation;
@@ -30,6 +32,46 @@ fn a_file_that_is_named_has_to_exist_and_to_be_toml() {
     assert!(!ran.err.contains("geheim"), "{ran:?}");
     std::fs::write(here.path("good.toml"), "[token]\nttl = \"2h\"\n").unwrap();
     here.run(&["config", "check", "--config", "good.toml"]).ok();
+}
+
+#[test]
+fn a_file_of_the_working_directory_that_a_stranger_may_have_put_there_has_to_be_named() {
+    let here = Installation::new();
+    std::fs::write(here.path("cerrojo.toml"), "[token]\nttl = \"2h\"\n").unwrap();
+    here.run(&["config", "check"]).ok();
+    std::fs::set_permissions(here.path("cerrojo.toml"), Permissions::from_mode(0o666)).unwrap();
+    let ran = here.run(&["config", "check"]).refused(1, "is in the working directory and can be changed by others");
+    assert!(ran.err.contains("name it: --config cerrojo.toml"), "{ran:?}");
+    here.run(&["--config", "cerrojo.toml", "config", "check"]).ok();
+    std::fs::set_permissions(here.path("cerrojo.toml"), Permissions::from_mode(0o644)).unwrap();
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(here.path("cerrojo.toml"), Some(4711), None).is_ok() {
+        here.run(&["config", "check"]).refused(1, "belongs to another user");
+        here.run(&["--config", "cerrojo.toml", "config", "check"]).ok();
+    }
+}
+
+#[test]
+fn a_working_directory_that_may_not_be_searched_is_passed_over() {
+    let here = Installation::new();
+    std::fs::write(here.path("cerrojo.toml"), "[token]\nttl = \"soon\"\n").unwrap();
+    std::fs::set_permissions(here.path("."), Permissions::from_mode(0o700)).unwrap();
+    // Only root can become a user who may not look into the folder that it is in.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(elsewhere.path(), Permissions::from_mode(0o755)).unwrap();
+    let binary = elsewhere.path().join("cerrojo");
+    std::fs::copy(env!("CARGO_BIN_EXE_cerrojo"), &binary).unwrap();
+    let shown = here
+        .here("setpriv")
+        .args(["--reuid=4711", "--regid=4711", "--clear-groups"])
+        .arg(&binary)
+        .args(["config", "check"])
+        .output()
+        .unwrap();
+    assert!(shown.status.success(), "{shown:?}");
 }
 
 #[test]

@@ -49,6 +49,11 @@ fn expired() -> Made {
     made_with(|params| params.not_after = date_time_ymd(2024, 2, 29))
 }
 
+fn for_another_host() -> Made {
+    let elsewhere = CertificateParams::new(["other.example".to_owned()]).unwrap().subject_alt_names;
+    made_with(|params| params.subject_alt_names = elsewhere)
+}
+
 /// Puts a file in another's place at once.
 fn put(path: &Path, text: &str) {
     let new = path.with_extension("new");
@@ -231,6 +236,14 @@ fn a_renewed_certificate_is_taken_and_what_cannot_be_used_is_not() {
     wait_for(&server, "fullchain.pem: it expired at 2024-02-29");
     assert!(Client::of(&server, &second).is_served());
 
+    let other = for_another_host();
+    put_pair(&here, &other.pem, &other.key);
+    wait_for(
+        &server,
+        "the pair from before stays in use error=\"server.tls_certificate: fullchain.pem: is not for auth.example.com",
+    );
+    assert!(Client::of(&server, &second).is_served());
+
     let third = made();
     put_pair(&here, &third.pem, &third.key);
     assert!(takes(&third), "{}", server.said());
@@ -271,9 +284,21 @@ fn with_what_cannot_work_no_server_starts() {
 }
 
 #[test]
+fn a_pipe_in_place_of_a_certificate_is_not_waited_for() {
+    let here = installation(&made());
+    let server = here.serve();
+    std::fs::remove_file(here.path("fullchain.pem")).unwrap();
+    assert!(here.here("mkfifo").arg("fullchain.pem").status().unwrap().success());
+    server.signal(rustix::process::Signal::HUP);
+    wait_for(&server, "server.tls_certificate: fullchain.pem: it is not a regular file");
+    server.stop();
+    for arguments in [&["config", "check"][..], &["serve"]] {
+        here.run(arguments).refused(1, "server.tls_certificate: fullchain.pem: it is not a regular file");
+    }
+}
+
+#[test]
 fn what_will_work_for_nobody_is_warned_of() {
-    let elsewhere = CertificateParams::new(["other.example".to_owned()]).unwrap().subject_alt_names;
-    let other_host = made_with(|params| params.subject_alt_names = elsewhere);
     let later = made_with(|params| params.not_before = date_time_ymd(2099, 1, 1));
     let stranger = made_with(|params| params.distinguished_name.push(DnType::CommonName, "a stranger"));
     let unordered = made();
@@ -282,7 +307,7 @@ fn what_will_work_for_nobody_is_warned_of() {
         (expired(), 0o600, "it expired at 2024-02-29T00:00:00.000Z"),
         (later, 0o600, "it is good only from 2099-01-01T00:00:00.000Z on"),
         (
-            other_host,
+            for_another_host(),
             0o600,
             "is not for auth.example.com, where clients reach the server (server.public_url), but for other.example",
         ),

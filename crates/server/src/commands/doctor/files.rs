@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use super::machine::name_of;
 use super::{Finding, Patient};
 use crate::config::{Configuration, Database, MailRoute, MasterKeySource};
+use crate::owner;
 use crate::place::{Place, beside};
 
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let configuration = &patient.configuration;
     let mut found = Vec::new();
     found.extend(settings_file(patient));
-    found.extend(master_key_file(configuration));
+    found.extend(configuration.open_secret_files.iter().map(open_secret_file));
+    found.extend(master_key_file(patient));
     found.extend(database_files(configuration));
     found.extend(folders(configuration));
     found.extend(owners(patient));
@@ -79,13 +81,26 @@ fn settings_file(patient: &Patient) -> Option<Finding> {
     Some(Finding::ok(CHECK, format!("{shown}: {holds}")))
 }
 
-fn master_key_file(configuration: &Configuration) -> Option<Finding> {
+fn open_secret_file((name, path): &(String, PathBuf)) -> Finding {
+    let shown = path.display();
+    let says = format!("{shown} ({name}) can be read or changed by everybody on this machine, and a secret is in it");
+    Finding::problem(
+        "secret file",
+        says,
+        format!("chmod o-rwx {shown}; if somebody may have read it, change the secret"),
+    )
+}
+
+fn master_key_file(patient: &Patient) -> Option<Finding> {
     const CHECK: &str = "master key file";
-    let MasterKeySource::File(path) = &configuration.master_key else {
+    let MasterKeySource::File(path) = &patient.configuration.master_key else {
         return Some(Finding::ok(CHECK, "none: the key is in keys.master_key"));
     };
     let shown = path.display();
     Some(match std::fs::metadata(path) {
+        Ok(file) if owner::is_handed_over(&file, patient.serving.user) => {
+            Finding::ok(CHECK, format!("{shown}: root's, handed over to the server's group; others cannot read it"))
+        }
         Ok(file) if lets(&file, (Who::GroupToo, Others::Read)) || lets(&file, (Who::GroupToo, Others::Write)) => {
             Finding::problem(
                 CHECK,
@@ -164,9 +179,15 @@ fn folders(configuration: &Configuration) -> Vec<Finding> {
 
 /// Whether all of it belongs to the user that the server runs as.
 fn owners(patient: &Patient) -> Option<Finding> {
+    let user = patient.serving.user?;
     let made = made_by_the_server(&patient.configuration).into_iter();
-    let owned = made.filter_map(|path| Some((std::fs::metadata(&path).ok()?.uid(), path)));
-    Some(held_against(patient.serving.user?, owned))
+    let found = made.filter_map(|path| Some((std::fs::metadata(&path).ok()?, path)));
+    let key = match &patient.configuration.master_key {
+        MasterKeySource::File(path) => Some(path),
+        MasterKeySource::Given(_) => None,
+    };
+    let own = found.filter(|(file, path)| Some(path) != key || !owner::is_handed_over(file, Some(user)));
+    Some(held_against(user, own.map(|(file, path)| (file.uid(), path))))
 }
 
 fn held_against(user: u32, owned: impl Iterator<Item = (u32, PathBuf)>) -> Finding {

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::http;
 use crate::config::{Configuration, Database};
 use crate::lock::{Lock, Looked};
+use crate::owner::is_handed_over;
 use crate::place::Place;
 
 /// A server of this installation on this machine.
@@ -31,8 +32,11 @@ impl Serving {
             },
             Database::Postgres(_) => (None, answering(configuration).await),
         };
-        let owner = |path: PathBuf| std::fs::metadata(path).ok().map(|found| found.uid());
-        let of_running = pid.and_then(|pid| owner(PathBuf::from(format!("/proc/{pid}"))));
+        // A key that root handed over tells nothing of the server's user.
+        let found = |path: PathBuf| std::fs::metadata(path).ok().filter(|file| !is_handed_over(file, None));
+        let owner = |path: PathBuf| found(path).map(|file| file.uid());
+        let of_running =
+            pid.and_then(|pid| std::fs::metadata(format!("/proc/{pid}")).ok()).map(|process| process.uid());
         let made = super::files::made_by_the_server(configuration).into_iter().find_map(owner);
         Self { address, pid, user: of_running.or(made) }
     }

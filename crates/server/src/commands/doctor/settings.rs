@@ -4,7 +4,8 @@ use cerrojo_domain::host::is_loopback;
 use cerrojo_domain::{UnixMillis, host};
 
 use super::{Finding, Patient};
-use crate::config::Configuration;
+use crate::config::{Configuration, secret_file_warning};
+use crate::open;
 
 pub(super) fn wrong(problem: String) -> Finding {
     Finding::problem("settings", problem, "`cerrojo config reference` lists all there are")
@@ -13,6 +14,7 @@ pub(super) fn wrong(problem: String) -> Finding {
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let configuration = &patient.configuration;
     let mut found = vec![whole(patient)];
+    found.extend(mail_templates(configuration));
     found.extend(old_tokens(configuration, patient.now));
     found.push(proxies(configuration));
     found.push(metrics(configuration));
@@ -25,13 +27,25 @@ fn whole(patient: &Patient) -> Finding {
         Some((file, _)) => format!("{} and the environment", file.display()),
         None => "the environment; there is no file".to_owned(),
     };
-    // What is said of metrics has a line of its own.
-    let warnings: Vec<&str> = patient.configuration.warnings.iter().map(String::as_str).collect();
-    let warnings: Vec<&str> = warnings.into_iter().filter(|warning| !warning.starts_with("metrics.")).collect();
+    // What is said of metrics and of files with secrets has lines of its own.
+    let Configuration { warnings, open_secret_files, .. } = &patient.configuration;
+    let elsewhere: Vec<String> = open_secret_files.iter().map(secret_file_warning).collect();
+    let is_here = |warning: &&str| !warning.starts_with("metrics.") && elsewhere.iter().all(|other| other != warning);
+    let warnings: Vec<&str> = warnings.iter().map(String::as_str).filter(is_here).collect();
     if warnings.is_empty() {
         return Finding::ok("settings", format!("from {from}"));
     }
     Finding::warning("settings", warnings.join("; "), "`cerrojo config show` says where each setting comes from")
+}
+
+/// Whether mails can be written with the operator's own texts.
+fn mail_templates(configuration: &Configuration) -> Option<Finding> {
+    const CHECK: &str = "mail templates";
+    let folder = configuration.app.mail_templates.as_ref()?;
+    Some(match open::templates(configuration) {
+        Ok(_) => Finding::ok(CHECK, format!("those in {} can be used", folder.display())),
+        Err(failure) => Finding::failed(CHECK, &failure).with_remedy("put them right: no server starts with them"),
+    })
 }
 
 /// Whether tokens of the application before are still meant to be accepted.
