@@ -93,9 +93,11 @@ async fn open_account(
 ) -> Result<User, AcceptError> {
     let mut tx = app.store.begin().await?;
     // What an administrator may no longer do the invitations of before do neither: one who was found to be somebody else leaves
-    // no way in behind.
+    // no way in behind, also where the password was set anew or the account came back.
     if let Some(inviter) = invitation.invited_by
-        && !users::lock(&mut tx, inviter).await?.is_some_and(|user| administers(&user))
+        && !users::lock(&mut tx, inviter.user)
+            .await?
+            .is_some_and(|user| administers(&user) && user.epoch == inviter.epoch)
     {
         return Err(AcceptError::InvalidToken);
     }

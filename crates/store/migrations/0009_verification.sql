@@ -51,8 +51,9 @@ CREATE TABLE invitations (
     email TEXT NOT NULL UNIQUE,
     name TEXT,
     role_id BIGINT NOT NULL,
-    -- The administrator; nothing: the operator.
+    -- The administrator, and the epoch that this one had; nothing: the operator.
     invited_by BIGINT,
+    inviter_epoch BIGINT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 ) /*strict*/;

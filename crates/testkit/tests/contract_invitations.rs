@@ -278,6 +278,10 @@ async fn what_an_administrator_may_no_longer_do_the_invitations_of_before_do_nei
         for (name, change) in [
             ("degradada", Some(json!({ "role_id": 2 }))),
             ("suspendida", Some(json!({ "status": "suspended" }))),
+            (
+                "asaltada",
+                Some(json!({ "currentPassword": PASSWORD, "newPassword": "otra contraseña, larga y nueva 3" })),
+            ),
             ("borrada", None),
         ] {
             let other = app.admin_named(name).await;
@@ -285,10 +289,15 @@ async fn what_an_administrator_may_no_longer_do_the_invitations_of_before_do_nei
             invites(&other, json!({ "email": email, "role": "admin" })).await;
             codes.push(app.link_code(&email).await);
             let reply = match change {
+                Some(change) if name == "asaltada" => other.put("/api/auth/password", change).await,
                 Some(change) => jefa.put(&format!("/api/admin/users/{}", other.id), change).await,
                 None => jefa.delete(&format!("/api/auth/users/{}", other.id)).await,
             };
             assert_eq!(reply.status, 200, "{reply}");
+            if name == "suspendida" {
+                let back = jefa.put(&format!("/api/admin/users/{}", other.id), json!({ "status": "active" })).await;
+                assert_eq!(back.status, 200, "{back}");
+            }
         }
         for code in codes {
             assert_void(&accepts(&app, &code).await);

@@ -2,7 +2,7 @@
 
 use cerrojo_domain::{Email, InvitationId, RoleId, UnixMillis};
 use cerrojo_store::codes::Purpose;
-use cerrojo_store::invitations::{self, Invitation};
+use cerrojo_store::invitations::{self, Invitation, Inviter};
 use cerrojo_store::{StoreError, Tx, outbox, users};
 use zeroize::Zeroizing;
 
@@ -81,7 +81,7 @@ async fn write(app: &App, by: By<'_>, typed: NewInvitation) -> Result<(Tx, Invit
         return Err(AdminError::Role.into());
     }
     let now = app.clock.now();
-    let mut tx = begin(app, by).await?;
+    let (mut tx, invited_by) = begin(app, by).await?;
     if users::by_email(&mut tx, email.as_str()).await.map_err(AdminError::from)?.is_some() {
         return Err(InviteError::HasAccount);
     }
@@ -99,10 +99,7 @@ async fn write(app: &App, by: By<'_>, typed: NewInvitation) -> Result<(Tx, Invit
         email,
         name,
         role_id: typed.role_id,
-        invited_by: match by {
-            By::Administrator(caller, _) => Some(caller.user),
-            By::Operator => None,
-        },
+        invited_by,
         created_at: now,
         expires_at: now.plus(app.settings.invitation_ttl),
     };
@@ -115,13 +112,15 @@ async fn write(app: &App, by: By<'_>, typed: NewInvitation) -> Result<(Tx, Invit
     }
 }
 
-/// A transaction in which whoever asks still may.
-async fn begin(app: &App, by: By<'_>) -> Result<Tx, AdminError> {
+/// A transaction in which whoever asks still may, and who that is.
+async fn begin(app: &App, by: By<'_>) -> Result<(Tx, Option<Inviter>), AdminError> {
     let mut tx = app.store.begin().await?;
-    if let By::Administrator(caller, _) = by {
-        users::lock(&mut tx, caller.user).await?;
-    }
-    by.check_session(app, tx).await
+    let inviter = match by {
+        By::Administrator(caller, _) => users::lock(&mut tx, caller.user).await?,
+        By::Operator => None,
+    };
+    let inviter = inviter.map(|user| Inviter { user: user.id, epoch: user.epoch });
+    Ok((by.check_session(app, tx).await?, inviter))
 }
 
 /// Lists invitations that can be accepted, the newest first; `page` and `limit` as for users.
@@ -144,14 +143,14 @@ pub async fn list_invitations(
 pub async fn resend_invitation(app: &App, by: By<'_>, id: &str) -> Result<Invitation, InviteError> {
     by.check_role()?;
     let now = app.clock.now();
-    let mut tx = begin(app, by).await?;
+    let (mut tx, inviter) = begin(app, by).await?;
     let before = waiting(&mut tx, id, now).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
     let since = now.minus(mail::FLOOD_WINDOW);
     if outbox::done_to_since(&mut tx, &before.email, since).await.map_err(AdminError::from)? >= mail::FLOOD {
         return Err(InviteError::TooManyMails);
     }
     let expires_at = now.plus(app.settings.invitation_ttl);
-    let after = invitations::prolong(&mut tx, id, expires_at).await.map_err(AdminError::from)?;
+    let after = invitations::prolong(&mut tx, id, (expires_at, inviter)).await.map_err(AdminError::from)?;
     let invitation = after.ok_or(InviteError::NotFound)?;
     mail::ask_invitation(&mut tx, &invitation, now).await.map_err(AdminError::from)?;
     tx.commit().await.map_err(AdminError::from)?;
@@ -166,7 +165,7 @@ async fn waiting(tx: &mut Tx, id: &str, now: UnixMillis) -> Result<Option<Invita
 /// Takes an invitation back: its link works no more.
 pub async fn revoke_invitation(app: &App, by: By<'_>, id: &str) -> Result<(), InviteError> {
     by.check_role()?;
-    let mut tx = begin(app, by).await?;
+    let (mut tx, _) = begin(app, by).await?;
     invitations::take(&mut tx, id).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
     tx.commit().await.map_err(AdminError::from)?;
     Ok(())

@@ -67,7 +67,7 @@ fn as_row(one: &Invitation, roles: &Roles) -> Vec<String> {
         out::tame(one.email.as_str()),
         out::tame(one.name.as_deref().unwrap_or_default()),
         roles.name(one.role_id),
-        one.invited_by.map_or_else(|| "operator".to_owned(), |user| user.to_string()),
+        one.invited_by.map_or_else(|| "operator".to_owned(), |by| by.user.to_string()),
         one.created_at.rfc3339(),
         one.expires_at.rfc3339(),
     ]
@@ -81,7 +81,7 @@ fn as_json(one: &Invitation, roles: &Roles) -> Value {
         "name": one.name,
         "role_id": one.role_id,
         "role": roles.name(one.role_id),
-        "invited_by": one.invited_by,
+        "invited_by": one.invited_by.map(|by| by.user),
         "created_at": one.created_at.rfc3339(),
         "expires_at": one.expires_at.rfc3339(),
     })

@@ -5,7 +5,7 @@ use cerrojo_domain::{Email, InvitationId, PendingId, SessionId, UnixMillis, User
 use super::{add_user, execute};
 use crate::codes::{self, Code, Purpose};
 use crate::email_changes::{self, EmailChange};
-use crate::invitations::{self, Invitation};
+use crate::invitations::{self, Invitation, Inviter};
 use crate::registrations::{self, Registration};
 use crate::testing::{Fresh, on_both_engines};
 use crate::{OpenOptions, Store, StoreError, users};
@@ -165,12 +165,13 @@ async fn a_user_waits_for_one_address_and_goes_with_it() {
 #[tokio::test]
 async fn an_address_is_invited_once() {
     on_both_engines(async |store| {
+        let by = Inviter { user: UserId(9), epoch: 3 };
         let made = |id: &str, to: &str, at: i64| Invitation {
             id: InvitationId::from_text(id),
             email: email(to),
             name: (at > 1).then(|| "Ana".to_owned()),
             role_id: 1,
-            invited_by: (at > 1).then_some(UserId(9)),
+            invited_by: (at > 1).then_some(by),
             created_at: UnixMillis(at),
             expires_at: UnixMillis(at + 10),
         };
@@ -192,8 +193,8 @@ async fn an_address_is_invited_once() {
         assert!(
             invitations::by_email(&mut tx, "b@example.com").await.unwrap() == Some(made("two", "b@example.com", 2))
         );
-        let longer = invitations::prolong(&mut tx, "one", UnixMillis(90)).await.unwrap().unwrap();
-        assert_eq!((longer.expires_at, longer.name, longer.invited_by), (UnixMillis(90), None, None));
+        let longer = invitations::prolong(&mut tx, "one", (UnixMillis(90), Some(by))).await.unwrap().unwrap();
+        assert_eq!((longer.expires_at, longer.name, longer.invited_by), (UnixMillis(90), None, Some(by)));
         assert!(invitations::take(&mut tx, "one").await.unwrap().is_some());
         assert!(invitations::take(&mut tx, "one").await.unwrap().is_none());
         assert_eq!(invitations::sweep(&mut tx, UnixMillis(13)).await.unwrap(), 1);

@@ -85,7 +85,7 @@ impl InvitationView {
             name: invitation.name.clone(),
             role_id: invitation.role_id,
             role: roles.name(invitation.role_id),
-            invited_by: invitation.invited_by.map(|user| user.0),
+            invited_by: invitation.invited_by.map(|by| by.user.0),
             created_at: invitation.created_at.rfc3339(),
             expires_at: invitation.expires_at.rfc3339(),
         }
