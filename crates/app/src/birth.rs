@@ -159,7 +159,7 @@ async fn newness(tx: &mut Tx, cradle: &Cradle, (user, origin): (&User, &Origin))
     if known.iter().any(|(block, _)| block.parse().is_ok_and(|block| here.is_near(block))) {
         return Ok(Newness::None);
     }
-    let is_first = users::note_first(tx, user.id).await?;
+    let is_first = users::note_first(tx, user).await?;
     if is_first && known.is_empty() {
         return Ok(Newness::None);
     }

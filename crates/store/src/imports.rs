@@ -16,10 +16,10 @@ use crate::tx::Tx;
 macro_rules! insert_from {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session, old_tokens, old_tokens_since, verified_email) \
+            "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, last_session, old_tokens, old_tokens_since, verified_email, has_signed_in) \
              SELECT CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5, \
              CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), \
-             (SELECT value FROM counters WHERE name = 'old_tokens_generation'), value ->> 10 FROM ",
+             (SELECT value FROM counters WHERE name = 'old_tokens_generation'), value ->> 10, 0 FROM ",
             $rows,
             " WHERE TRUE ON CONFLICT DO NOTHING RETURNING user_id"
         )

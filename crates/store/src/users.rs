@@ -31,8 +31,8 @@ pub(crate) use {columns, epoch};
 statements! {
     NEXT_NUMBER(0) = "UPDATE counters SET value = value + 1 WHERE name = 'user' RETURNING value";
     INSERT(8) = concat!(
-        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, verified_email) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8) RETURNING ", columns!());
+        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, verified_email, has_signed_in) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0) RETURNING ", columns!());
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM users WHERE user_id = $1");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM users WHERE email = $1");
     PAGE(2) = concat!(
@@ -42,7 +42,9 @@ statements! {
     COUNT_ACTIVE_WITH_ROLE(1) = "SELECT count(*) FROM users WHERE role_id = $1 AND status = 'active'";
     SIGN_IN(3) = concat!(
         "UPDATE users SET last_session = $3 WHERE user_id = $1 AND ", epoch!(), " = $2 AND status = 'active'");
-    NOTE_FIRST(1) = "UPDATE users SET has_signed_in = 1 WHERE user_id = $1 AND has_signed_in IS NULL";
+    // Of users from before there was this column: whoever has a last session had it here, unless it came with an import.
+    NOTE_FIRST(2) = "UPDATE users SET has_signed_in = 1 WHERE user_id = $1 \
+         AND (has_signed_in = 0 OR (has_signed_in IS NULL AND ($2 = 0 OR old_tokens IS NOT NULL)))";
     CHANGE(9) = concat!(
         "UPDATE users SET name = COALESCE($3, name), email = COALESCE($4, email), \
          password_hash = COALESCE($5, password_hash), role_id = COALESCE($6, role_id), status = COALESCE($7, status), \
@@ -141,9 +143,9 @@ pub async fn sign_in(tx: &mut Tx, id: UserId, epoch: i64, at: UnixMillis) -> Res
     tx.hits(SIGN_IN, binds![id, epoch, at]).await
 }
 
-/// Notes that the user has signed in here; whether that was for the first time.
-pub async fn note_first(tx: &mut Tx, id: UserId) -> Result<bool> {
-    tx.hits(NOTE_FIRST, binds![id]).await
+/// Notes that the user, as it was before, has signed in here; whether that was for the first time.
+pub async fn note_first(tx: &mut Tx, before: &User) -> Result<bool> {
+    tx.hits(NOTE_FIRST, binds![before.id, i64::from(before.last_session.is_some())]).await
 }
 
 /// Changes the user, only if the epoch is still `epoch`; the row as it is then. Takes the row's lock.

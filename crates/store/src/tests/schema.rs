@@ -170,6 +170,18 @@ async fn migrating_again_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_text_that_a_migration_had_before_it_was_released_is_known() {
+    on_both_engines(async |store| {
+        let before = "89d34d6fb789296983b4a2f61d156b1c7387067c768a1ef0e103ceccf906181b";
+        execute(&store, &format!("UPDATE schema_version SET checksum = '{before}' WHERE number = 8")).await;
+        assert!(store.schema_is_current().await.unwrap());
+        execute(&store, &format!("UPDATE schema_version SET checksum = '{before}' WHERE number = 7")).await;
+        assert!(store.schema_is_current().await.is_err(), "of that migration alone");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_nodes_that_migrate_at_once_one_does_it() {
     for fresh in [Fresh::sqlite(), Fresh::postgres().await] {
         let stores = [
