@@ -5,7 +5,7 @@ use cerrojo_domain::{ADMIN_ROLE, Email, Origin, Status, User};
 use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::invitations::{self, Invitation};
 use cerrojo_store::users::{self, NewUser};
-use cerrojo_store::{StoreError, registrations};
+use cerrojo_store::{StoreError, outbox, registrations};
 
 use crate::hashing::{Known, Turn};
 use crate::limits::Public;
@@ -114,6 +114,7 @@ async fn open_account(
         Err(StoreError::Taken) => return Err(AcceptError::EmailTaken),
         inserted => inserted?,
     };
+    outbox::adopt(&mut tx, user.id, &user.email).await?;
     tx.commit().await?;
     Ok(user)
 }

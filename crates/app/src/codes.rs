@@ -11,15 +11,16 @@ use ring::digest::{SHA256, digest};
 
 use crate::App;
 
-/// Makes a code. One that was made for the same before works no more, but for resets: theirs are bound to the epoch, which
-/// whoever uses one of them raises, and nobody can make somebody else's link void by asking for another.
+/// Makes a code. One that was made for the same before works no more, unless it sets a password: anybody can ask for those, and
+/// nobody can make somebody else's link void so. Whoever uses one of them makes an end of the others: theirs are bound to the
+/// epoch, or to the registration.
 pub(crate) async fn make(
     app: &App,
     tx: &mut Tx,
     (purpose, subject): (Purpose, &str),
     (bound_to, expires_at): (&str, UnixMillis),
 ) -> Result<String, StoreError> {
-    if purpose != Purpose::Reset {
+    if !matches!(purpose, Purpose::Reset | Purpose::ResetRegistration) {
         codes::void(tx, subject, purpose).await?;
     }
     let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());

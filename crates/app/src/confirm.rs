@@ -7,9 +7,8 @@ use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, PendingId, Status,
 use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::email_changes::{self, EmailChange};
 use cerrojo_store::endings::Which;
-use cerrojo_store::registrations;
 use cerrojo_store::users::{self, Change, NewUser};
-use cerrojo_store::{StoreError, Tx, sessions};
+use cerrojo_store::{StoreError, Tx, outbox, registrations, sessions};
 
 use crate::limits::Public;
 use crate::metrics::Attempt;
@@ -72,8 +71,10 @@ async fn verify(app: &App, code: &Code) -> Result<Email, ConfirmError> {
     if !is_theirs || !codes::use_up(app, &mut tx, code).await? {
         return Err(ConfirmError::InvalidToken);
     }
+    let email = Email::from_stored(code.bound_to.clone());
+    outbox::adopt(&mut tx, user, &email).await?;
     tx.commit().await?;
-    Ok(Email::from_stored(code.bound_to.clone()))
+    Ok(email)
 }
 
 async fn register(app: &App, code: &Code) -> Result<Email, ConfirmError> {
@@ -95,7 +96,7 @@ pub(crate) enum Opened {
     Account(Box<User>),
     /// Another account has the address. The transaction can only be dropped.
     EmailTaken,
-    /// The code was used meanwhile, or somebody registered the address again.
+    /// The code was used meanwhile, or somebody registered the address again: then only a link that sets a password is good.
     Nothing,
 }
 
@@ -110,6 +111,9 @@ pub(crate) async fn open_account(
         return Ok(Opened::Nothing);
     }
     let Some(waiting) = registrations::take(tx, id).await? else { return Ok(Opened::Nothing) };
+    if waiting.is_contested && password_hash.is_none() {
+        return Ok(Opened::Nothing);
+    }
     let user = NewUser {
         name: waiting.name,
         email: waiting.email,
@@ -121,7 +125,11 @@ pub(crate) async fn open_account(
     };
     match users::insert(tx, &user).await {
         Err(StoreError::Taken) => Ok(Opened::EmailTaken),
-        inserted => inserted.map(|user| Opened::Account(Box::new(user))),
+        inserted => {
+            let user = inserted?;
+            outbox::adopt(tx, user.id, &user.email).await?;
+            Ok(Opened::Account(Box::new(user)))
+        }
     }
 }
 
@@ -150,6 +158,7 @@ async fn change(app: &App, origin: &Origin, code: &Code) -> Result<Email, Confir
     }
     let ending = Ending { reason: EndReason::EmailChanged, actor: Actor::User(user), at, place };
     let entries = end::in_tx(&mut tx, Which::OthersOf(user, &session), &ending).await?;
+    outbox::adopt(&mut tx, user, &email).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), place, at).await?;
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();
@@ -165,7 +174,8 @@ pub enum ResendError {
     Asked(ForgotError),
 }
 
-/// Asks for the link again. Only writes a job, whatever there is of the address.
+/// Asks for the link again. Only writes a job, whatever there is of the address: an account gets another link, somebody who has
+/// registered and has no account yet one that sets the password as well.
 pub async fn resend(app: &App, origin: &Origin, email: Option<String>) -> Limited<Result<(), ResendError>> {
     match app.limits.request(Public::Verify, origin.block()) {
         Err(quota) => Limited { outcome: Err(ResendError::Asked(ForgotError::TooMany)), quota: Some(quota) },

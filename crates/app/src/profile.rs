@@ -166,7 +166,7 @@ async fn wait_for(
         expires_at: at.plus(app.settings.confirm_within),
     };
     email_changes::put(&mut tx, &wanted).await?;
-    mail::ask_changed(&mut tx, (&user, &email), origin, at).await?;
+    mail::ask_changed(&mut tx, (&user, &wanted), origin, at).await?;
     tx.commit().await?;
     app.mail_waiting.notify_one();
     Ok(Profile { user, pending_email: Some(email) })

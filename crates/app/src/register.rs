@@ -125,7 +125,8 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<Registere
     open_account(app, origin, Waiting { name, email }, password_hash).await
 }
 
-/// Writes the registration down in the place of an earlier one of the same address, and asks for the mail.
+/// Writes the registration down in the place of an earlier one of the same address, and asks for the mail. If the earlier one
+/// still waits, nobody knows who of the two reads the mail: its link sets a password, and those of before confirm none.
 async fn wait(
     app: &App,
     origin: &Origin,
@@ -140,10 +141,11 @@ async fn wait(
         password_hash,
         registered_at: at,
         expires_at: at.plus(app.settings.confirm_within),
+        is_contested: false,
     };
     let mut tx = app.store.begin().await?;
-    registrations::put(&mut tx, &registration).await?;
-    mail::ask_registered(&mut tx, &waiting.email, origin, at).await?;
+    let id = registrations::put(&mut tx, &registration).await?;
+    mail::ask_registered(&mut tx, (&id, &waiting.email), origin, at).await?;
     tx.commit().await?;
     app.mail_waiting.notify_one();
     Ok(Registered::Waiting(waiting))

@@ -11,7 +11,7 @@ use cerrojo_store::{
     registrations, sessions,
 };
 
-use crate::{App, SessionRules, Trouble, activity, end};
+use crate::{App, SessionRules, Trouble, activity, end, mail};
 
 /// Sessions ended, or rows removed, in one transaction: others get their turn in between.
 const CHUNK: i64 = 500;
@@ -188,7 +188,7 @@ async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
     registrations::sweep(&mut tx, now).await?;
     email_changes::sweep(&mut tx, now).await?;
     invitations::sweep(&mut tx, now).await?;
-    outbox::sweep(&mut tx, now.minus(kept.delivered_mail)).await?;
+    outbox::sweep(&mut tx, now.minus(kept.delivered_mail), now.minus(mail::FLOOD_WINDOW)).await?;
     attempts::sweep(&mut tx, now).await?;
     known_addresses::sweep(&mut tx, now.minus(kept.known_addresses)).await?;
     tx.commit().await?;

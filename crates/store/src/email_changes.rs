@@ -22,8 +22,6 @@ statements! {
          expires_at = excluded.expires_at");
     OF_USER(1) = concat!("SELECT ", columns!(), " FROM email_changes WHERE user_id = $1");
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM email_changes WHERE id = $1");
-    NEWEST_TO(1) = concat!(
-        "SELECT ", columns!(), " FROM email_changes WHERE email = $1 ORDER BY expires_at DESC, user_id LIMIT 1");
     TAKE(1) = concat!("DELETE FROM email_changes WHERE id = $1 RETURNING ", columns!());
     SWEEP(1) = "DELETE FROM email_changes WHERE expires_at < $1";
 }
@@ -58,11 +56,6 @@ pub async fn of_user(run: &mut impl Run, user: UserId) -> Result<Option<EmailCha
 /// The one of this id.
 pub async fn by_id(run: &mut impl Run, id: &str) -> Result<Option<EmailChange>> {
     db::row(run, BY_ID, binds![id]).await?.as_ref().map(read).transpose()
-}
-
-/// The last one to this address.
-pub async fn newest_to(run: &mut impl Run, email: &Email) -> Result<Option<EmailChange>> {
-    db::row(run, NEWEST_TO, binds![email]).await?.as_ref().map(read).transpose()
 }
 
 /// Takes it out; whether it was there.

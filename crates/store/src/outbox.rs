@@ -1,6 +1,6 @@
 //! What others must be told, written in the transaction of what happened and delivered by jobs afterwards.
 
-use cerrojo_domain::{Email, UnixMillis, User, UserId};
+use cerrojo_domain::{AddressBlock, Email, UnixMillis, User, UserId};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
@@ -10,13 +10,14 @@ use crate::statement::statements;
 use crate::tx::Tx;
 
 statements! {
-    INSERT(6) = "INSERT INTO outbox (id, kind, user_id, body, created_at, attempts, next_at, address) \
-         VALUES ($1, $2, $3, $4, $5, 0, $5, $6)";
+    INSERT(7) = "INSERT INTO outbox (id, kind, user_id, body, created_at, attempts, next_at, address, asked_from) \
+         VALUES ($1, $2, $3, $4, $5, 0, $5, $6, $7)";
     DUE(2) = "SELECT id, kind, user_id, body, created_at, attempts, next_at FROM outbox \
          WHERE done_at IS NULL AND next_at <= $1 ORDER BY created_at, id LIMIT $2";
     NEXT_DUE(0) = "SELECT min(next_at) FROM outbox WHERE done_at IS NULL";
     CLAIM(3) = "UPDATE outbox SET attempts = attempts + 1, next_at = $3 \
          WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
+    PUT_OFF(3) = "UPDATE outbox SET next_at = $3 WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
     FAILED(2) = "UPDATE outbox SET last_error = $2 WHERE id = $1 AND done_at IS NULL";
     NEWEST(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error FROM outbox \
          ORDER BY created_at DESC, id LIMIT $1";
@@ -27,8 +28,10 @@ statements! {
     COUNT_WAITING(1) = "SELECT count(*), CAST(COALESCE(sum(CASE WHEN next_at <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT), min(created_at) \
          FROM outbox WHERE done_at IS NULL";
     PENDING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
-    COUNT_TO(2) = "UPDATE outbox SET address = $2 WHERE id = $1";
-    DONE_TO_SINCE(2) = "SELECT count(*) FROM outbox WHERE address = $1 AND done_at >= $2";
+    COUNT_TO(3) = "UPDATE outbox SET address = $2, asked_from = $3 WHERE id = $1";
+    DONE_TO_SINCE(3) = "SELECT kind, asked_from, count(*) FROM outbox WHERE address IN ($1, $2) AND done_at >= $3 \
+         GROUP BY kind, asked_from";
+    ADOPT(2) = "UPDATE outbox SET user_id = $1 WHERE user_id IS NULL AND address = $2";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
     WRITTEN_SINCE(3) = "SELECT count(*), min(created_at) FROM outbox WHERE kind = $1 AND user_id = $2 AND created_at > $3";
     // Not what went to an address that the user only wants: whether anything did tells whether somebody else has it.
@@ -36,10 +39,15 @@ statements! {
          AND (user_id = $1 OR (user_id IS NULL AND body ->> 'email' = $2)) ORDER BY created_at DESC, id",
         postgres = "SELECT kind, created_at, done_at FROM outbox WHERE kind <> 'email_change' \
          AND (user_id = $1 OR (user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $2)) ORDER BY created_at DESC, id";
+    COUNTED(3) = "SELECT DISTINCT address, asked_from FROM outbox WHERE (user_id = $1 OR (user_id IS NULL AND address = $2)) AND done_at >= $3 \
+         AND address IS NOT NULL";
+    BLUR(7) = "UPDATE outbox SET user_id = NULL, body = '{}', last_error = NULL, address = $6, asked_from = $7 \
+         WHERE (user_id = $1 OR (user_id IS NULL AND address = $2)) AND done_at >= $3 AND address = $4 \
+         AND COALESCE(asked_from, '') = COALESCE($5, '')";
     FORGET(1) = "DELETE FROM outbox WHERE user_id = $1";
     FORGET_ASKED(1) = "DELETE FROM outbox WHERE user_id IS NULL AND body ->> 'email' = $1",
         postgres = "DELETE FROM outbox WHERE user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $1";
-    SWEEP(1) = "DELETE FROM outbox WHERE done_at < $1";
+    SWEEP(2) = "DELETE FROM outbox WHERE done_at < $1 OR (done_at < $2 AND body = '{}')";
 }
 
 /// One job. `body` is JSON of app's choosing, with no secret in it.
@@ -67,25 +75,36 @@ pub async fn insert(tx: &mut Tx, kind: &str, user: Option<UserId>, body: &str, a
     write(tx, (kind, body), (user, None), at).await
 }
 
-/// The same for a mail to an address that anybody could have named, which is counted ([`done_to_since`]).
+/// Whom a mail goes to that is counted ([`done_to_since`]), and which network asked for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// The address, which need not be an account's.
+    pub to: &'a Email,
+    /// The network, if it was over one.
+    pub from: Option<AddressBlock>,
+}
+
+/// The same for a mail to an address that the account's owner need not have, which is counted.
 pub async fn insert_to(
     tx: &mut Tx,
     (kind, body): (&str, &str),
-    (user, to): (Option<UserId>, &Email),
+    (user, counted): (Option<UserId>, Counted<'_>),
     at: UnixMillis,
 ) -> Result<()> {
-    write(tx, (kind, body), (user, Some(to.as_str().to_owned())), at).await
+    write(tx, (kind, body), (user, Some(counted)), at).await
 }
 
 async fn write(
     tx: &mut Tx,
     (kind, body): (&str, &str),
-    (user, to): (Option<UserId>, Option<String>),
+    (user, counted): (Option<UserId>, Option<Counted<'_>>),
     at: UnixMillis,
 ) -> Result<()> {
     // Random, so that transactions which write to the outbox do not wait for each other.
     let id = i64::from_le_bytes(tx.random().bytes()) & i64::MAX;
-    tx.execute(INSERT, binds![id, kind, user, body, at, to]).await.map(drop)
+    let to = counted.map(|counted| counted.to.as_str().to_owned());
+    let from = counted.and_then(|counted| counted.from).map(|block| block.to_string());
+    tx.execute(INSERT, binds![id, kind, user, body, at, to, from]).await.map(drop)
 }
 
 /// Jobs that are not done and due at `now`, oldest first.
@@ -104,6 +123,11 @@ pub async fn next_due(run: &mut impl Run) -> Result<Option<UnixMillis>> {
 /// Claims a job as it was read, until `next_at`: compare-and-set on `attempts`. Whether this caller got it.
 pub async fn claim(tx: &mut Tx, job: &Job, next_at: UnixMillis) -> Result<bool> {
     tx.hits(CLAIM, binds![job.id, job.attempts, next_at]).await
+}
+
+/// Leaves a job as it was read to whoever knows its kind: it is due at `next_at`, and was not tried.
+pub async fn put_off(tx: &mut Tx, job: &Job, next_at: UnixMillis) -> Result<()> {
+    tx.execute(PUT_OFF, binds![job.id, job.attempts, next_at]).await.map(drop)
 }
 
 /// The job is done; `user` is kept with it if it was not known before.
@@ -210,14 +234,37 @@ pub async fn written_since(
     }
 }
 
-/// From now on the job is counted by this address.
-pub async fn count_to(tx: &mut Tx, id: i64, to: &Email) -> Result<()> {
-    tx.execute(COUNT_TO, binds![id, to]).await.map(drop)
+/// From now on the job is counted.
+pub async fn count_to(tx: &mut Tx, id: i64, counted: Counted<'_>) -> Result<()> {
+    let from = counted.from.map(|block| block.to_string());
+    tx.execute(COUNT_TO, binds![id, counted.to, from]).await.map(drop)
 }
 
-/// How many that are counted by their address were delivered to this one at or after `since`.
-pub async fn done_to_since(run: &mut impl Run, to: &Email, since: UnixMillis) -> Result<i64> {
-    db::number(run, DONE_TO_SINCE, binds![to, since]).await
+/// Counted mails of one kind that one network asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// What kind of message.
+    pub kind: String,
+    /// Which network, as text or as what is left of that, if it is known.
+    pub from: Option<String>,
+    /// How many.
+    pub count: i64,
+}
+
+/// Which counted mails were delivered at or after `since` to an address, given as itself and as what is left of it when an
+/// account is forgotten ([`forget`]).
+pub async fn done_to_since(
+    run: &mut impl Run,
+    (to, blurred): (&Email, &str),
+    since: UnixMillis,
+) -> Result<Vec<Delivered>> {
+    let read = |row: &Row| Ok(Delivered { kind: row.text(0)?, from: row.text_or_null(1)?, count: row.int(2)? });
+    run.rows(DONE_TO_SINCE, binds![to, blurred, since]).await?.iter().map(read).collect()
+}
+
+/// What went to this address before it was known to be the user's, is about the user from now on.
+pub async fn adopt(tx: &mut Tx, user: UserId, address: &Email) -> Result<()> {
+    tx.execute(ADOPT, binds![user, address]).await.map(drop)
 }
 
 /// What was or is to be told to `user`: the kind, when that was written and when it was delivered; the latest first.
@@ -226,15 +273,23 @@ pub async fn of_user(run: &mut impl Run, user: &User) -> Result<Vec<(String, Uni
     rows.iter().map(|row| Ok((row.text(0)?, row.time(1)?, row.time_or_null(2)?))).collect()
 }
 
-/// Forgets every job about `user`, done or not, and those that somebody asked for at the user's address.
-pub async fn forget(tx: &mut Tx, user: &User) -> Result<()> {
+/// Forgets every job about `user`, done or not, and those that somebody asked for at the user's address. Of those that were
+/// delivered at or after `since` and are counted stays the count, under what `blur` makes of the address and of the network:
+/// nobody gets more mails by making accounts and deleting them.
+pub async fn forget(tx: &mut Tx, user: &User, (since, blur): (UnixMillis, impl Fn(&str) -> String)) -> Result<()> {
+    for row in db::rows(tx, COUNTED, binds![user.id, &user.email, since]).await? {
+        let (to, from) = (row.text(0)?, row.text_or_null(1)?);
+        let (blurred_to, blurred_from) = (blur(&to), from.as_deref().map(&blur));
+        tx.execute(BLUR, binds![user.id, &user.email, since, to, from, blurred_to, blurred_from]).await?;
+    }
     tx.execute(FORGET, binds![user.id]).await?;
     tx.execute(FORGET_ASKED, binds![&user.email]).await.map(drop)
 }
 
-/// Deletes the jobs that were done before `done_before`; how many.
-pub async fn sweep(tx: &mut Tx, done_before: UnixMillis) -> Result<u64> {
-    tx.execute(SWEEP, binds![done_before]).await
+/// Deletes the jobs that were done before `done_before`, and what is left of forgotten ones that were done before
+/// `counted_before`; how many.
+pub async fn sweep(tx: &mut Tx, done_before: UnixMillis, counted_before: UnixMillis) -> Result<u64> {
+    tx.execute(SWEEP, binds![done_before, counted_before]).await
 }
 
 fn read(row: &Row) -> Result<Job> {

@@ -4,22 +4,25 @@ use cerrojo_domain::{Email, PendingId, UnixMillis};
 
 use crate::bind::binds;
 use crate::db::{self, Run};
-use crate::errors::Result;
+use crate::errors::{Result, StoreError};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::Tx;
 
 macro_rules! columns {
     () => {
-        "email, id, name, password_hash, registered_at, expires_at"
+        "email, id, name, password_hash, registered_at, expires_at, contested"
     };
 }
 
 statements! {
+    // Links that set a password stay good, whoever registers again: hence the id of the one that still waits.
     PUT(6) = concat!(
-        "INSERT INTO registrations (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO UPDATE SET \
-         id = excluded.id, name = excluded.name, password_hash = excluded.password_hash, \
-         registered_at = excluded.registered_at, expires_at = excluded.expires_at");
+        "INSERT INTO registrations (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, NULL) ON CONFLICT (email) DO UPDATE SET \
+         id = CASE WHEN registrations.expires_at > excluded.registered_at THEN registrations.id ELSE excluded.id END, \
+         contested = CASE WHEN registrations.expires_at > excluded.registered_at THEN 1 END, \
+         name = excluded.name, password_hash = excluded.password_hash, \
+         registered_at = excluded.registered_at, expires_at = excluded.expires_at RETURNING id");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE email = $1");
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE id = $1");
     TAKE(1) = concat!("DELETE FROM registrations WHERE id = $1 RETURNING ", columns!());
@@ -29,7 +32,7 @@ statements! {
 
 /// One that waits.
 pub struct Registration {
-    /// Its own, new with each.
+    /// Its own.
     pub id: PendingId,
     /// To be confirmed. May have an account all the same.
     pub email: Email,
@@ -41,13 +44,19 @@ pub struct Registration {
     pub registered_at: UnixMillis,
     /// When it is forgotten.
     pub expires_at: UnixMillis,
+    /// Whether somebody registered the address again while it waited. Nobody knows then whose password it is: whoever reads
+    /// the mail has to set another.
+    pub is_contested: bool,
 }
 
-/// Adds it, in the place of an earlier one of the same address, whose links lead nowhere from then on.
-pub async fn put(tx: &mut Tx, registration: &Registration) -> Result<()> {
-    let Registration { id, email, name, password_hash, registered_at, expires_at } = registration;
+/// Adds it, in the place of an earlier one of the same address. The id that it has: that of the earlier one if that still
+/// waits, and then it is contested, whatever is said here.
+pub async fn put(tx: &mut Tx, registration: &Registration) -> Result<PendingId> {
+    let Registration { id, email, name, password_hash, registered_at, expires_at, .. } = registration;
     let (name, hash) = (name.as_str(), password_hash.as_str());
-    tx.execute(PUT, binds![email, id.as_str(), name, hash, *registered_at, *expires_at]).await.map(drop)
+    let row = db::row(tx, PUT, binds![email, id.as_str(), name, hash, *registered_at, *expires_at]).await?;
+    let row = row.ok_or_else(|| StoreError::odd("registrations"))?;
+    Ok(PendingId::from_text(row.text(0)?))
 }
 
 /// The one of this address, given in its one form.
@@ -83,5 +92,6 @@ fn read(row: &Row) -> Result<Registration> {
         password_hash: row.text(3)?,
         registered_at: row.time(4)?,
         expires_at: row.time(5)?,
+        is_contested: row.int_or_null(6)?.is_some(),
     })
 }

@@ -271,6 +271,27 @@ async fn nobody_is_flooded_with_invitations() {
 }
 
 #[tokio::test]
+async fn nobody_keeps_an_invitation_from_somebody() {
+    let set = |options: &mut Options| options.settings.verification = Verification::Required;
+    on_both_engines_with(set, async |app| {
+        let admin = app.admin().await;
+        let first = invites(&admin, json!({ "email": "ana@example.com" })).await;
+        app.mails().await;
+        for _ in 0..12 {
+            let body = json!({ "name": "Ana", "email": "ana@example.com", "password": PASSWORD });
+            assert_eq!(app.visitor().post("/api/auth/register", body).await.status, 202);
+            app.tick().await;
+        }
+        let sent = app.mails().await.len();
+        let resend = format!("{INVITATIONS}/{}/resend", first["id"].as_str().unwrap());
+        admin.call("POST", &resend).await.assert_ok(200, INVITED);
+        assert_eq!(app.mails().await.len(), sent + 1);
+        accepts(&app, &app.link_code("ana@example.com").await).await.assert_ok(201, ACCEPTED);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_an_administrator_may_no_longer_do_the_invitations_of_before_do_neither() {
     on_both_engines(async |app| {
         let jefa = app.admin().await;

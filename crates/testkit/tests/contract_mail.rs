@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use cerrojo_app::Locale;
+use cerrojo_domain::{Clock as _, UserId};
+use cerrojo_store::outbox;
 use cerrojo_testkit::{OTHER_PASSWORD, PASSWORD, on_both_engines, on_both_engines_with};
 use serde_json::json;
 
@@ -174,6 +176,41 @@ async fn a_mail_server_that_is_down_delays_mail_and_no_request() {
         let body = json!({ "token": mails[0].reset_code(), "newPassword": OTHER_PASSWORD });
         let reply = app.visitor().post("/api/auth/reset-password", body).await;
         assert_eq!(reply.status, 200, "{reply}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mail_of_a_later_release_is_left_to_it() {
+    on_both_engines(async |app| {
+        let ana = app.user("ana").await;
+        let inside = app.inside();
+        let write = async |kind: &str| {
+            let mut tx = inside.store.begin().await.unwrap();
+            let (user, now) = (Some(UserId(ana.id)), app.clock.now());
+            outbox::insert(&mut tx, kind, user, "{\"of\": \"another form\"}", now).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let waiting = async || outbox::standing(&mut inside.store.reader(), outbox::Which::Waiting, 50).await.unwrap();
+        for number in 0..40 {
+            write(&format!("later_{number}")).await;
+        }
+        // However many there are, they keep nobody waiting.
+        app.visitor().post(FORGOT, json!({ "email": "ana@example.com" })).await;
+        assert_eq!(app.mails().await.len(), 1);
+        for _ in 0..5 {
+            app.clock.advance(Duration::from_mins(2));
+            assert_eq!(app.mails().await.len(), 1);
+        }
+        let left = waiting().await;
+        assert_eq!(left.len(), 40);
+        for job in left {
+            assert!(job.attempts == 0 && job.next_at.since(app.clock.now()) <= Duration::from_mins(1), "{job:?}");
+        }
+        // Nor do they wait for ever.
+        app.clock.advance(Duration::from_hours(25));
+        app.mails().await;
+        assert!(waiting().await.is_empty());
     })
     .await;
 }

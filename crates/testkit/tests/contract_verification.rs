@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use cerrojo_app::administer::{self, By, UserChange};
-use cerrojo_app::{Locale, Rate, Verification};
+use cerrojo_app::{Locale, OwnDeletion, Rate, Verification};
 use cerrojo_domain::UserId;
 use cerrojo_store::testing;
 use cerrojo_testkit::{
-    Actor, Call, OTHER_PASSWORD, Options, PASSWORD, Reply, TestApp, assert_has, on_both_engines, on_both_engines_with,
+    Actor, Call, OTHER_PASSWORD, Options, PASSWORD, Reply, SentMail, TestApp, assert_has, on_both_engines,
+    on_both_engines_with,
 };
 use serde_json::{Value, json};
 
@@ -304,26 +305,93 @@ async fn there_is_no_account_and_no_session_before_the_address_is_confirmed() {
     .await;
 }
 
+async fn sets_password(app: &TestApp, code: &str, password: &str) -> Reply {
+    app.visitor().post(RESET, json!({ "token": code, "newPassword": password })).await
+}
+
 #[tokio::test]
 async fn whoever_registered_a_strangers_address_keeps_no_way_in() {
     on_both_engines_with(required, async |app| {
+        let (mallory, mallorys) = (app.visitor(), "la contraseña de Mallory, larga");
+        // Before the stranger and after: in either order nobody's password counts but the one that the mailbox's owner sets.
+        for (email, order) in [("ana@example.com", [mallorys, PASSWORD]), ("eva@example.com", [PASSWORD, mallorys])] {
+            registers(&mallory, email, order[0]).await.assert_ok(202, WAIT);
+            let first = app.link_code(email).await;
+            registers(&app.visitor(), email, order[1]).await.assert_ok(202, WAIT);
+            let second = app.link_code(email).await;
+            for link in [&first, &second] {
+                assert_void(&confirms(&app, link).await);
+            }
+            sets_password(&app, &first, OTHER_PASSWORD).await.assert_code(401, "INVALID_RESET_TOKEN");
+            let reply = sets_password(&app, &second, OTHER_PASSWORD).await;
+            reply.assert_ok(200, "Contraseña restablecida exitosamente");
+            for password in order {
+                mallory.try_login(email, password).await.assert_code(401, "INVALID_CREDENTIALS");
+            }
+            let data = app.visitor().try_login(email, OTHER_PASSWORD).await.data();
+            assert_eq!(data["user"]["email_verified"], true);
+            // What is registered from now on is nothing to the account.
+            registers(&mallory, email, mallorys).await.assert_ok(202, WAIT);
+            let mails = app.mails().await;
+            let last = mails.last().unwrap();
+            assert!(last.to == email && !last.text.contains("token="), "{}", last.text);
+            sets_password(&app, &second, mallorys).await.assert_code(401, "INVALID_RESET_TOKEN");
+            app.visitor().try_login(email, OTHER_PASSWORD).await.assert_ok(200, "Inicio de sesión exitoso");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_that_is_asked_for_again_confirms_nobodys_password() {
+    on_both_engines_with(required, async |app| {
         let mallory = app.visitor();
-        registers(&mallory, "ana@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
-        let hers = app.link_code("ana@example.com").await;
         registers(&app.visitor(), "ana@example.com", PASSWORD).await.assert_ok(202, WAIT);
-        mallory.try_login("ana@example.com", OTHER_PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
-        let anas = app.link_code("ana@example.com").await;
-        assert_void(&confirms(&app, &hers).await);
-        confirms(&app, &anas).await.assert_ok(200, CONFIRMED);
-        mallory.try_login("ana@example.com", OTHER_PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
-        app.visitor().try_login("ana@example.com", PASSWORD).await.assert_ok(200, "Inicio de sesión exitoso");
-        // What is registered from now on is nothing to the account.
+        app.mails().await;
+        app.clock.advance(Duration::from_hours(25));
+        app.tick().await;
+        // Hers is forgotten, and this one is the only one when she asks for her link again.
         registers(&mallory, "ana@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
-        let mails = app.mails().await;
-        let last = mails.last().unwrap();
-        assert!(last.to == "ana@example.com" && !last.text.contains("token="), "{}", last.text);
-        assert_void(&confirms(&app, &hers).await);
+        app.mails().await;
+        asks_again(&app, "ana@example.com").await;
+        let code = app.link_code("ana@example.com").await;
+        assert_void(&confirms(&app, &code).await);
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
+        mallory.try_login("ana@example.com", OTHER_PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
         app.visitor().try_login("ana@example.com", PASSWORD).await.assert_ok(200, "Inicio de sesión exitoso");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_that_is_asked_for_again_changes_nobodys_address() {
+    on_both_engines_with(required, async |app| {
+        let ana = confirmed(&app, "ana@example.com").await;
+        done(ana.put(PROFILE, json!({ "email": "nueva@example.com" }))).await;
+        let sent = app.mails().await.len();
+        asks_again(&app, "nueva@example.com").await;
+        assert_eq!(app.mails().await.len(), sent, "only who is signed in asks for that one");
+        done(ana.put(PROFILE, json!({ "email": "nueva@example.com" }))).await;
+        confirms(&app, &app.link_code("nueva@example.com").await).await.assert_ok(200, CONFIRMED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_accounts_that_want_an_address_each_link_is_for_its_own() {
+    on_both_engines_with(required, async |app| {
+        let (ana, eva) = (confirmed(&app, "ana@example.com").await, confirmed(&app, "eva@example.com").await);
+        for one in [&ana, &eva] {
+            done(one.put(PROFILE, json!({ "email": "nueva@example.com" }))).await;
+        }
+        let mails = app.mails().await;
+        let codes: Vec<String> =
+            mails.iter().filter(|mail| mail.to == "nueva@example.com").map(SentMail::reset_code).collect();
+        assert_eq!(codes.len(), 2);
+        confirms(&app, &codes[0]).await.assert_ok(200, CONFIRMED);
+        confirms(&app, &codes[1]).await.assert_code(409, "USER_ALREADY_EXISTS");
+        let ones = [profile(&ana).await["user"]["email"].clone(), profile(&eva).await["user"]["email"].clone()];
+        assert!(ones.contains(&json!("nueva@example.com")) && ones[0] != ones[1], "{ones:?}");
     })
     .await;
 }
@@ -408,9 +476,10 @@ async fn who_does_not_confirm_is_forgotten() {
         app.clock.advance(Duration::from_hours(23));
         asks_again(&app, "ana@example.com").await;
         let code = app.link_code("ana@example.com").await;
-        assert_void(&confirms(&app, &first).await);
+        assert_ne!(first, code);
         app.clock.advance(Duration::from_hours(1));
-        assert_void(&confirms(&app, &code).await);
+        assert_void(&confirms(&app, &first).await);
+        sets_password(&app, &code, OTHER_PASSWORD).await.assert_code(401, "INVALID_RESET_TOKEN");
         app.visitor().try_login("ana@example.com", PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
         let sent = app.mails().await.len();
         asks_again(&app, "ana@example.com").await;
@@ -440,25 +509,21 @@ async fn of_simultaneous_confirmations_one_makes_the_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn registering_at_once_leaves_one_of_them_and_its_link() {
+async fn of_registrations_at_once_no_password_counts() {
     on_both_engines_with(required, async |app| {
-        let calls: Vec<_> = (0..6)
-            .map(|number| {
-                let password = format!("{PASSWORD}-{number}");
-                let body = json!({ "name": "Ana", "email": "ana@example.com", "password": password });
-                app.visitor().post(REGISTER, body)
-            })
-            .collect();
+        let password = |number: usize| format!("{PASSWORD}-{number}");
+        let body = |number| json!({ "name": "Ana", "email": "ana@example.com", "password": password(number) });
+        let calls: Vec<_> = (0..6).map(|number| app.visitor().post(REGISTER, body(number))).collect();
         for reply in app.together(calls).await {
             reply.assert_ok(202, WAIT);
         }
-        confirms(&app, &app.link_code("ana@example.com").await).await.assert_ok(200, CONFIRMED);
-        let mut right = 0;
+        let code = app.link_code("ana@example.com").await;
+        assert_void(&confirms(&app, &code).await);
+        sets_password(&app, &code, OTHER_PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
         for number in 0..6 {
-            let reply = app.visitor().try_login("ana@example.com", &format!("{PASSWORD}-{number}")).await;
-            right += u32::from(reply.status == 200);
+            let reply = app.visitor().try_login("ana@example.com", &password(number)).await;
+            reply.assert_code(401, "INVALID_CREDENTIALS");
         }
-        assert_eq!(right, 1);
     })
     .await;
 }
@@ -618,26 +683,128 @@ async fn accounts_that_are_there_go_on_when_confirming_is_asked_for() {
 }
 
 #[tokio::test]
-async fn an_address_gets_three_such_mails_an_hour_whoever_asks() {
+async fn an_address_gets_three_such_mails_an_hour_of_a_network_and_ten_of_all() {
     on_both_engines_with(required, async |app| {
         let ana = confirmed(&app, "ana@example.com").await;
         app.clock.advance(Duration::from_hours(2));
-        for (email, per) in [("eva@example.com", 0), ("ana@example.com", 1)] {
+        for email in ["eva@example.com", "ana@example.com"] {
             let sent = app.mails().await.len();
-            for _ in 0..3 {
-                registers(&app.visitor(), email, PASSWORD).await.assert_ok(202, WAIT);
-                asks_again(&app, email).await;
+            let to = async || app.mails().await[sent..].iter().filter(|mail| mail.to == email).count();
+            let mallory = app.visitor();
+            for _ in 0..4 {
+                registers(&mallory, email, OTHER_PASSWORD).await.assert_ok(202, WAIT);
+                mallory.post(RESEND, json!({ "email": email })).await.assert_ok(200, ASKED);
                 app.clock.advance(Duration::from_mins(1));
                 app.tick().await;
             }
+            assert_eq!(to().await, 3, "{email}");
+            // That keeps nobody else from a link.
+            registers(&app.visitor(), email, PASSWORD).await.assert_ok(202, WAIT);
+            assert_eq!(to().await, 4, "{email}");
+            for _ in 0..8 {
+                registers(&app.visitor(), email, PASSWORD).await.assert_ok(202, WAIT);
+                app.tick().await;
+            }
             done(ana.put(PROFILE, json!({ "email": email }))).await;
-            let to = app.mails().await[sent..].iter().filter(|mail| mail.to == email).count();
-            assert_eq!(to, 3, "{email} {per}");
+            assert_eq!(to().await, 10, "{email}");
         }
+        // And those that came stay good, however often somebody asks.
+        let code = app.link_code("eva@example.com").await;
+        registers(&app.visitor(), "eva@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
         app.clock.advance(Duration::from_hours(1));
         let sent = app.mails().await.len();
-        registers(&app.visitor(), "eva@example.com", PASSWORD).await.assert_ok(202, WAIT);
-        assert_eq!(app.mails().await.len(), sent + 1);
+        registers(&app.visitor(), "lola@example.com", PASSWORD).await.assert_ok(202, WAIT);
+        registers(&app.visitor(), "ana@example.com", PASSWORD).await.assert_ok(202, WAIT);
+        assert_eq!(app.mails().await.len(), sent + 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn accounts_that_come_and_go_bring_no_further_mails() {
+    let set = |options: &mut Options| {
+        notify(options);
+        options.settings.own_deletion = OwnDeletion::Allowed;
+    };
+    on_both_engines_with(set, async |app| {
+        let visitor = app.visitor();
+        for _ in 0..4 {
+            let reply = registers(&visitor, "ana@example.com", PASSWORD).await;
+            let ana = visitor.with_token(reply.data()["token"].as_str().unwrap());
+            visitor.post("/api/auth/forgot-password", json!({ "email": "ana@example.com" })).await;
+            app.mails().await;
+            done(ana.delete("/api/auth/profile").json(json!({ "currentPassword": PASSWORD }))).await;
+            app.visitor().try_login("ana@example.com", PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
+        }
+        let mails = app.mails().await;
+        let of = |path: &str| mails.iter().filter(|mail| mail.text.contains(path)).count();
+        assert_eq!((of("/verify-email?"), of("/reset-password?")), (3, 3));
+        // What counts them is no address.
+        assert!(!kept(&app).await.contains("ana@example.com"));
+        app.clock.advance(Duration::from_hours(1) + Duration::from_millis(1));
+        app.tick().await;
+        assert_eq!(testing::rows_as_text(app.database_url(), "outbox").await, "", "nor does it stay");
+        registers(&visitor, "ana@example.com", PASSWORD).await;
+        assert_eq!(app.mails().await.len(), mails.len() + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn notices_of_changes_are_counted_too_and_the_first_leaves_whatever_others_asked_for() {
+    on_both_engines_with(notify, async |app| {
+        let ana = app.user("ana").await;
+        for _ in 0..12 {
+            app.visitor().post(RESEND, json!({ "email": "ana@example.com" })).await.assert_ok(200, ASKED);
+            app.visitor().post("/api/auth/forgot-password", json!({ "email": "ana@example.com" })).await;
+        }
+        let sent = app.mails().await.len();
+        let (mut now, mut next) = (PASSWORD, OTHER_PASSWORD);
+        for number in 0..8 {
+            let body = json!({ "currentPassword": now, "newPassword": next });
+            ana.put("/api/auth/password", body).await.assert_ok(200, "Contraseña actualizada exitosamente");
+            (now, next) = (next, now);
+            let told = app.mails().await.len() - sent;
+            assert_eq!(told, (number + 1).min(5), "{number}");
+        }
+        let sent = app.mails().await.len();
+        for number in 0..8 {
+            done(ana.put(PROFILE, json!({ "email": format!("n{number}@example.net") }))).await;
+            app.mails().await;
+        }
+        let mails = app.mails().await;
+        let told: Vec<&str> =
+            mails[sent..].iter().filter(|mail| !mail.text.contains("token=")).map(|mail| mail.to.as_str()).collect();
+        assert_eq!(told.len(), 5, "{told:?}");
+        assert_eq!(told[0], "ana@example.com");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mails_from_before_the_account_are_the_accounts() {
+    on_both_engines_with(required, async |app| {
+        let admin = app.admin().await;
+        registers(&app.visitor(), "ana@example.com", PASSWORD).await.assert_ok(202, WAIT);
+        app.mails().await;
+        app.visitor().post("/api/auth/forgot-password", json!({ "email": "ana@example.com" })).await;
+        let code = app.link_code("ana@example.com").await;
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
+        let data = app.visitor().try_login("ana@example.com", PASSWORD).await.data();
+        let ana = app.visitor().with_token(data["token"].as_str().unwrap());
+        let before = ana.get("/api/auth/profile/data").await.data()["mails"].to_string();
+        assert!(before.contains("registered") && before.contains("reset"), "{before}");
+        // Also under another address, by which they could not be found.
+        let path = format!("/api/admin/users/{}", data["user"]["user_id"]);
+        done(admin.put(&path, json!({ "email": "nueva@example.com" }))).await;
+        let data = app.visitor().try_login("nueva@example.com", PASSWORD).await.data();
+        let ana = app.visitor().with_token(data["token"].as_str().unwrap());
+        let after = ana.get("/api/auth/profile/data").await.data()["mails"].to_string();
+        assert!(after.contains("registered") && after.contains("reset"), "{after}");
+        admin.delete(&format!("/api/auth/users/{}", data["user"]["user_id"])).await;
+        let kept = kept(&app).await;
+        assert!(!kept.contains("ana@example.com") && !kept.contains("nueva@example.com"), "{kept}");
     })
     .await;
 }

@@ -8,7 +8,7 @@ use cerrojo_store::{EndingTx, StoreError, invitations, outbox, registrations, se
 use super::{AdminError, By, Page, asked};
 use crate::hashing::Hasher;
 use crate::profile::name_is_fit;
-use crate::{App, Trouble, end, password};
+use crate::{App, Trouble, end, mail, password};
 
 /// A user that the operator adds.
 pub struct AddedUser {
@@ -87,19 +87,25 @@ pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminE
         return Err(AdminError::OneSelf);
     }
     keep_an_administrator(&mut tx, &user).await?;
-    let entries = remove(&mut tx, &user, &by.ending(app, EndReason::UserDeleted)).await?;
+    let entries = remove(app, &mut tx, &user, &by.ending(app, EndReason::UserDeleted)).await?;
     end::commit(app, tx, entries).await?;
     Ok(())
 }
 
 /// Ends the user's sessions and removes whatever is kept of the person. Of sessions stays that there were some, until they
 /// are swept: tokens of theirs are still out.
-pub(crate) async fn remove(tx: &mut EndingTx, user: &User, ending: &Ending) -> Result<Vec<Entry>, StoreError> {
+pub(crate) async fn remove(
+    app: &App,
+    tx: &mut EndingTx,
+    user: &User,
+    ending: &Ending,
+) -> Result<Vec<Entry>, StoreError> {
     let raise = users::Change { raise_epoch: true, ..users::Change::default() };
     users::change(tx, user.id, user.epoch, &raise).await?;
     let entries = end::in_tx(tx, Which::OfUser(user.id), ending).await?;
     sessions::forget_places(tx, user).await?;
-    outbox::forget(tx, user).await?;
+    let since = ending.at.minus(mail::FLOOD_WINDOW);
+    outbox::forget(tx, user, (since, |text: &str| mail::blurred(app, text))).await?;
     registrations::forget(tx, &user.email).await?;
     invitations::forget(tx, &user.email).await?;
     users::delete(tx, user.id).await?;

@@ -3,7 +3,7 @@
 use cerrojo_domain::{Email, InvitationId, RoleId, UnixMillis};
 use cerrojo_store::codes::Purpose;
 use cerrojo_store::invitations::{self, Invitation, Inviter};
-use cerrojo_store::{StoreError, Tx, outbox, users};
+use cerrojo_store::{StoreError, Tx, users};
 use zeroize::Zeroizing;
 
 use super::{AdminError, By, Page, asked};
@@ -38,7 +38,7 @@ pub enum InviteError {
     TooMany,
     /// 404
     NotFound,
-    /// 429: so many mails went to the address within an hour.
+    /// 429: so many invitations went to the address within an hour.
     TooManyMails,
 }
 
@@ -145,8 +145,7 @@ pub async fn resend_invitation(app: &App, by: By<'_>, id: &str) -> Result<Invita
     let now = app.clock.now();
     let (mut tx, inviter) = begin(app, by).await?;
     let before = waiting(&mut tx, id, now).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
-    let since = now.minus(mail::FLOOD_WINDOW);
-    if outbox::done_to_since(&mut tx, &before.email, since).await.map_err(AdminError::from)? >= mail::FLOOD {
+    if mail::is_invited_enough(app, &mut tx, &before.email).await.map_err(AdminError::from)? {
         return Err(InviteError::TooManyMails);
     }
     let expires_at = now.plus(app.settings.invitation_ttl);

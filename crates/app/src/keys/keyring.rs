@@ -106,6 +106,11 @@ impl Keyring {
         Ok(keyring)
     }
 
+    /// What tells whether two values are the same to whoever has the master key, and nothing to anybody else (HMAC-SHA-256).
+    pub(crate) fn compare_by(&self, label: &[&str], value: &[u8]) -> [u8; 32] {
+        self.maker.master.compare_by(label, value)
+    }
+
     /// Reads the keys again: after `KeyAdded` or `KeyRetired` in the log. The guard knows a key before it signs.
     pub async fn refresh(&self, store: &Store) -> Result<(), Trouble> {
         let _turn = self.reading.lock().await;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::UserId;
+use cerrojo_domain::{Email, UserId};
 use cerrojo_store::outbox::{self, Job};
 use cerrojo_store::{StoreError, Tx};
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use super::job::{
-    EMAIL_CHANGE, EMAIL_CHANGE_ASKED, EMAIL_CHANGED, INVITATION, NEW_DEVICE, PASSWORD_CHANGED, REGISTERED, RESET,
-    VERIFY,
+    EMAIL_CHANGE, EMAIL_CHANGE_ASKED, EMAIL_CHANGED, INVITATION, KINDS, NEW_DEVICE, PASSWORD_CHANGED, REGISTERED,
+    RESET, VERIFY,
 };
 use super::templates::Writer;
-use super::{Mail, links};
+use super::{Mail, flood, links};
 use crate::metrics::Delivery;
 use crate::{App, Trouble, traced};
 
@@ -28,7 +28,7 @@ const GIVEN_UP: Duration = Duration::from_hours(24);
 
 /// What became of a job.
 enum Outcome {
-    /// Somebody else has it.
+    /// Somebody else has it, or a node of a later release is to have it.
     NotOurs,
     /// There is nothing to send.
     Dropped,
@@ -87,6 +87,13 @@ async fn traced_delivery(app: &App, job: &Job) -> Result<Outcome, Trouble> {
 async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
+    if !is_known(job) && now.since(job.created_at) <= GIVEN_UP {
+        // Of a later release, whose nodes are coming up or were gone back from: they can still do it.
+        tracing::warn!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind is left to a later release");
+        outbox::put_off(&mut tx, job, now.plus(SHORTEST_PAUSE)).await?;
+        tx.commit().await?;
+        return Ok(Outcome::NotOurs);
+    }
     // Claiming is also what makes it due again, should this process not live to say how it went.
     if !outbox::claim(&mut tx, job, now.plus(pause(job.attempts))).await? {
         return Ok(Outcome::NotOurs);
@@ -137,6 +144,10 @@ fn pause(attempts: i64) -> Duration {
     (SHORTEST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
+fn is_known(job: &Job) -> bool {
+    KINDS.contains(&job.kind.as_str())
+}
+
 /// The letter of a job; `None`: there is none to send.
 async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
     let writer = Writer::new(&app.settings, &app.templates);
@@ -146,14 +157,18 @@ async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>,
         INVITATION => return links::invitation(app, tx, job).await,
         PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)).transpose()?,
         EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)).transpose()?,
-        NEW_DEVICE => read(job).map(|body| writer.new_device(&body)).transpose()?,
         EMAIL_CHANGE_ASKED => read(job).map(|body| writer.email_change_asked(&body)).transpose()?,
-        _ => {
-            tracing::error!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind was dropped");
-            None
+        // Counted when it is written.
+        NEW_DEVICE => {
+            let mail = read(job).map(|body| writer.new_device(&body)).transpose()?;
+            return Ok(mail.map(|mail| Addressed { user: job.user, mail }));
         }
+        _ => None,
     };
-    Ok(mail.map(|mail| Addressed { user: job.user, mail }))
+    let Some(mail) = mail else { return Ok(None) };
+    let to = Email::from_stored(mail.to.clone());
+    let is_flooded = flood::is_flooded(app, tx, job, (&to, None)).await?;
+    Ok((!is_flooded).then_some(Addressed { user: job.user, mail }))
 }
 
 pub(super) fn read<T: DeserializeOwned>(job: &Job) -> Option<T> {

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cerrojo_domain::{Email, Origin, SessionId, UnixMillis, User, UserId};
+use cerrojo_domain::{AddressBlock, Email, Origin, PendingId, SessionId, UnixMillis, User, UserId};
+use cerrojo_store::email_changes::EmailChange;
 use cerrojo_store::invitations::Invitation;
+use cerrojo_store::outbox::Counted;
 use cerrojo_store::{StoreError, Tx, outbox};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,19 @@ pub(super) const EMAIL_CHANGE: &str = "email_change";
 pub(super) const EMAIL_CHANGE_ASKED: &str = "email_change_asked";
 /// Somebody was invited.
 pub(super) const INVITATION: &str = "invitation";
+
+/// Every kind that this release knows.
+pub(super) const KINDS: [&str; 9] = [
+    RESET,
+    PASSWORD_CHANGED,
+    EMAIL_CHANGED,
+    NEW_DEVICE,
+    REGISTERED,
+    VERIFY,
+    EMAIL_CHANGE,
+    EMAIL_CHANGE_ASKED,
+    INVITATION,
+];
 
 /// Body of a [`RESET`] job.
 #[derive(Serialize, Deserialize)]
@@ -81,6 +96,9 @@ pub(super) struct NewDevice {
 /// Body of a [`REGISTERED`], [`VERIFY`] or [`EMAIL_CHANGE`] job.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ConfirmAsked {
+    /// Of the registration or the change of address that waits; nothing with a [`VERIFY`] job, or if an earlier release wrote it.
+    #[serde(default)]
+    pub id: Option<String>,
     pub email: String,
     pub address: Option<IpAddr>,
     pub device: String,
@@ -111,7 +129,7 @@ pub async fn tell_password_changed(
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     let body = PasswordChanged { to: user.email.as_str().to_owned(), name: user.name.clone(), at, address: place };
-    outbox::insert(tx, PASSWORD_CHANGED, Some(user.id), &written(&body)?, at).await
+    tell(tx, (PASSWORD_CHANGED, &written(&body)?), (user, place), at).await
 }
 
 /// Tells the user at the old address that another one took its place.
@@ -122,7 +140,18 @@ pub async fn tell_email_changed(
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     let body = email_changed((before, after), place, at);
-    outbox::insert(tx, EMAIL_CHANGED, Some(after.id), &written(&body)?, at).await
+    tell(tx, (EMAIL_CHANGED, &written(&body)?), (before, place), at).await
+}
+
+/// A notice to the user's address, counted like any mail: it need not have been confirmed.
+async fn tell(
+    tx: &mut Tx,
+    job: (&str, &str),
+    (user, place): (&User, Option<IpAddr>),
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    let counted = Counted { to: &user.email, from: place.map(AddressBlock::of) };
+    outbox::insert_to(tx, job, (Some(user.id), counted), at).await
 }
 
 fn email_changed((before, after): (&User, &User), place: Option<IpAddr>, at: UnixMillis) -> EmailChanged {
@@ -138,11 +167,11 @@ fn email_changed((before, after): (&User, &User), place: Option<IpAddr>, at: Uni
 /// Asks for the link that confirms the address of whoever registered. The same work whether or not there is an account.
 pub(crate) async fn ask_registered(
     tx: &mut Tx,
-    email: &Email,
+    (id, email): (&PendingId, &Email),
     origin: &Origin,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    ask(tx, REGISTERED, (None, email, Some(origin)), at).await
+    ask(tx, (REGISTERED, Some(id)), (None, email, Some(origin)), at).await
 }
 
 /// Asks for the link that confirms this address, of `user` if that is known.
@@ -152,41 +181,45 @@ pub(crate) async fn ask_verify(
     origin: Option<&Origin>,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    ask(tx, VERIFY, (user, email, origin), at).await
+    ask(tx, (VERIFY, None), (user, email, origin), at).await
 }
 
 /// Asks for the link that confirms the address which `user` wants, and tells the one that is in force.
 pub(crate) async fn ask_changed(
     tx: &mut Tx,
-    (user, wanted): (&User, &Email),
+    (user, wanted): (&User, &EmailChange),
     origin: &Origin,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    let after = User { email: wanted.clone(), ..user.clone() };
-    let body = email_changed((user, &after), Some(origin.address), at);
-    outbox::insert(tx, EMAIL_CHANGE_ASKED, Some(user.id), &written(&body)?, at).await?;
-    ask(tx, EMAIL_CHANGE, (Some(user.id), wanted, Some(origin)), at).await
+    let EmailChange { id, email, .. } = wanted;
+    let after = User { email: email.clone(), ..user.clone() };
+    let place = Some(origin.address);
+    let body = email_changed((user, &after), place, at);
+    tell(tx, (EMAIL_CHANGE_ASKED, &written(&body)?), (user, place), at).await?;
+    ask(tx, (EMAIL_CHANGE, Some(id)), (Some(user.id), email, Some(origin)), at).await
 }
 
 async fn ask(
     tx: &mut Tx,
-    kind: &str,
+    (kind, id): (&str, Option<&PendingId>),
     (user, email, origin): (Option<UserId>, &Email, Option<&Origin>),
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     let body = ConfirmAsked {
+        id: id.map(|id| id.as_str().to_owned()),
         email: email.as_str().to_owned(),
         address: origin.map(|origin| origin.address),
         device: origin.and_then(|origin| super::device::kind(&origin.device)).unwrap_or_default(),
     };
-    outbox::insert_to(tx, (kind, &written(&body)?), (user, email), at).await
+    let counted = Counted { to: email, from: origin.map(Origin::block) };
+    outbox::insert_to(tx, (kind, &written(&body)?), (user, counted), at).await
 }
 
 /// Asks for the link of an invitation.
 pub(crate) async fn ask_invitation(tx: &mut Tx, invitation: &Invitation, at: UnixMillis) -> Result<(), StoreError> {
     let Invitation { email, id, .. } = invitation;
     let body = Invited { email: email.as_str().to_owned(), id: id.to_string() };
-    outbox::insert_to(tx, (INVITATION, &written(&body)?), (None, email), at).await
+    outbox::insert_to(tx, (INVITATION, &written(&body)?), (None, Counted { to: email, from: None }), at).await
 }
 
 /// Tells a user of a session that began from elsewhere than others before. Whether it is told: so many a day are. The users row

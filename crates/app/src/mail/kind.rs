@@ -71,6 +71,7 @@ kinds! {
     EmailChanged = "email-changed", "The address was changed; goes to the old one", ["name", "when", "address", "new_email"];
     NewDevice = "new-device", "Somebody signed in from a new place", ["name", "when", "address", "device", "silent_until"];
     VerifyEmail = "verify-email", "The link that confirms an address", ["when", "address", "device", "until", "link"];
+    FinishRegistration = "finish-registration", "The link that sets a password and so finishes a registration", ["when", "address", "device", "until", "link"];
     AlreadyRegistered = "already-registered", "Somebody wanted the address for an account, and it has one", ["when", "address", "device"];
     EmailChangeAsked = "email-change-asked", "Another address is to be confirmed; goes to the one in force", ["name", "when", "address", "new_email"];
     Invitation = "invitation", "The link of an invitation", ["name", "until", "link"];

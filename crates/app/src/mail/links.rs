@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{Email, Status, UnixMillis, User};
+use cerrojo_domain::{AddressBlock, Email, Status, UnixMillis, User};
 use cerrojo_store::codes::Purpose;
-use cerrojo_store::outbox::{self, Job};
-use cerrojo_store::{StoreError, Tx, email_changes, invitations, registrations, users};
+use cerrojo_store::outbox::{self, Counted, Job};
+use cerrojo_store::registrations::{self, Registration};
+use cerrojo_store::{StoreError, Tx, email_changes, invitations, users};
 
 use super::deliver::{Addressed, read};
-use super::job::{ConfirmAsked, EMAIL_CHANGE, Invited, REGISTERED, RESET, ResetAsked};
+use super::flood::is_flooded;
+use super::job::{ConfirmAsked, EMAIL_CHANGE, Invited, ResetAsked, VERIFY};
 use super::templates::Writer;
 use crate::{App, administer, codes};
 
-/// Mails in [`FLOOD_WINDOW`], at most: with a reset link to an account, and with any other to an address.
-pub(crate) const FLOOD: i64 = 3;
-pub(crate) const FLOOD_WINDOW: Duration = Duration::from_hours(1);
-/// Addresses that an account asks to confirm in [`FLOOD_WINDOW`], at most.
-const ASKED: i64 = 5;
 /// A reset link works for so long from when it was made.
 const RESET_TTL: Duration = Duration::from_hours(1);
 
@@ -30,10 +27,11 @@ pub(super) async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Ad
     if user.status != Status::Active {
         return Ok(None);
     }
-    if outbox::done_since(tx, RESET, user.id, now.minus(FLOOD_WINDOW)).await? >= FLOOD {
-        tracing::info!(mail.id = job.id, user.id = %user.id, "no further reset mail for this account within an hour");
+    let from = Some(AddressBlock::of(asked.address));
+    if is_flooded(app, tx, job, (&user.email, from)).await? {
         return Ok(None);
     }
+    outbox::count_to(tx, job.id, Counted { to: &user.email, from }).await?;
     let about = (Purpose::Reset, &*user.id.to_string());
     let code = codes::make(app, tx, about, (&user.epoch.to_string(), now.plus(RESET_TTL))).await?;
     let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
@@ -49,13 +47,13 @@ async fn reset_of_registration(
     let now = app.clock.now();
     let waiting = registrations::by_email(tx, &asked.email).await?.filter(|waiting| now < waiting.expires_at);
     let Some(waiting) = waiting else { return Ok(None) };
-    if is_flooded(app, tx, (job, &waiting.email)).await? {
+    let from = Some(AddressBlock::of(asked.address));
+    if is_flooded(app, tx, job, (&waiting.email, from)).await? {
         return Ok(None);
     }
-    outbox::count_to(tx, job.id, &waiting.email).await?;
+    outbox::count_to(tx, job.id, Counted { to: &waiting.email, from }).await?;
     let expires_at = waiting.expires_at.min(now.plus(RESET_TTL));
-    let about = (Purpose::ResetRegistration, waiting.id.as_str());
-    let code = codes::make(app, tx, about, ("", expires_at)).await?;
+    let code = of_registration(app, tx, (Purpose::ResetRegistration, &waiting), expires_at).await?;
     let mail = Writer::new(&app.settings, &app.templates).reset(&waiting.email, &code, (asked, job.created_at))?;
     Ok(Some(Addressed { user: None, mail }))
 }
@@ -64,24 +62,23 @@ async fn reset_of_registration(
 pub(super) async fn confirm(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
     let Some(asked) = read::<ConfirmAsked>(job) else { return Ok(None) };
     let to = Email::from_stored(asked.email.clone());
-    if is_flooded(app, tx, (job, &to)).await? {
+    if is_flooded(app, tx, job, (&to, asked.address.map(AddressBlock::of))).await? {
         return Ok(None);
     }
     let writer = Writer::new(&app.settings, &app.templates);
-    let is_new = matches!(job.kind.as_str(), REGISTERED | EMAIL_CHANGE);
-    let (user, code, expires_at) = match users::by_email(tx, to.as_str()).await? {
-        Some(_) if is_new => {
-            let mail = writer.already_registered(&to, (&asked, job.created_at))?;
+    let asked = (&asked, job.created_at);
+    let made = match users::by_email(tx, to.as_str()).await? {
+        Some(_) if job.kind != VERIFY => {
+            let mail = writer.already_registered(&to, asked)?;
             return Ok(Some(Addressed { user: job.user, mail }));
         }
         Some(user) if user.email_verified || user.status != Status::Active => return Ok(None),
-        Some(user) => of_account(app, tx, &user).await?,
-        None => match of_what_waits(app, tx, (job, &to)).await? {
-            Some((code, expires_at)) => (job.user, code, expires_at),
-            None => return Ok(None),
-        },
+        Some(user) => Some(of_account(app, tx, &user).await?),
+        None if job.kind == EMAIL_CHANGE => of_change(app, tx, job, asked.0).await?,
+        None => return of_waiting(app, tx, job, (&to, asked)).await,
     };
-    let mail = writer.verify((&to, &code), (&asked, job.created_at), expires_at)?;
+    let Some((user, code, expires_at)) = made else { return Ok(None) };
+    let mail = writer.verify((&to, &code), asked, expires_at)?;
     Ok(Some(Addressed { user, mail }))
 }
 
@@ -94,50 +91,57 @@ async fn of_account(app: &App, tx: &mut Tx, user: &User) -> Result<Made, StoreEr
     Ok((Some(user.id), code, expires_at))
 }
 
-/// A code for the registration or the change of address that waits for `to` to be confirmed: of the user who asked for the
-/// change, or whatever there is if somebody asked for the mail again.
-async fn of_what_waits(
-    app: &App,
-    tx: &mut Tx,
-    (job, to): (&Job, &Email),
-) -> Result<Option<(String, UnixMillis)>, StoreError> {
+/// A code for the change of address that the job is about, if that still waits.
+async fn of_change(app: &App, tx: &mut Tx, job: &Job, asked: &ConfirmAsked) -> Result<Option<Made>, StoreError> {
+    let change = match (&asked.id, job.user) {
+        (Some(id), _) => email_changes::by_id(tx, id).await?,
+        // An earlier release wrote the job.
+        (None, Some(user)) => email_changes::of_user(tx, user).await?,
+        (None, None) => None,
+    };
     let now = app.clock.now();
-    let registration = match job.kind.as_str() {
-        EMAIL_CHANGE => None,
-        _ => registrations::by_email(tx, to.as_str()).await?,
-    };
-    if let Some(waiting) = registration.filter(|waiting| now < waiting.expires_at) {
-        let about = (Purpose::Register, waiting.id.as_str());
-        let code = codes::make(app, tx, about, ("", waiting.expires_at)).await?;
-        return Ok(Some((code, waiting.expires_at)));
-    }
-    let change = match job.user {
-        Some(user) => email_changes::of_user(tx, user).await?,
-        None => email_changes::newest_to(tx, to).await?,
-    };
-    let change = change.filter(|change| change.email == *to && now < change.expires_at);
+    let change = change.filter(|change| change.email.as_str() == asked.email && now < change.expires_at);
     let Some(change) = change else { return Ok(None) };
     let about = (Purpose::Change, change.id.as_str());
     let code = codes::make(app, tx, about, ("", change.expires_at)).await?;
-    Ok(Some((code, change.expires_at)))
+    Ok(Some((job.user, code, change.expires_at)))
 }
 
-/// Whether an address, which anybody could have named, or an account has had so many that there are no more for now.
-async fn is_flooded(app: &App, tx: &mut Tx, (job, to): (&Job, &Email)) -> Result<bool, StoreError> {
-    let since = app.clock.now().minus(FLOOD_WINDOW);
-    let of_account = match job.user {
-        Some(user) => outbox::done_since(tx, &job.kind, user, since).await?,
-        None => 0,
+/// The link that makes an account of a registration. Only where it is certain whose registration that is does it take the
+/// password that was typed: the job tells which one it is, and nobody registered the address beside it. Otherwise whoever reads
+/// the mail sets one.
+async fn of_waiting(
+    app: &App,
+    tx: &mut Tx,
+    job: &Job,
+    (to, asked): (&Email, (&ConfirmAsked, UnixMillis)),
+) -> Result<Option<Addressed>, StoreError> {
+    let waiting = match &asked.0.id {
+        Some(id) => registrations::by_id(tx, id).await?,
+        None => registrations::by_email(tx, to.as_str()).await?,
     };
-    let is_flooded = of_account >= ASKED || outbox::done_to_since(tx, to, since).await? >= FLOOD;
-    if is_flooded {
-        tracing::info!(
-            mail.id = job.id,
-            mail.kind = job.kind,
-            "no further mail of this kind to this address within an hour"
-        );
-    }
-    Ok(is_flooded)
+    let now = app.clock.now();
+    let waiting = waiting.filter(|waiting| waiting.email == *to && now < waiting.expires_at);
+    let Some(waiting) = waiting else { return Ok(None) };
+    let writer = Writer::new(&app.settings, &app.templates);
+    let until = waiting.expires_at;
+    let mail = if asked.0.id.is_some() && !waiting.is_contested {
+        let code = of_registration(app, tx, (Purpose::Register, &waiting), until).await?;
+        writer.verify((to, &code), asked, until)?
+    } else {
+        let code = of_registration(app, tx, (Purpose::ResetRegistration, &waiting), until).await?;
+        writer.finish_registration((to, &code), asked, until)?
+    };
+    Ok(Some(Addressed { user: job.user, mail }))
+}
+
+async fn of_registration(
+    app: &App,
+    tx: &mut Tx,
+    (purpose, waiting): (Purpose, &Registration),
+    expires_at: UnixMillis,
+) -> Result<String, StoreError> {
+    codes::make(app, tx, (purpose, waiting.id.as_str()), ("", expires_at)).await
 }
 
 /// The link of an invitation.

@@ -6,6 +6,7 @@
 mod deliver;
 mod device;
 mod escape;
+mod flood;
 mod folder;
 mod job;
 mod kind;
@@ -18,11 +19,11 @@ mod template;
 mod templates;
 
 pub use self::deliver::deliver_due;
+pub(crate) use self::flood::{FLOOD_WINDOW, blurred, is_invited_enough};
 pub use self::folder::OutboxFolder;
 pub(crate) use self::job::{ask_changed, ask_invitation, ask_registered, ask_reset, ask_verify, tell_new_device};
 pub use self::job::{tell_email_changed, tell_password_changed};
 pub use self::kind::{Kind, built_in_files};
-pub(crate) use self::links::{FLOOD, FLOOD_WINDOW};
 pub use self::overrides::{BadTemplates, Templates};
 pub use self::preview::{preview, trial};
 pub use self::smtp::SmtpMailer;

@@ -39,12 +39,15 @@ pub fn preview(
             let silent_until = Some(at.plus(Duration::from_hours(24)));
             writer.new_device(&NewDevice { to: told, name, at, address, device, session, silent_until })
         }
-        Kind::VerifyEmail | Kind::AlreadyRegistered => {
-            let asked = ConfirmAsked { email: told, address: Some(address), device: "Firefox, Linux".to_owned() };
-            if kind == Kind::AlreadyRegistered {
-                return writer.already_registered(to, (&asked, at));
+        Kind::VerifyEmail | Kind::FinishRegistration | Kind::AlreadyRegistered => {
+            let device = "Firefox, Linux".to_owned();
+            let asked = ConfirmAsked { id: None, email: told, address: Some(address), device };
+            let (link, until) = ((to, "only-a-preview"), at.plus(settings.confirm_within));
+            match kind {
+                Kind::AlreadyRegistered => writer.already_registered(to, (&asked, at)),
+                Kind::FinishRegistration => writer.finish_registration(link, (&asked, at), until),
+                _ => writer.verify(link, (&asked, at), until),
             }
-            writer.verify((to, "only-a-preview"), (&asked, at), at.plus(settings.confirm_within))
         }
         Kind::EmailChangeAsked => {
             let new = "n***@example.com".to_owned();

@@ -69,10 +69,30 @@ impl<'a> Writer<'a> {
         (asked, at): (&ConfirmAsked, UnixMillis),
         until: UnixMillis,
     ) -> Result<Mail, Unwritten> {
-        let link = ("link", self.settings.verify_link.replace("{token}", code));
+        let link = self.settings.verify_link.replace("{token}", code);
+        self.confirming((to, Kind::VerifyEmail), (asked, at), (until, link))
+    }
+
+    /// The link that sets a password and so makes the account; goes to the address that was registered. It works until then.
+    pub(super) fn finish_registration(
+        &self,
+        (to, code): (&Email, &str),
+        (asked, at): (&ConfirmAsked, UnixMillis),
+        until: UnixMillis,
+    ) -> Result<Mail, Unwritten> {
+        let link = self.settings.reset_link.replace("{token}", code);
+        self.confirming((to, Kind::FinishRegistration), (asked, at), (until, link))
+    }
+
+    fn confirming(
+        &self,
+        (to, kind): (&Email, Kind),
+        (asked, at): (&ConfirmAsked, UnixMillis),
+        (until, link): (UnixMillis, String),
+    ) -> Result<Mail, Unwritten> {
         let until = ("until", minute(until));
-        let values = [when(at), address(asked.address), ("device", asked.device.clone()), until, link];
-        self.mail(to.as_str(), Kind::VerifyEmail, values)
+        let values = [when(at), address(asked.address), ("device", asked.device.clone()), until, ("link", link)];
+        self.mail(to.as_str(), kind, values)
     }
 
     /// Somebody wanted this address for an account, and it has one.

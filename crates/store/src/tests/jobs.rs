@@ -41,8 +41,8 @@ async fn a_job_is_claimed_by_one_and_done_once() {
             let done = outbox::done_since(&mut tx, kind, UserId(user), UnixMillis(since)).await.unwrap();
             assert_eq!(done, count, "{kind} {user} {since}");
         }
-        assert_eq!(outbox::sweep(&mut tx, UnixMillis(50)).await.unwrap(), 0);
-        assert_eq!(outbox::sweep(&mut tx, UnixMillis(51)).await.unwrap(), 1);
+        assert_eq!(outbox::sweep(&mut tx, UnixMillis(50), UnixMillis(0)).await.unwrap(), 0);
+        assert_eq!(outbox::sweep(&mut tx, UnixMillis(51), UnixMillis(0)).await.unwrap(), 1);
     })
     .await;
 }

@@ -1,0 +1,91 @@
+//! How many mails an address gets within an hour, whoever asks for them: everybody can name everybody's.
+//!
+//! Each network has a share of its own of the links, and administrators and notices are counted apart: nobody keeps a mail from
+//! somebody by asking for others.
+
+use std::time::Duration;
+
+use cerrojo_domain::{AddressBlock, Email, UnixMillis};
+use cerrojo_store::outbox::{self, Delivered, Job};
+use cerrojo_store::{StoreError, Tx};
+
+use super::job::{EMAIL_CHANGE, INVITATION, REGISTERED, RESET, VERIFY};
+use crate::App;
+
+/// What is counted is counted for so long.
+pub(crate) const FLOOD_WINDOW: Duration = Duration::from_hours(1);
+/// Links to confirm an address that one network asks for, at most.
+const LINKS_FROM_ONE: i64 = 3;
+/// The same of all networks.
+const LINKS: i64 = 10;
+/// Reset links, at most; also the links of one invitation.
+const RESETS: i64 = 3;
+/// Mails of one kind about one account, at most: to ever other addresses, or notices of what was changed to and fro. The first
+/// of these notices always leaves.
+const OF_ACCOUNT: i64 = 5;
+
+/// The mails that went to one address lately.
+struct Lately(Vec<Delivered>);
+
+impl Lately {
+    async fn to(app: &App, tx: &mut Tx, (to, now): (&Email, UnixMillis)) -> Result<Self, StoreError> {
+        let since = now.minus(FLOOD_WINDOW);
+        outbox::done_to_since(tx, (to, &blurred(app, to.as_str())), since).await.map(Self)
+    }
+
+    fn count(&self, is_counted: impl Fn(&Delivered) -> bool) -> i64 {
+        self.0.iter().filter(|delivered| is_counted(delivered)).map(|delivered| delivered.count).sum()
+    }
+
+    fn of_kind(&self, kind: &str) -> i64 {
+        self.count(|delivered| delivered.kind == kind)
+    }
+}
+
+/// Whether there is no further mail of this job's kind to `to` within the hour, asked for by `from`.
+pub(super) async fn is_flooded(
+    app: &App,
+    tx: &mut Tx,
+    job: &Job,
+    (to, from): (&Email, Option<AddressBlock>),
+) -> Result<bool, StoreError> {
+    let now = app.clock.now();
+    let lately = Lately::to(app, tx, (to, now)).await?;
+    let kind = job.kind.as_str();
+    let of_account = match job.user {
+        Some(user) => outbox::done_since(tx, kind, user, now.minus(FLOOD_WINDOW)).await?,
+        None => 0,
+    };
+    let is_flooded = match kind {
+        RESET => lately.of_kind(RESET) >= RESETS,
+        REGISTERED | VERIFY | EMAIL_CHANGE => {
+            let links = |delivered: &Delivered| matches!(&*delivered.kind, REGISTERED | VERIFY | EMAIL_CHANGE);
+            let from = from.map(|block| block.to_string());
+            let forms = [from.as_deref().map(|block| blurred(app, block)), from];
+            let of_one = lately.count(|delivered| links(delivered) && forms.contains(&delivered.from));
+            of_account >= OF_ACCOUNT || of_one >= LINKS_FROM_ONE || lately.count(links) >= LINKS
+        }
+        _ => of_account >= OF_ACCOUNT || lately.of_kind(kind) >= OF_ACCOUNT,
+    };
+    if is_flooded {
+        tracing::info!(
+            mail.id = job.id,
+            mail.kind = job.kind,
+            "no further mail of this kind to this address within an hour"
+        );
+    }
+    Ok(is_flooded)
+}
+
+/// Whether an administrator has sent this address as many invitations as it gets within the hour.
+pub(crate) async fn is_invited_enough(app: &App, tx: &mut Tx, to: &Email) -> Result<bool, StoreError> {
+    let now = app.clock.now();
+    Ok(Lately::to(app, tx, (to, now)).await?.of_kind(INVITATION) >= RESETS)
+}
+
+/// What stays of an address or a network for the count when an account is forgotten: who does not have the master key learns
+/// nothing by it.
+pub(crate) fn blurred(app: &App, text: &str) -> String {
+    let digest = app.keys.compare_by(&["counted mails"], text.as_bytes());
+    digest.iter().fold("blurred:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
