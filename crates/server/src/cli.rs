@@ -191,8 +191,26 @@ link is printed, this once, for you to hand over. It works once, for `register.i
         #[command(flatten)]
         shape: Shape,
     },
+    /// Send another link to somebody who was invited; the one of before works no more
+    ResendInvitation {
+        /// E-mail address
+        email: String,
+    },
     /// Take an invitation back: its link works no more
     RevokeInvitation {
+        /// E-mail address
+        email: String,
+    },
+    /// List people who registered and have not confirmed their address yet (`register.verification = "required"`), the newest first
+    #[command(after_help = "\
+There is no account of theirs yet, so no other command knows of them. Whoever lost the mail registers again, or asks for the link
+again. To let somebody in on your own word: `cerrojo user add --email-verified`, or `cerrojo user invite`.")]
+    Registrations {
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Forget a registration whose address was not confirmed yet: its links work no more
+    ForgetRegistration {
         /// E-mail address
         email: String,
     },
@@ -202,8 +220,10 @@ link is printed, this once, for you to hand over. It works once, for `register.i
         shape: Shape,
     },
     /// Show a user
+    #[command(after_help = "Examples:\n  cerrojo user show ana@example.com\n  cerrojo user show 17")]
     Show {
-        /// E-mail address
+        /// E-mail address, or the user's number
+        #[arg(value_name = "EMAIL|ID")]
         email: String,
         #[command(flatten)]
         shape: Shape,

@@ -25,6 +25,8 @@ statements! {
          registered_at = excluded.registered_at, expires_at = excluded.expires_at RETURNING id");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE email = $1");
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE id = $1");
+    WAITING(2) = concat!(
+        "SELECT ", columns!(), " FROM registrations WHERE expires_at > $1 ORDER BY registered_at DESC, email LIMIT $2");
     TAKE(1) = concat!("DELETE FROM registrations WHERE id = $1 RETURNING ", columns!());
     FORGET(1) = "DELETE FROM registrations WHERE email = $1";
     SWEEP(1) = "DELETE FROM registrations WHERE expires_at < $1";
@@ -69,14 +71,19 @@ pub async fn by_id(run: &mut impl Run, id: &str) -> Result<Option<Registration>>
     db::row(run, BY_ID, binds![id]).await?.as_ref().map(read).transpose()
 }
 
+/// Those that can be confirmed at `now`, the newest first, `limit` at most.
+pub async fn waiting(run: &mut impl Run, now: UnixMillis, limit: i64) -> Result<Vec<Registration>> {
+    run.rows(WAITING, binds![now, limit]).await?.iter().map(read).collect()
+}
+
 /// Takes it out: of all who try, one gets it.
 pub async fn take(tx: &mut Tx, id: &PendingId) -> Result<Option<Registration>> {
     db::row(tx, TAKE, binds![id.as_str()]).await?.as_ref().map(read).transpose()
 }
 
-/// The address has another owner, or is to be forgotten.
-pub async fn forget(tx: &mut Tx, email: &Email) -> Result<()> {
-    tx.execute(FORGET, binds![email]).await.map(drop)
+/// The address has another owner, or is to be forgotten; whether one waited.
+pub async fn forget(tx: &mut Tx, email: &Email) -> Result<bool> {
+    tx.hits(FORGET, binds![email]).await
 }
 
 /// Deletes those that were not confirmed before `before`; how many.

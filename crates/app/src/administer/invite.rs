@@ -59,7 +59,15 @@ pub async fn invite(app: &App, by: By<'_>, typed: NewInvitation) -> Result<Invit
 
 /// Invites without a mail, on the operator's word: the link, to be handed over by other means.
 pub async fn invite_by_hand(app: &App, typed: NewInvitation) -> Result<(Invitation, Zeroizing<String>), InviteError> {
-    let (mut tx, invitation) = write(app, By::Operator, typed).await?;
+    let (tx, invitation) = write(app, By::Operator, typed).await?;
+    hand_over(app, tx, invitation).await
+}
+
+async fn hand_over(
+    app: &App,
+    mut tx: Tx,
+    invitation: Invitation,
+) -> Result<(Invitation, Zeroizing<String>), InviteError> {
     let code = Zeroizing::new(make_code(app, &mut tx, &invitation).await.map_err(AdminError::from)?);
     tx.commit().await.map_err(AdminError::from)?;
     Ok((invitation, Zeroizing::new(app.settings.invite_link.replace("{token}", &code))))
@@ -141,20 +149,30 @@ pub async fn list_invitations(
 
 /// Sends another link; the one of before works no more, and there is as much time again.
 pub async fn resend_invitation(app: &App, by: By<'_>, id: &str) -> Result<Invitation, InviteError> {
-    by.check_role()?;
-    let now = app.clock.now();
-    let (mut tx, inviter) = begin(app, by).await?;
-    let before = waiting(&mut tx, id, now).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
-    if mail::is_invited_enough(app, &mut tx, &before.email).await.map_err(AdminError::from)? {
+    let (mut tx, invitation) = prolong(app, by, id).await?;
+    if mail::is_invited_enough(app, &mut tx, &invitation.email).await.map_err(AdminError::from)? {
         return Err(InviteError::TooManyMails);
     }
-    let expires_at = now.plus(app.settings.invitation_ttl);
-    let after = invitations::prolong(&mut tx, id, (expires_at, inviter)).await.map_err(AdminError::from)?;
-    let invitation = after.ok_or(InviteError::NotFound)?;
-    mail::ask_invitation(&mut tx, &invitation, now).await.map_err(AdminError::from)?;
+    mail::ask_invitation(&mut tx, &invitation, app.clock.now()).await.map_err(AdminError::from)?;
     tx.commit().await.map_err(AdminError::from)?;
     app.mail_waiting.notify_one();
     Ok(invitation)
+}
+
+/// The same without a mail, on the operator's word: the link, to be handed over by other means.
+pub async fn resend_invitation_by_hand(app: &App, id: &str) -> Result<(Invitation, Zeroizing<String>), InviteError> {
+    let (tx, invitation) = prolong(app, By::Operator, id).await?;
+    hand_over(app, tx, invitation).await
+}
+
+async fn prolong(app: &App, by: By<'_>, id: &str) -> Result<(Tx, Invitation), InviteError> {
+    by.check_role()?;
+    let now = app.clock.now();
+    let (mut tx, inviter) = begin(app, by).await?;
+    waiting(&mut tx, id, now).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
+    let expires_at = now.plus(app.settings.invitation_ttl);
+    let after = invitations::prolong(&mut tx, id, (expires_at, inviter)).await.map_err(AdminError::from)?;
+    Ok((tx, after.ok_or(InviteError::NotFound)?))
 }
 
 async fn waiting(tx: &mut Tx, id: &str, now: UnixMillis) -> Result<Option<Invitation>, StoreError> {

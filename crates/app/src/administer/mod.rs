@@ -19,7 +19,7 @@ pub use import::{foresee_import, import_users};
 pub(crate) use invite::make_code;
 pub use invite::{
     InviteError, MOST_INVITATIONS, NewInvitation, invite, invite_by_hand, list_invitations, resend_invitation,
-    revoke_invitation,
+    resend_invitation_by_hand, revoke_invitation,
 };
 
 use crate::account::if_live;

@@ -177,7 +177,8 @@ fn given(file: &str) -> Vec<&'static str> {
     ALWAYS.into_iter().chain(values.iter().copied()).chain(subject).collect()
 }
 
-/// The files of a folder. What begins with a dot is passed over: what version control and mounted volumes leave there.
+/// The files of a folder. What begins with a dot or ends with a tilde is passed over: what version control, mounted volumes and
+/// editors leave there.
 fn read(folder: &Path) -> Result<Vec<(String, String)>, BadTemplates> {
     let cannot = |error: io::Error| BadTemplates(vec![format!("{}: {error}", folder.display())]);
     let mut names = Vec::new();
@@ -186,7 +187,7 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, BadTemplates> {
     }
     names.sort();
     let (mut sources, mut problems) = (Vec::new(), Vec::new());
-    for name in names.into_iter().filter(|name| !name.starts_with('.')) {
+    for name in names.into_iter().filter(|name| !name.starts_with('.') && !name.ends_with('~')) {
         let path = folder.join(&name);
         let source = if built_in_files().any(|(known, _)| known == name) {
             read_file(&path)

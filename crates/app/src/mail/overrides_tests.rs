@@ -183,11 +183,11 @@ fn a_page_needs_its_text_and_its_link() {
 
 #[test]
 fn what_is_no_template_is_refused_and_hidden_files_are_passed_over() {
-    for name in ["reset.fr.txt", "reset.txt", "README.md", "reset.en.txt~", "RESET.en.txt", "layout.txt"] {
+    for name in ["reset.fr.txt", "reset.txt", "README.md", "reset.en.txt.bak", "RESET.en.txt", "layout.txt"] {
         let told = problem(name, "Subject: x\n{{ link }}");
         assert!(told.starts_with(&format!("{name}: no mail has a file of this name")), "{told}");
     }
-    let place = folder(&[(".git", ""), (".reset.en.txt.swp", "")]);
+    let place = folder(&[(".git", ""), (".reset.en.txt.swp", ""), ("reset.en.txt~", "{{ broken")]);
     // As a mounted ConfigMap is: files are links into a hidden folder.
     fs::create_dir(place.path().join("..data")).unwrap();
     fs::write(place.path().join("..data/test.en.txt"), "Subject: x\nHello").unwrap();

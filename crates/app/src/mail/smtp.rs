@@ -18,6 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct SmtpMailer {
     from: Mailbox,
     server: AsyncSmtpTransport<Tokio1Executor>,
+    /// Host and port, for whoever reads what went wrong.
+    place: String,
 }
 
 impl SmtpMailer {
@@ -28,11 +30,14 @@ impl SmtpMailer {
     /// # Errors
     /// What is wrong, without the password.
     pub fn new(url: &str, from: &str) -> Result<Self, String> {
-        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(secured(url)?.as_str())
+        let url = secured(url)?;
+        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str())
             .map_err(|error| format!("mail.url: {error}"))?
             .timeout(Some(TIMEOUT))
             .build();
-        Ok(Self { from: sender(from)?, server })
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let place = format!("{}{port}", url.host_str().unwrap_or_default());
+        Ok(Self { from: sender(from)?, server, place })
     }
 
     /// Connects, encrypts and signs in as for a mail, and sends none.
@@ -42,9 +47,13 @@ impl SmtpMailer {
     pub async fn test(&self) -> Result<(), String> {
         match self.server.test_connection().await {
             Ok(true) => Ok(()),
-            Ok(false) => Err("it did not answer NOOP".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(false) => Err(format!("{} did not answer NOOP", self.place)),
+            Err(error) => Err(self.told(&error)),
         }
+    }
+
+    fn told(&self, error: &lettre::transport::smtp::Error) -> String {
+        format!("{}: {error}", self.place)
     }
 }
 
@@ -78,7 +87,7 @@ impl Mailer for SmtpMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
         Box::pin(async move {
             let message = message(&self.from, mail, Path::Wire)?;
-            self.server.send(message).await.map(drop).map_err(|error| error.to_string())
+            self.server.send(message).await.map(drop).map_err(|error| self.told(&error))
         })
     }
 }

@@ -28,10 +28,10 @@ const ELSEWHERE: &str =
     "where the server listens elsewhere (--listen, a socket that systemd passes), set server.listen to that";
 
 /// What was answered.
-struct Answer {
-    status: StatusCode,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     /// Whether it has Cerrojo's envelope.
-    is_ours: bool,
+    pub(super) is_ours: bool,
 }
 
 pub(crate) async fn run(wanted: Health, configuration: &Configuration) -> Result<(), Failure> {
@@ -39,8 +39,7 @@ pub(crate) async fn run(wanted: Health, configuration: &Configuration) -> Result
     let address = reachable(configuration.listen)?;
     let scheme = if configuration.tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}{path}");
-    let asked = tokio::time::timeout(PATIENCE, connect(configuration, address, path)).await;
-    let asked = asked.unwrap_or_else(|_| Err(Failure::new(format!("{url} does not answer within 3 s"))));
+    let asked = get(configuration, address, path).await;
     let elsewhere = |said: String| Failure::new(format!("{said}; {ELSEWHERE}"));
     let Answer { status, is_ours } = asked.map_err(|failure| elsewhere(failure.message))?;
     if !is_ours {
@@ -51,6 +50,12 @@ pub(crate) async fn run(wanted: Health, configuration: &Configuration) -> Result
     }
     out::line(&format!("{url}: {status}"));
     Ok(())
+}
+
+/// Asks a server of this machine for a path, over TLS if that is spoken here, whatever the certificate is for.
+pub(super) async fn get(configuration: &Configuration, address: SocketAddr, path: &str) -> Result<Answer, Failure> {
+    let asked = tokio::time::timeout(PATIENCE, connect(configuration, address, path)).await;
+    asked.unwrap_or_else(|_| Err(Failure::new(format!("{address} does not answer within 3 s"))))
 }
 
 async fn connect(configuration: &Configuration, address: SocketAddr, path: &str) -> Result<Answer, Failure> {
@@ -64,17 +69,21 @@ async fn connect(configuration: &Configuration, address: SocketAddr, path: &str)
     ask(stream, (address, path)).await
 }
 
-/// The address that this machine reaches a listener at.
 fn reachable(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     if listen.port() == 0 {
         return Err(Failure::new("server.listen has port 0: nobody knows which the server took"));
     }
+    Ok(here(listen))
+}
+
+/// The address that this machine reaches a listener at.
+pub(super) fn here(listen: SocketAddr) -> SocketAddr {
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         other => other,
     };
-    Ok(SocketAddr::new(address, listen.port()))
+    SocketAddr::new(address, listen.port())
 }
 
 async fn ask<S>(stream: S, (address, path): (SocketAddr, &str)) -> Result<Answer, Failure>

@@ -20,15 +20,39 @@ pub(super) async fn invite(configuration: &Configuration, whom: NewInvitation) -
         }
         MailRoute::Outbox { .. } => {
             let (invitation, link) = administer::invite_by_hand(&opened.app, whom).await?;
-            out::line(&format!(
-                "{}; no mail leaves as long as mail.url is not set, so hand over this link:",
-                told(&invitation, roles)
-            ));
-            out::line(&link);
+            hand_over(&told(&invitation, roles), &link);
         }
     }
     opened.close().await;
     Ok(())
+}
+
+fn hand_over(told: &str, link: &str) {
+    out::line(&format!("{told}; no mail leaves as long as mail.url is not set, so hand over this link:"));
+    out::line(link);
+}
+
+pub(super) async fn resend(configuration: &Configuration, email: &str) -> Result<(), Failure> {
+    let opened = open::to_change(configuration, "cerrojo user resend-invitation").await?;
+    let id = find(&opened.app, email).await?.id;
+    let roles = &configuration.app.roles;
+    match &configuration.mail {
+        MailRoute::Smtp { .. } => {
+            let invitation = administer::resend_invitation(&opened.app, By::Operator, id.as_str()).await?;
+            out::line(&format!("{}; another mail leaves with the running server", told(&invitation, roles)));
+        }
+        MailRoute::Outbox { .. } => {
+            let (invitation, link) = administer::resend_invitation_by_hand(&opened.app, id.as_str()).await?;
+            hand_over(&told(&invitation, roles), &link);
+        }
+    }
+    opened.close().await;
+    Ok(())
+}
+
+async fn find(app: &cerrojo_app::App, email: &str) -> Result<Invitation, Failure> {
+    let found = invitations::by_email(&mut app.store.reader(), &Email::fold(email)).await?;
+    found.ok_or_else(|| Failure::new(format!("{} has no invitation that waits", out::tame(email))))
 }
 
 fn told(invitation: &Invitation, roles: &Roles) -> String {
@@ -53,9 +77,7 @@ pub(super) async fn list(configuration: &Configuration, shape: Shape) -> Result<
 
 pub(super) async fn revoke(configuration: &Configuration, email: &str) -> Result<(), Failure> {
     let opened = open::to_change(configuration, "cerrojo user revoke-invitation").await?;
-    let found = invitations::by_email(&mut opened.app.store.reader(), &Email::fold(email)).await?;
-    let nobody = || Failure::new(format!("{} has no invitation that waits", out::tame(email)));
-    let invitation = found.ok_or_else(nobody)?;
+    let invitation = find(&opened.app, email).await?;
     administer::revoke_invitation(&opened.app, By::Operator, invitation.id.as_str()).await?;
     out::line(&format!("the invitation of {} works no more", invitation.email.as_str()));
     opened.close().await;
@@ -94,12 +116,13 @@ impl From<InviteError> for Failure {
             InviteError::EmailMissing => "an e-mail address is needed".to_owned(),
             InviteError::HasAccount => "there is an account of that address already: `cerrojo user show` shows it".to_owned(),
             InviteError::Invited => {
-                "that address was invited already and has not accepted yet: `cerrojo user revoke-invitation` takes that back"
+                "that address was invited already and has not accepted yet: `cerrojo user resend-invitation` sends another \
+                 link, `cerrojo user revoke-invitation` takes the invitation back"
                     .to_owned()
             }
             InviteError::TooMany => format!("{MOST_INVITATIONS} invitations wait already: revoke some"),
             InviteError::NotFound => "there is no such invitation".to_owned(),
-            InviteError::TooManyMails => "several mails went to that address within an hour: try again later".to_owned(),
+            InviteError::TooManyMails => "three invitations went to that address within an hour: try again later".to_owned(),
         })
     }
 }

@@ -12,6 +12,7 @@ mod invite;
 mod key;
 mod mail;
 pub(crate) mod manual;
+mod registrations;
 mod restore;
 mod service;
 mod session;

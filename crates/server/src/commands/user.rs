@@ -2,11 +2,11 @@
 
 use cerrojo_app::administer::{self, AddedUser, By, NewInvitation, UserChange};
 use cerrojo_app::personal::{self, Personal};
-use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, UnixMillis, User as Account};
+use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, UnixMillis, User as Account, UserId};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
-use super::{export, import, invite, session};
+use super::{export, import, invite, registrations, session};
 use crate::cli::{Shape, User};
 use crate::config::Configuration;
 use crate::failure::Failure;
@@ -27,7 +27,10 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
             invite::invite(configuration, NewInvitation { email: Some(email), name, role_id }).await
         }
         User::Invitations { shape } => invite::list(configuration, shape).await,
+        User::ResendInvitation { email } => invite::resend(configuration, &email).await,
         User::RevokeInvitation { email } => invite::revoke(configuration, &email).await,
+        User::Registrations { shape } => registrations::list(configuration, shape).await,
+        User::ForgetRegistration { email } => registrations::forget(configuration, &email).await,
         User::List { shape } => list(configuration, shape).await,
         User::Show { email, shape } => show(configuration, &email, shape).await,
         User::Data { email } => data(configuration, &email).await,
@@ -104,10 +107,10 @@ async fn delete(configuration: &Configuration, email: &str) -> Result<(), Failur
 
 /// The account of an address.
 pub(super) async fn find(app: &cerrojo_app::App, email: &str) -> Result<Account, Failure> {
-    administer::user_by_email(app, email).await.map_err(|error| match error {
-        administer::AdminError::NotFound => nobody(email),
-        other => other.into(),
-    })
+    match administer::user_by_email(app, email).await {
+        Err(administer::AdminError::NotFound) => Err(registrations::nobody(&mut app.store.reader(), email).await?),
+        found => Ok(found?),
+    }
 }
 
 /// Nobody has this address.
@@ -141,7 +144,12 @@ async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure
 
 async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Result<(), Failure> {
     let read = open::to_read(configuration, "cerrojo user show").await?;
-    let user = users::by_email(&mut read.store.reader(), &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
+    let mut run = read.store.reader();
+    let found = match email.parse() {
+        Ok(number) => users::by_id(&mut run, UserId(number)).await?,
+        Err(_) => users::by_email(&mut run, &Email::fold(email)).await?,
+    };
+    let Some(user) = found else { return Err(registrations::nobody(&mut run, email).await?) };
     let roles = &configuration.app.roles;
     if shape.json {
         out::line(&super::json(&as_json(&user, roles)));
@@ -160,7 +168,8 @@ async fn show(configuration: &Configuration, email: &str, shape: Shape) -> Resul
 async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure> {
     let read = open::to_read(configuration, "cerrojo user data").await?;
     let mut run = read.store.snapshot().await?;
-    let user = users::by_email(&mut run, &Email::fold(email)).await?.ok_or_else(|| nobody(email))?;
+    let found = users::by_email(&mut run, &Email::fold(email)).await?;
+    let Some(user) = found else { return Err(registrations::nobody(&mut run, email).await?) };
     let kept = (SystemClock::new().now(), configuration.app.retention);
     let Personal { user, pending_email, sessions, addresses, mails } =
         personal::of(&mut run, user.id, kept).await?.ok_or_else(|| nobody(email))?;

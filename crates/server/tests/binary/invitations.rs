@@ -29,8 +29,21 @@ fn without_a_mail_server_the_link_is_printed_and_works_once() {
     assert!(shown.contains("verified      yes\n"), "{shown}");
     // Beside the running server.
     here.run(&["user", "invite", "ana@example.com"]).refused(1, "there is an account of that address already");
-    here.run(&["user", "invite", "eva@example.com"]).ok();
-    here.run(&["user", "invite", "EVA@example.com"]).refused(1, "`cerrojo user revoke-invitation` takes that back");
+    let invited = here.run(&["user", "invite", "eva@example.com"]).ok();
+    here.run(&["user", "invite", "EVA@example.com"])
+        .refused(1, "`cerrojo user revoke-invitation` takes the invitation back");
+    let ran = here.run(&["user", "resend-invitation", "EVA@example.com"]).ok();
+    let link = |text: &str| text.split_once("accept-invitation?token=").map(|(_, code)| code.trim_end().to_owned());
+    let (first, second) = (link(&invited.out).unwrap(), link(&ran.out).unwrap());
+    assert_ne!(first, second);
+    let accepts = |code: &str| {
+        let body = json!({ "token": code, "name": "Eva", "password": "corta" });
+        server.request("POST /api/auth/accept-invitation", None, Some(&body)).body["code"].clone()
+    };
+    let longer = json!({ "token": first, "name": "Eva", "password": PASSWORD });
+    assert_eq!(server.request("POST /api/auth/accept-invitation", None, Some(&longer)).status, 401);
+    assert_eq!(accepts(&second), "VALIDATION_ERROR", "the new one is good");
+    here.run(&["user", "resend-invitation", "lola@example.com"]).refused(1, "has no invitation that waits");
     let table = here.run(&["user", "invitations"]).ok().out;
     assert!(table.contains("INVITED BY") && table.contains("eva@example.com") && table.contains("operator"), "{table}");
     here.run(&["user", "revoke-invitation", "eva@example.com"]).ok();
@@ -48,6 +61,47 @@ fn with_a_mail_server_the_mail_waits_for_it_and_no_link_is_printed() {
     assert!(ran.out.contains("the mail leaves with the running server") && !ran.out.contains("token="), "{}", ran.out);
     let waiting = here.run(&["mail", "list", "--json"]).ok().json();
     assert_eq!(waiting[0]["kind"], "invitation");
+}
+
+#[test]
+fn people_who_have_no_account_yet_are_seen_and_forgotten() {
+    let here = Installation::new().with("CERROJO_REGISTER__VERIFICATION", "required");
+    let server = here.serve();
+    for (email, password) in
+        [("ana@example.com", PASSWORD), ("ana@example.com", PASSWORD), ("eva@example.com", PASSWORD)]
+    {
+        let body = json!({ "name": "Ana\u{1b}[2J", "email": email, "password": password });
+        let refused = server.request("POST /api/auth/register", None, Some(&body));
+        assert_eq!(refused.status, 400, "no control characters: {}", refused.body);
+        let body = json!({ "name": "Ana", "email": email, "password": password });
+        assert_eq!(server.request("POST /api/auth/register", None, Some(&body)).status, 202);
+    }
+    let listed = here.run(&["user", "registrations", "--json"]).ok().json();
+    let more: Vec<_> = listed.as_array().unwrap().iter().map(|one| (&one["email"], &one["more_than_once"])).collect();
+    assert_eq!(more, [(&json!("eva@example.com"), &json!(false)), (&json!("ana@example.com"), &json!(true))]);
+    for command in [["user", "show"], ["user", "data"]] {
+        let told = here.run(&[&command[..], &["ana@example.com"]].concat());
+        told.refused(1, "there is no user ana@example.com yet: the address was registered at 20");
+    }
+    here.run(&["user", "forget-registration", "ANA@example.com"]).ok();
+    here.run(&["user", "forget-registration", "ana@example.com"]).refused(1, "has no registration that waits");
+    here.run(&["user", "show", "ana@example.com"]).refused(1, "there is no user ana@example.com\n");
+    let table = here.run(&["user", "registrations"]).ok().out;
+    assert!(
+        table.contains("MORE THAN ONCE") && table.contains("eva@example.com") && !table.contains("ana@"),
+        "{table}"
+    );
+    server.stop();
+}
+
+#[test]
+fn a_user_is_shown_by_number_too() {
+    let here = Installation::new();
+    here.add_user("ana@example.com", "user").ok();
+    let by_address = here.run(&["user", "show", "ana@example.com", "--json"]).ok().json();
+    let number = by_address["user_id"].to_string();
+    assert_eq!(here.run(&["user", "show", &number, "--json"]).ok().json(), by_address);
+    here.run(&["user", "show", "99999"]).refused(1, "there is no user 99999");
 }
 
 #[test]

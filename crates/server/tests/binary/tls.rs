@@ -335,6 +335,11 @@ fn the_doctor_looks_at_the_certificate_and_expects_no_proxy() {
     let late = found(&installation(&expired()), "TLS files");
     assert_eq!(late["level"], "problem", "{late}");
     assert!(late["says"].as_str().unwrap().contains("it expired at"), "{late}");
+    // The server of this machine is asked, whatever answers at the public URL and whomever this machine trusts.
+    let server = here.serve();
+    let ready = found(&here, "server");
+    assert!(ready["level"] == "ok" && ready["says"].as_str().unwrap().contains("and is ready"), "{ready}");
+    server.stop();
     put(&here.path("privkey.pem"), &made().key);
     assert_eq!(found(&here, "TLS files")["level"], "problem");
 }

@@ -99,7 +99,7 @@ spec:
       startupProbe:
         httpGet: { path: /health/live, port: http }
         periodSeconds: 2
-        failureThreshold: 150
+        failureThreshold: {{ .Values.startup.attempts }}
       # Whether it runs: a database that is away is no reason to kill the nodes that wait for it.
       livenessProbe:
         httpGet: { path: /health/live, port: http }

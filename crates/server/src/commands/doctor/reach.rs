@@ -1,14 +1,18 @@
 //! Whether the server answers: where it listens, and where clients reach it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cerrojo_domain::UnixMillis;
 use cerrojo_domain::host::{host_of, is_loopback};
+use hyper::StatusCode;
 use url::Url;
 
+use super::super::health;
 use super::database::Known;
 use super::http::{self, Answer, NoAnswer};
 use super::{Finding, Patient};
+use crate::failure::Failure;
 
 const PUBLIC: &str = "public URL";
 /// A certificate that ends so soon should have been renewed.
@@ -39,14 +43,7 @@ pub(super) async fn look(patient: &Patient, known: &Known) -> Vec<Finding> {
         ];
     };
     let mut found = Vec::new();
-    // Over TLS the server shows a certificate for its name, and none for an address.
-    let own = match &patient.configuration.tls {
-        None => format!("http://{address}"),
-        Some(_) => patient.configuration.app.public_url.clone(),
-    };
-    if let Ok(url) = own.parse() {
-        found.push(ready(&url, http::get(&url, "/health/ready").await));
-    }
+    found.push(ready(address, health::get(&patient.configuration, address, "/health/ready").await));
     let shown = &patient.configuration.app.public_url;
     let Ok(url) = shown.parse::<Url>() else {
         found.push(Finding::problem(PUBLIC, format!("{shown} is no URL"), "set server.public_url"));
@@ -62,14 +59,17 @@ pub(super) async fn look(patient: &Patient, known: &Known) -> Vec<Finding> {
     found
 }
 
-fn ready(url: &Url, answer: Result<Answer, NoAnswer>) -> Finding {
+fn ready(address: SocketAddr, answer: Result<health::Answer, Failure>) -> Finding {
     const CHECK: &str = "server";
     let says = match answer {
-        Ok(Answer { status: 200, .. }) => return Finding::ok(CHECK, format!("it answers at {url} and is ready")),
-        Ok(Answer { status, .. }) => {
-            format!("it answers {status} at {url}health/ready: it may not say yes to tokens now")
+        Ok(health::Answer { status: StatusCode::OK, is_ours: true }) => {
+            return Finding::ok(CHECK, format!("it answers at {address} and is ready"));
         }
-        Err(why) => format!("it does not answer at {url}: {}", cause(&why)),
+        Ok(health::Answer { status, is_ours: true }) => {
+            format!("it answers {status} to /health/ready at {address}: it may not say yes to tokens now")
+        }
+        Ok(health::Answer { status, .. }) => format!("what answers {status} at {address} is not Cerrojo"),
+        Err(why) => why.message,
     };
     Finding::problem(
         CHECK,

@@ -1,13 +1,10 @@
 //! Whether a server runs here, and as whom.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use tokio::net::TcpStream;
-
-use super::http;
+use super::super::health;
 use crate::config::{Configuration, Database};
 use crate::lock::{Lock, Looked};
 use crate::owner::is_handed_over;
@@ -27,7 +24,7 @@ impl Serving {
     pub(super) async fn look(configuration: &Configuration) -> Self {
         let (pid, address) = match &configuration.database {
             Database::Sqlite(_) => match holder(configuration) {
-                Some((pid, address)) => (Some(pid), Some(here(address))),
+                Some((pid, address)) => (Some(pid), Some(health::here(address))),
                 None => (None, None),
             },
             Database::Postgres(_) => (None, answering(configuration).await),
@@ -55,23 +52,8 @@ fn holder(configuration: &Configuration) -> Option<(u32, SocketAddr)> {
     }
 }
 
-/// The address, if Cerrojo answers there; over TLS, if anybody does.
+/// The address, if Cerrojo answers there.
 async fn answering(configuration: &Configuration) -> Option<SocketAddr> {
-    let address = here(configuration.listen);
-    if configuration.tls.is_some() {
-        let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
-        return connected.is_ok_and(|connected| connected.is_ok()).then_some(address);
-    }
-    let url = format!("http://{address}").parse().ok()?;
-    http::get(&url, "/health/live").await.is_ok_and(|answer| answer.is_ours()).then_some(address)
-}
-
-/// How this machine reaches what listens there.
-fn here(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
+    let address = health::here(configuration.listen);
+    health::get(configuration, address, "/health/live").await.is_ok_and(|answer| answer.is_ours).then_some(address)
 }
