@@ -157,6 +157,8 @@ async fn newness(tx: &mut Tx, cradle: &Cradle, (user, origin): (&User, &Origin))
     known.retain(|(_, seen_at)| *seen_at >= cradle.known_since);
     let here = origin.block();
     if known.iter().any(|(block, _)| block.parse().is_ok_and(|block| here.is_near(block))) {
+        // It is known as long as the address is; the account may sleep longer.
+        users::note_signed_in(tx, user.id).await?;
         return Ok(Newness::None);
     }
     let is_first = users::note_first(tx, user).await?;

@@ -12,8 +12,8 @@ use ring::digest::{SHA256, digest};
 use crate::App;
 
 /// Makes a code. One that was made for the same before works no more, unless it sets a password: anybody can ask for those, and
-/// nobody can make somebody else's link void so. Whoever uses one of them makes an end of the others: theirs are bound to the
-/// epoch, or to the registration.
+/// nobody can make somebody else's link void so. Whoever uses one of them makes an end of the others, which are bound to the
+/// epoch or the registration.
 pub(crate) async fn make(
     app: &App,
     tx: &mut Tx,

@@ -14,7 +14,7 @@ use crate::limits::Public;
 use crate::metrics::Attempt;
 use crate::profile::filled;
 use crate::recover::{self, ForgotError};
-use crate::{App, Limited, Trouble, Verification, codes, end, mail};
+use crate::{App, Caller, Limited, Trouble, Verification, codes, end, mail};
 
 /// Why not.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum ConfirmError {
     TokenMissing,
     /// 401 `INVALID_VERIFICATION_TOKEN`
     InvalidToken,
+    /// 403 `SIGN_IN_REQUIRED`: the link changes the address of an account that whoever opened it is not signed in to.
+    SignInNeeded,
     /// 409: another account has the address meanwhile.
     EmailTaken,
     /// 429
@@ -37,11 +39,17 @@ impl<E: Into<Trouble>> From<E> for ConfirmError {
     }
 }
 
-/// Confirms the address that the code was mailed to, which is given back.
-pub async fn confirm(app: &App, origin: &Origin, token: Option<String>) -> Limited<Result<Email, ConfirmError>> {
+/// Confirms the address that the code was mailed to, which is given back. `caller`: who is signed in where the link was opened,
+/// if anybody is.
+pub async fn confirm(
+    app: &App,
+    origin: &Origin,
+    caller: Option<&Caller>,
+    token: Option<String>,
+) -> Limited<Result<Email, ConfirmError>> {
     let limited = match app.limits.request(Public::Verify, origin.block()) {
         Err(quota) => Limited { outcome: Err(ConfirmError::TooMany), quota: Some(quota) },
-        Ok(quota) => Limited { outcome: take_link(app, origin, token).await, quota },
+        Ok(quota) => Limited { outcome: take_link(app, (origin, caller), token).await, quota },
     };
     app.metrics.verifications.count(match &limited.outcome {
         Ok(_) => Attempt::Success,
@@ -52,13 +60,17 @@ pub async fn confirm(app: &App, origin: &Origin, token: Option<String>) -> Limit
     limited
 }
 
-async fn take_link(app: &App, origin: &Origin, token: Option<String>) -> Result<Email, ConfirmError> {
+async fn take_link(
+    app: &App,
+    (origin, caller): (&Origin, Option<&Caller>),
+    token: Option<String>,
+) -> Result<Email, ConfirmError> {
     let token = filled(token).ok_or(ConfirmError::TokenMissing)?;
     let code = codes::look_up(app, &token).await?.ok_or(ConfirmError::InvalidToken)?;
     match code.purpose {
         Purpose::Verify => verify(app, &code).await,
         Purpose::Register => register(app, &code).await,
-        Purpose::Change => change(app, origin, &code).await,
+        Purpose::Change => change(app, (origin, caller), &code).await,
         Purpose::Reset | Purpose::ResetRegistration | Purpose::Invitation => Err(ConfirmError::InvalidToken),
     }
 }
@@ -114,8 +126,10 @@ pub(crate) async fn open_account(
     if waiting.is_contested && password_hash.is_none() {
         return Ok(Opened::Nothing);
     }
+    // The name that was typed last need not be theirs either.
+    let name = if waiting.is_contested { waiting.email.local_part().to_owned() } else { waiting.name };
     let user = NewUser {
-        name: waiting.name,
+        name,
         email: waiting.email,
         password_hash: password_hash.unwrap_or(waiting.password_hash),
         role_id: USER_ROLE,
@@ -135,9 +149,15 @@ pub(crate) async fn open_account(
 
 /// The new address takes the old one's place. As with any change of one's own address the other sessions end and the one that
 /// asked goes on; if that is over, or anything raised the epoch since, so is what it asked for.
-async fn change(app: &App, origin: &Origin, code: &Code) -> Result<Email, ConfirmError> {
+///
+/// It takes both, the mail and a session of the account: anybody can want anybody's address, and whoever reads the mail may be
+/// about to confirm a registration of their own.
+async fn change(app: &App, (origin, caller): (&Origin, Option<&Caller>), code: &Code) -> Result<Email, ConfirmError> {
     let waiting = email_changes::by_id(&mut app.store.reader(), &code.subject).await?;
     let EmailChange { id, user, email, epoch, session, .. } = waiting.ok_or(ConfirmError::InvalidToken)?;
+    if caller.is_none_or(|caller| caller.user != user) {
+        return Err(ConfirmError::SignInNeeded);
+    }
     let before = users::by_id(&mut app.store.reader(), user).await?;
     let before = before.filter(|user| user.epoch == epoch && user.status == Status::Active);
     let before = before.ok_or(ConfirmError::InvalidToken)?;
@@ -159,6 +179,7 @@ async fn change(app: &App, origin: &Origin, code: &Code) -> Result<Email, Confir
     let ending = Ending { reason: EndReason::EmailChanged, actor: Actor::User(user), at, place };
     let entries = end::in_tx(&mut tx, Which::OthersOf(user, &session), &ending).await?;
     outbox::adopt(&mut tx, user, &email).await?;
+    mail::keep_with(&mut tx, &before).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), place, at).await?;
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();

@@ -63,6 +63,7 @@ async fn may_leave(app: &App, caller: &Caller) -> Result<User, LeaveError> {
 
 async fn delete(app: &App, caller: &Caller, origin: &Origin, checked: &User) -> Result<(), LeaveError> {
     let mut tx = app.store.begin_ending().await?;
+    administer::forget_registration(&mut tx, checked).await?;
     let user = users::lock(&mut tx, caller.user).await?;
     let mut tx = if_live(app, tx, caller).await?.ok_or(LeaveError::SessionOver)?;
     // The password that was given is no longer the account's.

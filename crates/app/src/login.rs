@@ -122,7 +122,7 @@ async fn check_and_sign_in(app: &App, origin: &Origin, attempt: Attempt) -> Resu
 /// whether it has one.
 async fn is_unconfirmed(app: &App, turn: Turn, email: &str, password: String) -> Result<bool, LoginError> {
     let waiting = registrations::by_email(&mut app.store.reader(), email).await?;
-    let waiting = waiting.filter(|waiting| app.clock.now() < waiting.expires_at);
+    let waiting = waiting.filter(|waiting| app.clock.now() < waiting.expires_at && !waiting.is_contested);
     let checked = app.hasher.check(turn, password, waiting.map(|waiting| waiting.password_hash)).await;
     Ok(matches!(checked.map_err(Trouble::from)?, Checked::Right | Checked::RightWith(_)))
 }

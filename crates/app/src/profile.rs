@@ -135,6 +135,7 @@ async fn change_email(
     let actor = Actor::User(caller.user);
     let ending = Ending { reason: EndReason::EmailChanged, actor, at, place: Some(origin.address) };
     let entries = end::in_tx(&mut tx, Which::OthersOf(caller.user, &caller.session), &ending).await?;
+    mail::keep_with(&mut tx, &before).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), Some(origin.address), at).await?;
     if app.settings.verification == Verification::Notify {
         mail::ask_verify(&mut tx, (Some(after.id), &after.email), Some(origin), at).await?;

@@ -5,7 +5,7 @@ use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, Status, User};
 use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::endings::Which;
 use cerrojo_store::registrations::{self, Registration};
-use cerrojo_store::{StoreError, users};
+use cerrojo_store::{StoreError, outbox, users};
 
 use crate::confirm::Opened;
 use crate::hashing::{Busy, Known, Turn};
@@ -192,6 +192,7 @@ async fn set_password(
     if !codes::use_up(app, &mut tx, code).await? {
         return Err(ResetError::InvalidToken);
     }
+    outbox::adopt(&mut tx, user.id, &user.email).await?;
     let at = app.clock.now();
     let place = Some(origin.address);
     let ending = Ending { reason: EndReason::PasswordReset, actor: Actor::User(user.id), at, place };

@@ -5,3 +5,4 @@
 ALTER TABLE outbox ADD COLUMN asked_from TEXT;
 -- 1: somebody registered the address again while this waited: nobody's password is believed.
 ALTER TABLE registrations ADD COLUMN contested BIGINT;
+CREATE INDEX outbox_blurred ON outbox (done_at) WHERE body = '{}';

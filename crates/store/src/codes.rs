@@ -13,6 +13,7 @@ statements! {
     INSERT(5) = "INSERT INTO codes (code_hash, purpose, subject, bound_to, expires_at) VALUES ($1, $2, $3, $4, $5)";
     TAKE(1) = "DELETE FROM codes WHERE code_hash = $1 RETURNING code_hash, purpose, subject, bound_to, expires_at";
     FIND(1) = "SELECT code_hash, purpose, subject, bound_to, expires_at FROM codes WHERE code_hash = $1";
+    COUNT_GOOD(4) = "SELECT count(*) FROM codes WHERE subject = $1 AND purpose = $2 AND bound_to = $3 AND expires_at > $4";
     VOID(2) = "DELETE FROM codes WHERE subject = $1 AND purpose = $2";
     FORGET(1) = "DELETE FROM codes WHERE subject = $1 AND purpose IN ('reset', 'verify')";
     SWEEP(1) = "DELETE FROM codes WHERE expires_at < $1";
@@ -91,6 +92,16 @@ pub async fn take(tx: &mut Tx, code_hash: &str) -> Result<Option<Code>> {
 /// The code, without using it up.
 pub async fn find(run: &mut impl Run, code_hash: &str) -> Result<Option<Code>> {
     db::row(run, FIND, binds![code_hash]).await?.as_ref().map(read).transpose()
+}
+
+/// How many that were made for this subject, bound to this, still work at `now`.
+pub async fn count_good(
+    run: &mut impl Run,
+    (subject, purpose): (&str, Purpose),
+    bound_to: &str,
+    now: UnixMillis,
+) -> Result<i64> {
+    db::number(run, COUNT_GOOD, binds![subject, purpose.as_str(), bound_to, now]).await
 }
 
 /// Those that were made for this subject before work no more.

@@ -31,7 +31,7 @@ statements! {
     COUNT_TO(3) = "UPDATE outbox SET address = $2, asked_from = $3 WHERE id = $1";
     DONE_TO_SINCE(3) = "SELECT kind, asked_from, count(*) FROM outbox WHERE address IN ($1, $2) AND done_at >= $3 \
          GROUP BY kind, asked_from";
-    ADOPT(2) = "UPDATE outbox SET user_id = $1 WHERE user_id IS NULL AND address = $2";
+    ADOPT(2) = "UPDATE outbox SET user_id = $1 WHERE user_id IS NULL AND address = $2 AND done_at IS NOT NULL";
     DONE_SINCE(3) = "SELECT count(*) FROM outbox WHERE kind = $1 AND user_id = $2 AND done_at >= $3";
     WRITTEN_SINCE(3) = "SELECT count(*), min(created_at) FROM outbox WHERE kind = $1 AND user_id = $2 AND created_at > $3";
     // Not what went to an address that the user only wants: whether anything did tells whether somebody else has it.
@@ -39,15 +39,17 @@ statements! {
          AND (user_id = $1 OR (user_id IS NULL AND body ->> 'email' = $2)) ORDER BY created_at DESC, id",
         postgres = "SELECT kind, created_at, done_at FROM outbox WHERE kind <> 'email_change' \
          AND (user_id = $1 OR (user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $2)) ORDER BY created_at DESC, id";
-    COUNTED(3) = "SELECT DISTINCT address, asked_from FROM outbox WHERE (user_id = $1 OR (user_id IS NULL AND address = $2)) AND done_at >= $3 \
+    COUNTED(3) = "SELECT DISTINCT address, asked_from FROM outbox WHERE (user_id = $1 OR address = $2) AND done_at >= $3 \
          AND address IS NOT NULL";
     BLUR(7) = "UPDATE outbox SET user_id = NULL, body = '{}', last_error = NULL, address = $6, asked_from = $7 \
-         WHERE (user_id = $1 OR (user_id IS NULL AND address = $2)) AND done_at >= $3 AND address = $4 \
+         WHERE (user_id = $1 OR address = $2) AND done_at >= $3 AND address = $4 \
          AND COALESCE(asked_from, '') = COALESCE($5, '')";
     FORGET(1) = "DELETE FROM outbox WHERE user_id = $1";
+    FORGET_TO(1) = "DELETE FROM outbox WHERE address = $1";
     FORGET_ASKED(1) = "DELETE FROM outbox WHERE user_id IS NULL AND body ->> 'email' = $1",
         postgres = "DELETE FROM outbox WHERE user_id IS NULL AND CAST(body AS JSONB) ->> 'email' = $1";
-    SWEEP(2) = "DELETE FROM outbox WHERE done_at < $1 OR (done_at < $2 AND body = '{}')";
+    SWEEP(1) = "DELETE FROM outbox WHERE done_at < $1";
+    SWEEP_BLURRED(1) = "DELETE FROM outbox WHERE done_at < $1 AND body = '{}'";
 }
 
 /// One job. `body` is JSON of app's choosing, with no secret in it.
@@ -262,7 +264,8 @@ pub async fn done_to_since(
     run.rows(DONE_TO_SINCE, binds![to, blurred, since]).await?.iter().map(read).collect()
 }
 
-/// What went to this address before it was known to be the user's, is about the user from now on.
+/// What went to this address before it was known to be the user's is about the user from now on. What is on its way is not
+/// touched: whoever delivers it has it, and may wait for what the caller has.
 pub async fn adopt(tx: &mut Tx, user: UserId, address: &Email) -> Result<()> {
     tx.execute(ADOPT, binds![user, address]).await.map(drop)
 }
@@ -273,7 +276,8 @@ pub async fn of_user(run: &mut impl Run, user: &User) -> Result<Vec<(String, Uni
     rows.iter().map(|row| Ok((row.text(0)?, row.time(1)?, row.time_or_null(2)?))).collect()
 }
 
-/// Forgets every job about `user`, done or not, and those that somebody asked for at the user's address. Of those that were
+/// Forgets every job about `user`, done or not, and those that went or were asked for to the user's address, whoever
+/// did. Of those that were
 /// delivered at or after `since` and are counted stays the count, under what `blur` makes of the address and of the network:
 /// nobody gets more mails by making accounts and deleting them.
 pub async fn forget(tx: &mut Tx, user: &User, (since, blur): (UnixMillis, impl Fn(&str) -> String)) -> Result<()> {
@@ -283,13 +287,14 @@ pub async fn forget(tx: &mut Tx, user: &User, (since, blur): (UnixMillis, impl F
         tx.execute(BLUR, binds![user.id, &user.email, since, to, from, blurred_to, blurred_from]).await?;
     }
     tx.execute(FORGET, binds![user.id]).await?;
+    tx.execute(FORGET_TO, binds![&user.email]).await?;
     tx.execute(FORGET_ASKED, binds![&user.email]).await.map(drop)
 }
 
 /// Deletes the jobs that were done before `done_before`, and what is left of forgotten ones that were done before
 /// `counted_before`; how many.
 pub async fn sweep(tx: &mut Tx, done_before: UnixMillis, counted_before: UnixMillis) -> Result<u64> {
-    tx.execute(SWEEP, binds![done_before, counted_before]).await
+    Ok(tx.execute(SWEEP, binds![done_before]).await? + tx.execute(SWEEP_BLURRED, binds![counted_before]).await?)
 }
 
 fn read(row: &Row) -> Result<Job> {

@@ -21,7 +21,8 @@ statements! {
         "INSERT INTO registrations (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, NULL) ON CONFLICT (email) DO UPDATE SET \
          id = CASE WHEN registrations.expires_at > excluded.registered_at THEN registrations.id ELSE excluded.id END, \
          contested = CASE WHEN registrations.expires_at > excluded.registered_at THEN 1 END, \
-         name = excluded.name, password_hash = excluded.password_hash, \
+         name = excluded.name, \
+         password_hash = CASE WHEN registrations.expires_at > excluded.registered_at THEN '' ELSE excluded.password_hash END, \
          registered_at = excluded.registered_at, expires_at = excluded.expires_at RETURNING id");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE email = $1");
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM registrations WHERE id = $1");
@@ -40,7 +41,7 @@ pub struct Registration {
     pub email: Email,
     /// As given.
     pub name: String,
-    /// PHC string.
+    /// PHC string. Empty if it is contested: no program can believe it.
     pub password_hash: String,
     /// When.
     pub registered_at: UnixMillis,

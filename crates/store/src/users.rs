@@ -31,8 +31,8 @@ pub(crate) use {columns, epoch};
 statements! {
     NEXT_NUMBER(0) = "UPDATE counters SET value = value + 1 WHERE name = 'user' RETURNING value";
     INSERT(8) = concat!(
-        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, verified_email, has_signed_in) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0) RETURNING ", columns!());
+        "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, verified_email) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8) RETURNING ", columns!());
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM users WHERE user_id = $1");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM users WHERE email = $1");
     PAGE(2) = concat!(
@@ -42,7 +42,8 @@ statements! {
     COUNT_ACTIVE_WITH_ROLE(1) = "SELECT count(*) FROM users WHERE role_id = $1 AND status = 'active'";
     SIGN_IN(3) = concat!(
         "UPDATE users SET last_session = $3 WHERE user_id = $1 AND ", epoch!(), " = $2 AND status = 'active'");
-    // Of users from before there was this column: whoever has a last session had it here, unless it came with an import.
+    NOTE_SIGNED_IN(1) = "UPDATE users SET has_signed_in = 1 WHERE user_id = $1 AND COALESCE(has_signed_in, 0) = 0";
+    // Where nothing is noted, whoever has a last session had it here, unless it came with an import.
     NOTE_FIRST(2) = "UPDATE users SET has_signed_in = 1 WHERE user_id = $1 \
          AND (has_signed_in = 0 OR (has_signed_in IS NULL AND ($2 = 0 OR old_tokens IS NOT NULL)))";
     CHANGE(9) = concat!(
@@ -141,6 +142,11 @@ pub async fn count_active_with_role(run: &mut impl Run, role: RoleId) -> Result<
 /// it was. Only then may a session be inserted, later in the same transaction.
 pub async fn sign_in(tx: &mut Tx, id: UserId, epoch: i64, at: UnixMillis) -> Result<bool> {
     tx.hits(SIGN_IN, binds![id, epoch, at]).await
+}
+
+/// Notes that the user has signed in here, whether or not it was for the first time.
+pub async fn note_signed_in(tx: &mut Tx, id: UserId) -> Result<()> {
+    tx.execute(NOTE_SIGNED_IN, binds![id]).await.map(drop)
 }
 
 /// Notes that the user, as it was before, has signed in here; whether that was for the first time.

@@ -40,6 +40,11 @@ async fn confirms(app: &TestApp, code: &str) -> Reply {
     app.visitor().post(VERIFY, json!({ "token": code })).await
 }
 
+/// The same where somebody is signed in.
+async fn confirms_as(actor: &Actor, code: &str) -> Reply {
+    actor.post(VERIFY, json!({ "token": code })).await
+}
+
 async fn asks_again(app: &TestApp, email: &str) {
     app.visitor().post(RESEND, json!({ "email": email })).await.assert_ok(200, ASKED);
 }
@@ -372,7 +377,115 @@ async fn a_link_that_is_asked_for_again_changes_nobodys_address() {
         asks_again(&app, "nueva@example.com").await;
         assert_eq!(app.mails().await.len(), sent, "only who is signed in asks for that one");
         done(ana.put(PROFILE, json!({ "email": "nueva@example.com" }))).await;
+        confirms_as(&ana, &app.link_code("nueva@example.com").await).await.assert_ok(200, CONFIRMED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_wants_a_strangers_address_does_not_get_it_by_their_confirming() {
+    on_both_engines_with(required, async |app| {
+        let mallory = confirmed(&app, "mallory@example.com").await;
+        // The stranger is about to confirm a registration, before and after.
+        done(mallory.put(PROFILE, json!({ "email": "ana@example.com" }))).await;
+        let first = app.link_code("ana@example.com").await;
+        registers(&app.visitor(), "ana@example.com", PASSWORD).await.assert_ok(202, WAIT);
+        let own = app.link_code("ana@example.com").await;
+        done(mallory.put(PROFILE, json!({ "email": "ana@example.com" }))).await;
+        let second = app.link_code("ana@example.com").await;
+        let other = confirmed(&app, "otra@example.com").await;
+        for code in [&first, &second] {
+            let reply = confirms(&app, code).await;
+            if code == &second {
+                let said = "Inicie sesión con la cuenta que pidió este cambio y abra el enlace de nuevo";
+                reply.assert_error(403, "SIGN_IN_REQUIRED", said);
+                confirms_as(&other, code).await.assert_code(403, "SIGN_IN_REQUIRED");
+            } else {
+                assert_void(&reply);
+            }
+        }
+        confirms(&app, &own).await.assert_ok(200, CONFIRMED);
+        app.visitor().try_login("ana@example.com", PASSWORD).await.assert_ok(200, "Inicio de sesión exitoso");
+        confirms_as(&mallory, &second).await.assert_code(409, "USER_ALREADY_EXISTS");
+        assert_eq!(profile(&mallory).await["user"]["email"], "mallory@example.com");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_uses_up_the_links_that_anothers_account_needs() {
+    on_both_engines_with(required, async |app| {
+        let mallory = app.visitor();
+        // Links of a registration that the account was made of are worth nothing any more.
+        registers(&mallory, "eva@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
+        let own = app.link_code("eva@example.com").await;
+        for _ in 0..4 {
+            mallory.post("/api/auth/forgot-password", json!({ "email": "eva@example.com" })).await;
+            app.mails().await;
+        }
+        confirms(&app, &own).await.assert_ok(200, CONFIRMED);
+        let code = app.reset_code("eva@example.com").await;
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
+        // Nor are those from before the password was another.
+        for _ in 0..3 {
+            mallory.post("/api/auth/forgot-password", json!({ "email": "eva@example.com" })).await;
+            app.mails().await;
+        }
+        let data = app.visitor().try_login("eva@example.com", PASSWORD).await.data();
+        let thief = app.visitor().with_token(data["token"].as_str().unwrap());
+        let body = json!({ "currentPassword": PASSWORD, "newPassword": OTHER_PASSWORD });
+        done(thief.put("/api/auth/password", body)).await;
+        let code = app.reset_code("eva@example.com").await;
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
+        assert!(!thief.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_of_an_earlier_release_confirm_nobodys_password_either() {
+    on_both_engines_with(required, async |app| {
+        registers(&app.visitor(), "ana@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
+        let without = match app.database_url().starts_with("postgres") {
+            true => "UPDATE outbox SET body = CAST(CAST(body AS JSONB) - 'id' AS TEXT)",
+            false => "UPDATE outbox SET body = json_remove(body, '$.id')",
+        };
+        testing::execute(app.database_url(), without.to_owned()).await;
+        let code = app.link_code("ana@example.com").await;
+        assert_void(&confirms(&app, &code).await);
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_else_asks_for_is_not_what_an_account_may_ask_for() {
+    on_both_engines_with(notify, async |app| {
+        let ana = app.user("ana").await;
+        for _ in 0..2 {
+            let stranger = app.visitor();
+            for _ in 0..3 {
+                stranger.post(RESEND, json!({ "email": "ana@example.com" })).await.assert_ok(200, ASKED);
+                app.mails().await;
+            }
+        }
+        done(ana.put(PROFILE, json!({ "email": "nueva@example.com" }))).await;
         confirms(&app, &app.link_code("nueva@example.com").await).await.assert_ok(200, CONFIRMED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_name_of_a_contested_registration_is_nobodys_either() {
+    on_both_engines_with(required, async |app| {
+        registers(&app.visitor(), "ana@example.com", PASSWORD).await.assert_ok(202, WAIT);
+        let body =
+            json!({ "name": "GANA 1000 EUR evil.example", "email": "ana@example.com", "password": OTHER_PASSWORD });
+        app.visitor().post(REGISTER, body).await.assert_ok(202, WAIT);
+        let code = app.link_code("ana@example.com").await;
+        sets_password(&app, &code, PASSWORD).await.assert_ok(200, "Contraseña restablecida exitosamente");
+        let user = app.visitor().try_login("ana@example.com", PASSWORD).await.data()["user"].clone();
+        assert_eq!(user["name"], "ana");
     })
     .await;
 }
@@ -388,10 +501,17 @@ async fn of_two_accounts_that_want_an_address_each_link_is_for_its_own() {
         let codes: Vec<String> =
             mails.iter().filter(|mail| mail.to == "nueva@example.com").map(SentMail::reset_code).collect();
         assert_eq!(codes.len(), 2);
-        confirms(&app, &codes[0]).await.assert_ok(200, CONFIRMED);
-        confirms(&app, &codes[1]).await.assert_code(409, "USER_ALREADY_EXISTS");
-        let ones = [profile(&ana).await["user"]["email"].clone(), profile(&eva).await["user"]["email"].clone()];
-        assert!(ones.contains(&json!("nueva@example.com")) && ones[0] != ones[1], "{ones:?}");
+        let mut changed = 0;
+        for (one, other, code) in
+            [(&ana, &eva, &codes[0]), (&eva, &ana, &codes[0]), (&ana, &eva, &codes[1]), (&eva, &ana, &codes[1])]
+        {
+            let before = profile(other).await;
+            let reply = confirms_as(one, code).await;
+            assert_eq!(profile(other).await["user"]["email"], before["user"]["email"]);
+            changed += u32::from(reply.status == 200);
+            assert!([200, 401, 403, 409].contains(&reply.status), "{reply}");
+        }
+        assert_eq!(changed, 1);
     })
     .await;
 }
@@ -540,7 +660,7 @@ async fn an_address_that_another_account_took_meanwhile_is_not_taken_twice() {
         // An administrator is believed at once.
         done(jefa.put(&format!("/api/admin/users/{}", jefa.id), json!({ "email": "ana@example.com" }))).await;
         for code in [register, change] {
-            let reply = confirms(&app, &code).await;
+            let reply = confirms_as(&eva, &code).await;
             reply.assert_error(409, "USER_ALREADY_EXISTS", "El email ya está registrado");
         }
         assert_eq!(profile(&eva).await["user"]["email"], "eva@example.com");
@@ -570,7 +690,7 @@ async fn the_old_address_stays_until_the_new_one_is_confirmed() {
         assert_eq!(app.mails().await.len(), sent + 2);
 
         let code = app.link_code("ana@example.org").await;
-        let data = confirms(&app, &code).await.assert_ok(200, CONFIRMED);
+        let data = confirms_as(&ana, &code).await.assert_ok(200, CONFIRMED);
         assert_eq!(data["email"], "ana@example.org");
         assert!(ana.is_in().await && !phone.is_in().await, "the session that asked goes on, the others do not");
         let data = profile(&ana).await;
@@ -578,7 +698,7 @@ async fn the_old_address_stays_until_the_new_one_is_confirmed() {
         assert_eq!(keys(&data), ["user"]);
         let mails = app.mails().await;
         assert!(mails.len() == sent + 3 && mails[sent + 2].to == "ana@example.com", "the old address is told again");
-        assert_void(&confirms(&app, &code).await);
+        assert_void(&confirms_as(&ana, &code).await);
         app.visitor().try_login("ana@example.com", PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
         app.visitor().try_login("ana@example.org", PASSWORD).await.assert_ok(200, "Inicio de sesión exitoso");
         let ended = ana.get("/api/auth/sessions?ended=true").await.data()["sessions"].to_string();
@@ -601,24 +721,25 @@ async fn a_change_of_address_does_not_outlive_what_asked_for_it() {
         // Another one.
         let (_, code) = asks("uno@example.net").await;
         let (_, second) = asks("dos@example.net").await;
-        assert_void(&confirms(&app, &code).await);
+        assert_void(&confirms_as(&ana, &code).await);
         // The session that asked is ended.
         let (thief_again, third) = asks("tres@example.net").await;
-        assert_void(&confirms(&app, &second).await);
+        assert_void(&confirms_as(&ana, &second).await);
         ana.call("POST", "/api/auth/logout-others").await.assert_ok(200, "Otras sesiones cerradas exitosamente");
         assert!(!thief_again.is_in().await && !thief.is_in().await);
-        assert_void(&confirms(&app, &third).await);
+        assert_void(&confirms_as(&ana, &third).await);
         // The password is changed.
         let (own, fourth) = asks("cuatro@example.net").await;
         let body = json!({ "currentPassword": PASSWORD, "newPassword": OTHER_PASSWORD });
         own.put("/api/auth/password", body).await.assert_ok(200, "Contraseña actualizada exitosamente");
-        assert_void(&confirms(&app, &fourth).await);
+        assert_void(&confirms_as(&own, &fourth).await);
         assert_eq!(keys(&profile(&own).await), ["user"], "nothing waits any more");
         // Time.
         done(own.put(PROFILE, json!({ "email": "cinco@example.net" }))).await;
         let fifth = app.link_code("cinco@example.net").await;
         app.clock.advance(Duration::from_hours(24));
-        assert_void(&confirms(&app, &fifth).await);
+        let again = app.visitor().try_login("ana@example.com", OTHER_PASSWORD).await.data();
+        assert_void(&confirms_as(&app.visitor().with_token(again["token"].as_str().unwrap()), &fifth).await);
         let user = app.visitor().try_login("ana@example.com", OTHER_PASSWORD).await.data()["user"].clone();
         assert_eq!(user["email"], "ana@example.com");
     })
@@ -633,7 +754,7 @@ async fn who_is_suspended_confirms_nothing() {
         let code = app.link_code("ana@example.org").await;
         let path = format!("/api/admin/users/{}", ana.id);
         done(admin.put(&path, json!({ "status": "suspended" }))).await;
-        assert_void(&confirms(&app, &code).await);
+        confirms_as(&ana, &code).await.assert_code(403, "SIGN_IN_REQUIRED");
         assert_eq!(admin.get(&path).await.data()["email"], "ana@example.com");
     })
     .await;
@@ -685,7 +806,7 @@ async fn accounts_that_are_there_go_on_when_confirming_is_asked_for() {
 #[tokio::test]
 async fn an_address_gets_three_such_mails_an_hour_of_a_network_and_ten_of_all() {
     on_both_engines_with(required, async |app| {
-        let ana = confirmed(&app, "ana@example.com").await;
+        confirmed(&app, "ana@example.com").await;
         app.clock.advance(Duration::from_hours(2));
         for email in ["eva@example.com", "ana@example.com"] {
             let sent = app.mails().await.len();
@@ -705,7 +826,6 @@ async fn an_address_gets_three_such_mails_an_hour_of_a_network_and_ten_of_all() 
                 registers(&app.visitor(), email, PASSWORD).await.assert_ok(202, WAIT);
                 app.tick().await;
             }
-            done(ana.put(PROFILE, json!({ "email": email }))).await;
             assert_eq!(to().await, 10, "{email}");
         }
         // And those that came stay good, however often somebody asks.
@@ -778,6 +898,25 @@ async fn notices_of_changes_are_counted_too_and_the_first_leaves_whatever_others
             mails[sent..].iter().filter(|mail| !mail.text.contains("token=")).map(|mail| mail.to.as_str()).collect();
         assert_eq!(told.len(), 5, "{told:?}");
         assert_eq!(told[0], "ana@example.com");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mails_to_an_address_of_before_go_with_the_account() {
+    on_both_engines_with(required, async |app| {
+        let (lola, eva) = (confirmed(&app, "lola@example.com").await, confirmed(&app, "eva@example.com").await);
+        registers(&app.visitor(), "lola@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
+        done(eva.put(PROFILE, json!({ "email": "lola@example.com" }))).await;
+        app.mails().await;
+        done(lola.put(PROFILE, json!({ "email": "lola2@example.com" }))).await;
+        confirms_as(&lola, &app.link_code("lola2@example.com").await).await.assert_ok(200, CONFIRMED);
+        app.mails().await;
+        let admin = app.admin().await;
+        admin.delete(&format!("/api/auth/users/{}", lola.id)).await.assert_ok(200, "Usuario eliminado exitosamente");
+        let after = testing::rows_as_text(app.database_url(), "outbox").await;
+        let mine = after.lines().filter(|row| !row.contains("email_change")).collect::<Vec<_>>();
+        assert!(!format!("{mine:?}").contains("lola"), "{after}");
     })
     .await;
 }

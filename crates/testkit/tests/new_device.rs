@@ -131,6 +131,23 @@ async fn an_account_that_slept_is_told_when_somebody_wakes_it() {
 }
 
 #[tokio::test]
+async fn who_was_imported_before_it_was_noted_and_slept_is_told_too() {
+    on_both_engines(async |app| {
+        let ana = imported(&app).await;
+        ana.signed_in_with(ORIGINAL).await;
+        // As an earlier release left it.
+        let earlier = "UPDATE users SET has_signed_in = NULL, old_tokens = 1";
+        testing::execute(app.database_url(), earlier.to_owned()).await;
+        ana.signed_in_with(ORIGINAL).await;
+        app.clock.advance(91 * DAY);
+        app.tick().await;
+        ana.at("203.0.113.9").signed_in_with(ORIGINAL).await;
+        assert_eq!(notices(&app).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nobody_is_flooded() {
     on_both_engines(async |app| {
         let ana = app.user("ana").await;

@@ -7,7 +7,7 @@ use cerrojo_app::{Caller, authenticate, end};
 use cerrojo_domain::{ADMIN_ROLE, NoBearerToken, Origin, bearer_token};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::Web;
 use crate::client::Client;
@@ -56,6 +56,21 @@ impl Administrator {
     /// On whose word, and from where.
     pub(crate) fn by(&self) -> By<'_> {
         By::Administrator(&self.caller, &self.origin)
+    }
+}
+
+/// Whoever is calling, if it is somebody with a session. A token that is not accepted is nobody's.
+pub(crate) struct Anybody(pub(crate) Option<Caller>);
+
+impl FromRequestParts<Web> for Anybody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        match Bearer::from_request_parts(parts, web).await {
+            Ok(Bearer(caller)) => Ok(Self(Some(caller))),
+            Err(problem) if problem.row.status == StatusCode::UNAUTHORIZED => Ok(Self(None)),
+            Err(problem) => Err(problem),
+        }
     }
 }
 

@@ -99,6 +99,7 @@ table! {
     DELETION_OFF: FORBIDDEN "FORBIDDEN" None, "La eliminación de la propia cuenta no está permitida", "Deleting one's own account is not allowed";
     REGISTER_CLOSED: FORBIDDEN "FORBIDDEN" None, "El registro está cerrado", "Registration is closed";
     UNVERIFIED: FORBIDDEN "EMAIL_NOT_VERIFIED" None, "Debe confirmar su email antes de iniciar sesión", "Confirm your email before you sign in";
+    SIGN_IN_REQUIRED: FORBIDDEN "SIGN_IN_REQUIRED" None, "Inicie sesión con la cuenta que pidió este cambio y abra el enlace de nuevo", "Sign in to the account that asked for this change and open the link again";
     VERIFICATION_OFF: FORBIDDEN "FORBIDDEN" None, "La confirmación de email no está activada", "Email confirmation is not enabled";
 
     NO_ROUTE: NOT_FOUND "NOT_FOUND" None, "Ruta no encontrada", "No such route";
@@ -255,6 +256,7 @@ impl From<ConfirmError> for Problem {
         match error {
             ConfirmError::TokenMissing => (&RESET_TOKEN_MISSING).into(),
             ConfirmError::InvalidToken => (&VERIFICATION_TOKEN).into(),
+            ConfirmError::SignInNeeded => (&SIGN_IN_REQUIRED).into(),
             ConfirmError::EmailTaken => (&EMAIL_REGISTERED).into(),
             ConfirmError::TooMany => (&TOO_MANY_REQUESTS).into(),
             ConfirmError::Trouble(cause) => cause.into(),

@@ -3,7 +3,7 @@
 use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Ending, Entry, RoleId, Status, User, UserId};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
-use cerrojo_store::{EndingTx, StoreError, invitations, outbox, registrations, sessions};
+use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions};
 
 use super::{AdminError, By, Page, asked};
 use crate::hashing::Hasher;
@@ -79,7 +79,11 @@ pub async fn user_by_email(app: &App, email: &str) -> Result<User, AdminError> {
 /// Deletes a user; the sessions end with it, and the number is never used again.
 pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminError> {
     by.check_role()?;
+    let before = users::by_id(&mut app.store.reader(), id).await?;
     let mut tx = app.store.begin_ending().await?;
+    if let Some(before) = &before {
+        forget_registration(&mut tx, before).await?;
+    }
     let user = users::lock(&mut tx, id).await?;
     let mut tx = by.check_session(app, tx).await?;
     let user = user.ok_or(AdminError::NotFound)?;
@@ -92,7 +96,13 @@ pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminE
     Ok(())
 }
 
-/// Ends the user's sessions and removes whatever is kept of the person. Of sessions stays that there were some, until they
+/// Somebody may have registered the address of whoever is deleted. Before the users row is held, as whoever confirms such a
+/// registration has it: the other way round the two could wait for each other.
+pub(crate) async fn forget_registration(tx: &mut Tx, of: &User) -> Result<(), StoreError> {
+    registrations::forget(tx, &of.email).await.map(drop)
+}
+
+/// Ends the user's sessions and removes whatever is kept of the person, but for [`forget_registration`]. Of sessions stays that there were some, until they
 /// are swept: tokens of theirs are still out.
 pub(crate) async fn remove(
     app: &App,
@@ -106,7 +116,6 @@ pub(crate) async fn remove(
     sessions::forget_places(tx, user).await?;
     let since = ending.at.minus(mail::FLOOD_WINDOW);
     outbox::forget(tx, user, (since, |text: &str| mail::blurred(app, text))).await?;
-    registrations::forget(tx, &user.email).await?;
     invitations::forget(tx, &user.email).await?;
     users::delete(tx, user.id).await?;
     Ok(entries)

@@ -122,6 +122,7 @@ async fn apply(
         };
         entries = end::in_tx(&mut tx, which, &ending).await?;
         if change.email.is_some() {
+            mail::keep_with(&mut tx, &before).await?;
             mail::tell_email_changed(&mut tx, (&before, &after), ending.place, ending.at).await?;
             ask_to_verify(app, &mut tx, &after, ending.at).await?;
         }

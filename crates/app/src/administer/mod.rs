@@ -10,8 +10,8 @@ use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{ADMIN_ROLE, Actor, EmailError, EndReason, Ending, Origin, RoleId, User};
 use cerrojo_store::Run;
 
-pub(crate) use accounts::remove;
 pub use accounts::{AddedUser, add_user, delete_user, list_users, user, user_by_email};
+pub(crate) use accounts::{forget_registration, remove};
 pub use cerrojo_store::invitations::Invitation;
 pub use change::update_user;
 pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};

@@ -88,8 +88,14 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
     if !is_known(job) && now.since(job.created_at) <= GIVEN_UP {
-        // Of a later release, whose nodes are coming up or were gone back from: they can still do it.
-        tracing::warn!(mail.id = job.id, mail.kind = job.kind, "a mail job of unknown kind is left to a later release");
+        // Of a later release, whose nodes are coming up or were gone back from: they can still do it. Said once.
+        if job.next_at <= job.created_at {
+            tracing::warn!(
+                mail.id = job.id,
+                mail.kind = job.kind,
+                "a mail job of unknown kind is left to a later release"
+            );
+        }
         outbox::put_off(&mut tx, job, now.plus(SHORTEST_PAUSE)).await?;
         tx.commit().await?;
         return Ok(Outcome::NotOurs);

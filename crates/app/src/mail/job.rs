@@ -249,6 +249,12 @@ pub(crate) async fn tell_new_device(
     Ok(true)
 }
 
+/// What went to the user's address is found by that no longer when another takes its place: from now on it is about the user, if
+/// the address was.
+pub(crate) async fn keep_with(tx: &mut Tx, before: &User) -> Result<(), StoreError> {
+    if before.email_verified { outbox::adopt(tx, before.id, &before.email).await } else { Ok(()) }
+}
+
 fn written(body: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(body).map_err(|error| StoreError::Broken(format!("a mail job could not be written: {error}")))
 }

@@ -9,11 +9,13 @@ use cerrojo_store::registrations::{self, Registration};
 use cerrojo_store::{StoreError, Tx, email_changes, invitations, users};
 
 use super::deliver::{Addressed, read};
-use super::flood::is_flooded;
+use super::flood::{has_links, is_flooded};
 use super::job::{ConfirmAsked, EMAIL_CHANGE, Invited, ResetAsked, VERIFY};
 use super::templates::Writer;
 use crate::{App, administer, codes};
 
+/// What codes of registrations are bound to that were asked for as for a forgotten password: those are counted.
+const BY_FORGETTING: &str = "forgotten";
 /// A reset link works for so long from when it was made.
 const RESET_TTL: Duration = Duration::from_hours(1);
 
@@ -31,9 +33,12 @@ pub(super) async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Ad
     if is_flooded(app, tx, job, (&user.email, from)).await? {
         return Ok(None);
     }
+    let (subject, epoch) = (user.id.to_string(), user.epoch.to_string());
+    if has_links(app, tx, job, (Purpose::Reset, &subject, &epoch)).await? {
+        return Ok(None);
+    }
     outbox::count_to(tx, job.id, Counted { to: &user.email, from }).await?;
-    let about = (Purpose::Reset, &*user.id.to_string());
-    let code = codes::make(app, tx, about, (&user.epoch.to_string(), now.plus(RESET_TTL))).await?;
+    let code = codes::make(app, tx, (Purpose::Reset, &subject), (&epoch, now.plus(RESET_TTL))).await?;
     let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
     Ok(Some(Addressed { user: Some(user.id), mail }))
 }
@@ -48,12 +53,14 @@ async fn reset_of_registration(
     let waiting = registrations::by_email(tx, &asked.email).await?.filter(|waiting| now < waiting.expires_at);
     let Some(waiting) = waiting else { return Ok(None) };
     let from = Some(AddressBlock::of(asked.address));
-    if is_flooded(app, tx, job, (&waiting.email, from)).await? {
+    if is_flooded(app, tx, job, (&waiting.email, from)).await?
+        || has_links(app, tx, job, (Purpose::ResetRegistration, waiting.id.as_str(), BY_FORGETTING)).await?
+    {
         return Ok(None);
     }
     outbox::count_to(tx, job.id, Counted { to: &waiting.email, from }).await?;
     let expires_at = waiting.expires_at.min(now.plus(RESET_TTL));
-    let code = of_registration(app, tx, (Purpose::ResetRegistration, &waiting), expires_at).await?;
+    let code = of_registration(app, tx, (Purpose::ResetRegistration, &waiting), (BY_FORGETTING, expires_at)).await?;
     let mail = Writer::new(&app.settings, &app.templates).reset(&waiting.email, &code, (asked, job.created_at))?;
     Ok(Some(Addressed { user: None, mail }))
 }
@@ -68,12 +75,13 @@ pub(super) async fn confirm(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<
     let writer = Writer::new(&app.settings, &app.templates);
     let asked = (&asked, job.created_at);
     let made = match users::by_email(tx, to.as_str()).await? {
-        Some(_) if job.kind != VERIFY => {
+        // It is about whoever has the account, unless another account wants the address: it counts for that one.
+        Some(user) if job.kind != VERIFY => {
             let mail = writer.already_registered(&to, asked)?;
-            return Ok(Some(Addressed { user: job.user, mail }));
+            return Ok(Some(Addressed { user: job.user.or(Some(user.id)), mail }));
         }
         Some(user) if user.email_verified || user.status != Status::Active => return Ok(None),
-        Some(user) => Some(of_account(app, tx, &user).await?),
+        Some(user) => Some(of_account(app, tx, job, &user).await?),
         None if job.kind == EMAIL_CHANGE => of_change(app, tx, job, asked.0).await?,
         None => return of_waiting(app, tx, job, (&to, asked)).await,
     };
@@ -84,11 +92,12 @@ pub(super) async fn confirm(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<
 
 type Made = (Option<cerrojo_domain::UserId>, String, UnixMillis);
 
-async fn of_account(app: &App, tx: &mut Tx, user: &User) -> Result<Made, StoreError> {
+/// What somebody asked for again is not the account's own asking until the address is confirmed.
+async fn of_account(app: &App, tx: &mut Tx, job: &Job, user: &User) -> Result<Made, StoreError> {
     let expires_at = app.clock.now().plus(app.settings.confirm_within);
     let about = (Purpose::Verify, &*user.id.to_string());
     let code = codes::make(app, tx, about, (user.email.as_str(), expires_at)).await?;
-    Ok((Some(user.id), code, expires_at))
+    Ok((job.user, code, expires_at))
 }
 
 /// A code for the change of address that the job is about, if that still waits.
@@ -126,10 +135,10 @@ async fn of_waiting(
     let writer = Writer::new(&app.settings, &app.templates);
     let until = waiting.expires_at;
     let mail = if asked.0.id.is_some() && !waiting.is_contested {
-        let code = of_registration(app, tx, (Purpose::Register, &waiting), until).await?;
+        let code = of_registration(app, tx, (Purpose::Register, &waiting), ("", until)).await?;
         writer.verify((to, &code), asked, until)?
     } else {
-        let code = of_registration(app, tx, (Purpose::ResetRegistration, &waiting), until).await?;
+        let code = of_registration(app, tx, (Purpose::ResetRegistration, &waiting), ("", until)).await?;
         writer.finish_registration((to, &code), asked, until)?
     };
     Ok(Some(Addressed { user: job.user, mail }))
@@ -139,9 +148,9 @@ async fn of_registration(
     app: &App,
     tx: &mut Tx,
     (purpose, waiting): (Purpose, &Registration),
-    expires_at: UnixMillis,
+    bound: (&str, UnixMillis),
 ) -> Result<String, StoreError> {
-    codes::make(app, tx, (purpose, waiting.id.as_str()), ("", expires_at)).await
+    codes::make(app, tx, (purpose, waiting.id.as_str()), bound).await
 }
 
 /// The link of an invitation.

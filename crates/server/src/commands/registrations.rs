@@ -21,6 +21,9 @@ pub(super) async fn list(configuration: &Configuration, shape: Shape) -> Result<
     } else {
         let rows: Vec<Vec<String>> = all.iter().map(as_row).collect();
         out::table(&["EMAIL", "NAME", "REGISTERED", "UNTIL", "MORE THAN ONCE"], &rows);
+        if all.len() >= usize::try_from(MOST).unwrap_or(usize::MAX) {
+            out::line(&format!("and perhaps more: these are the {MOST} newest"));
+        }
     }
     read.close().await;
     Ok(())

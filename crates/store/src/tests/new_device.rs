@@ -29,13 +29,16 @@ async fn a_first_sign_in_is_one_once() {
 async fn who_signed_in_before_it_was_noted_is_known_to_have() {
     on_both_engines(async |store| {
         let mut users = Vec::new();
-        for name in ["never", "here", "imported"] {
+        for name in ["never", "here", "imported", "imported-and-here"] {
             users.push(add_user(&store, &format!("{name}@example.com")).await.id);
         }
-        let [never, here, imported] = users[..] else { unreachable!() };
-        execute(&store, "UPDATE users SET has_signed_in = NULL").await;
+        let [never, here, imported, both] = users[..] else { unreachable!() };
         execute(&store, &format!("UPDATE users SET last_session = 5 WHERE user_id <> {never}")).await;
-        execute(&store, &format!("UPDATE users SET old_tokens = 1 WHERE user_id = {imported}")).await;
+        execute(&store, &format!("UPDATE users SET old_tokens = 1 WHERE user_id IN ({imported}, {both})")).await;
+        let mut tx = store.begin().await.unwrap();
+        users::note_signed_in(&mut tx, both).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!is_first(&store, both).await);
         assert!(is_first(&store, never).await && is_first(&store, imported).await);
         for user in [here, never, imported] {
             assert!(!is_first(&store, user).await, "{user}");

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::Web;
 use crate::api::recover::ForgotPassword;
+use crate::bearer::Anybody;
 use crate::body::{Body, Fields, FromFields, or_nothing};
 use crate::client::Client;
 use crate::counted::Counted;
@@ -44,7 +45,8 @@ pub(crate) struct ConfirmedView {
 
 /// Confirms an address by the link's token.
 ///
-/// The token works once. It signs nobody in: whoever opens the link need not be who typed the password.
+/// The token works once. It signs nobody in: whoever opens the link need not be who typed the password. A link that changes an
+/// account's address works for who is signed in to that account alone: send the session's token with it.
 #[utoipa::path(
     post,
     path = "/api/auth/verify-email",
@@ -54,6 +56,7 @@ pub(crate) struct ConfirmedView {
     responses(
         (status = 200, description = "Confirmed", body = Success<ConfirmedView>),
         (status = 401, description = "The token is not valid (any more): `INVALID_VERIFICATION_TOKEN`", body = Failure),
+        (status = 403, description = "The link changes the address of an account that the caller is not signed in to: `SIGN_IN_REQUIRED`. It can still be used", body = Failure),
         (status = 409, description = "Another account has the address meanwhile", body = Failure),
         (status = 429, description = "Too many requests from this address", body = Failure),
     )
@@ -61,14 +64,16 @@ pub(crate) struct ConfirmedView {
 pub(crate) async fn verify_email(
     State(app): State<Web>,
     Client(origin): Client,
+    caller: Result<Anybody, Problem>,
     body: Result<Body<VerifyEmail>, Problem>,
-) -> Counted<Answer<ConfirmedView>> {
+) -> Result<Counted<Answer<ConfirmedView>>, Problem> {
+    let Anybody(caller) = caller?;
     let (VerifyEmail { token }, flaw) = or_nothing(body);
-    let limited = confirm::confirm(&app, &origin, token).await;
-    Counted::new(limited, flaw, |email| {
+    let limited = confirm::confirm(&app, &origin, caller.as_ref(), token).await;
+    Ok(Counted::new(limited, flaw, |email| {
         let view = ConfirmedView { email: email.as_str().to_owned(), email_verified: true };
         Answer::new(messages::EMAIL_CONFIRMED, view)
-    })
+    }))
 }
 
 /// Asks for the mail with the link again.
