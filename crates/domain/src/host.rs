@@ -14,6 +14,18 @@ pub fn host_of(url: &str) -> &str {
     }
 }
 
+/// The origin of an http or https URL as browsers write it (HTML standard, "serialization of an origin"): scheme, host and
+/// port in lower case, the port left out where it is the scheme's own.
+#[must_use]
+pub fn origin_of(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let usual = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(usual).or(authority.strip_suffix(':')).unwrap_or(authority);
+    format!("{scheme}://{authority}").to_ascii_lowercase()
+}
+
 /// Whether a host, without brackets, is this machine as it reaches itself: `localhost`, 127.0.0.0/8, `::1`. Names below
 /// `localhost` are left out: not every resolver keeps them on the machine (RFC 6761, section 6.3).
 #[must_use]
@@ -32,6 +44,17 @@ mod tests {
         assert_eq!(host_of("https://u:p@host.example/path?x#y"), "host.example");
         assert_eq!(host_of("http://[2001:db8::1]:80/"), "2001:db8::1");
         assert_eq!(host_of("localhost"), "localhost");
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        assert_eq!(origin_of("https://Auth.Example.com/base"), "https://auth.example.com");
+        assert_eq!(origin_of("https://auth.example.com:443"), "https://auth.example.com");
+        assert_eq!(origin_of("http://a:80/"), "http://a");
+        assert_eq!(origin_of("http://a:443"), "http://a:443");
+        assert_eq!(origin_of("https://a:8443/x"), "https://a:8443");
+        assert_eq!(origin_of("http://[::1]:4000"), "http://[::1]:4000");
+        assert_eq!(origin_of("http://[::1]"), "http://[::1]");
     }
 
     #[test]

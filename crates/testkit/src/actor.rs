@@ -11,6 +11,15 @@ pub const PASSWORD: &str = "Tormenta-verde-27";
 /// Another one that every policy accepts.
 pub const OTHER_PASSWORD: &str = "Nube-de-paso-4481";
 
+/// How an actor shows its token.
+#[derive(Clone, Copy)]
+enum Shows {
+    /// As a bearer token.
+    Header,
+    /// In the cookie, from a page of the server's own.
+    Cookie,
+}
+
 /// Somebody with an address of their own, perhaps with an account and a session.
 #[derive(Clone)]
 pub struct Actor {
@@ -18,6 +27,7 @@ pub struct Actor {
     address: IpAddr,
     device: String,
     token: Option<String>,
+    shows: Shows,
     /// The account's number; 0 for a visitor.
     pub id: i64,
     /// The account's name; empty for a visitor.
@@ -33,6 +43,7 @@ impl Actor {
             address,
             device: "testkit/1.0".to_owned(),
             token: None,
+            shows: Shows::Header,
             id: 0,
             name: String::new(),
             email: String::new(),
@@ -52,6 +63,12 @@ impl Actor {
     #[must_use]
     pub fn through(&self, node: &TestApp) -> Self {
         Self { app: node.clone(), ..self.clone() }
+    }
+
+    /// This actor in a browser, on a page of the server's own: its token is in the cookie.
+    #[must_use]
+    pub fn in_browser(&self) -> Self {
+        Self { shows: Shows::Cookie, ..self.clone() }
     }
 
     /// This actor with another device (`User-Agent`).
@@ -93,9 +110,10 @@ impl Actor {
     /// A request by any method, from this actor's address and device, with its token if it has one.
     pub fn call(&self, method: &str, path: &str) -> Call {
         let call = Call::new(&self.app, method, path).at_address(self.address).header("user-agent", &self.device);
-        match &self.token {
-            Some(token) => call.bearer(token),
-            None => call,
+        match (&self.token, self.shows) {
+            (Some(token), Shows::Header) => call.bearer(token),
+            (Some(token), Shows::Cookie) => call.cookie(token).header("sec-fetch-site", "same-origin"),
+            (None, _) => call,
         }
     }
 

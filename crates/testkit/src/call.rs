@@ -71,6 +71,11 @@ impl Call {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// Shows this token in the server's cookie, as its name is over plain http.
+    pub fn cookie(self, token: &str) -> Self {
+        self.header("cookie", format!("cerrojo={token}"))
+    }
+
     /// Shows a service's credentials (RFC 7617).
     pub fn basic(self, name: &str, secret: &str) -> Self {
         use base64::Engine as _;

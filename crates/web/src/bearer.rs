@@ -1,4 +1,4 @@
-//! The bearer token of a request (RFC 6750, section 2.1), and who it says is calling.
+//! The token of a request, as a bearer token (RFC 6750, section 2.1) or in the cookie, and who it says is calling.
 
 use axum::extract::FromRequestParts;
 use cerrojo_app::administer::By;
@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::Web;
 use crate::client::Client;
+use crate::cross_site::only_reads;
 use crate::problem::{self, Problem};
 
 /// Whoever is calling, by a token that was checked.
@@ -21,7 +22,7 @@ impl FromRequestParts<Web> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let from = origin(parts, web).await;
-        let token = token(&parts.headers).map_err(Problem::from)?;
+        let token = shown(parts, web)?;
         Ok(Self(authenticate::authenticate(web, token, from.as_ref()).await?))
     }
 }
@@ -34,7 +35,7 @@ impl FromRequestParts<Web> for ToBeEnded {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let from = origin(parts, web).await;
-        let token = token(&parts.headers).map_err(Problem::from)?;
+        let token = shown(parts, web)?;
         match authenticate::authenticate(web, token, from.as_ref()).await {
             Err(AuthError::Invalid) => {
                 end::known_to_be_over(web, token).await?;
@@ -92,6 +93,18 @@ async fn origin(parts: &mut Parts, web: &Web) -> Option<Origin> {
     web.settings.old_tokens.as_ref()?;
     let Ok(Client(origin)) = Client::from_request_parts(parts, web).await;
     Some(origin)
+}
+
+/// The token that a request shows: in its `Authorization` header, or, if it has none at all, in the cookie.
+fn shown<'p>(parts: &'p Parts, web: &Web) -> Result<&'p str, Problem> {
+    if parts.headers.contains_key(AUTHORIZATION) {
+        return token(&parts.headers).map_err(Problem::from);
+    }
+    let token = web.cookie().token(&parts.headers).ok_or(&problem::NO_TOKEN)?;
+    if !only_reads(&parts.method) {
+        web.own_pages().check(&parts.headers)?;
+    }
+    Ok(token)
 }
 
 /// The one token of the one `Authorization` header. Tokens in the query or the body are not looked for.

@@ -3,8 +3,9 @@
 use axum::response::Response;
 use cerrojo_domain::host::{host_of, is_loopback};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -52,7 +53,8 @@ impl CorsPolicy {
         }
     }
 
-    fn allows(&self, origin: &str) -> bool {
+    /// Whether pages of this origin may read.
+    pub(crate) fn allows(&self, origin: &str) -> bool {
         match self {
             Self::Nobody => false,
             Self::Loopback => is_loopback_origin(origin),
@@ -76,6 +78,7 @@ impl CorsPolicy {
             Grant::Read(origin) => {
                 let headers = response.headers_mut();
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, fixed("true"));
                 headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, fixed(EXPOSED));
             }
             Grant::Preflight(origin) => {
@@ -84,6 +87,7 @@ impl CorsPolicy {
                 let headers = response.headers_mut();
                 headers.remove(http::header::CONTENT_TYPE);
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, fixed("true"));
                 headers.insert(ACCESS_CONTROL_ALLOW_METHODS, fixed("GET, HEAD, POST, PUT, DELETE"));
                 headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type"));
                 headers.insert(ACCESS_CONTROL_MAX_AGE, fixed("600"));

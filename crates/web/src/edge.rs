@@ -17,16 +17,18 @@ use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
 use crate::HttpSettings;
 use crate::body::{self, Gathered};
+use crate::cookie::{self, KeptPages, SessionCookie, SessionOver};
 use crate::cors::{CorsPolicy, Grant};
+use crate::cross_site::{is_same_origin, only_reads};
 use crate::envelope::{self, Voice};
 use crate::metrics::{Asked, Routes};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::request_id::{RequestIds, X_REQUEST_ID};
 use crate::traced;
 
@@ -36,6 +38,7 @@ pub(crate) static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-o
 struct Edge {
     ids: RequestIds,
     cors: CorsPolicy,
+    cookie: SessionCookie,
     voice: Voice,
     transport: Transport,
     body_time: Duration,
@@ -71,6 +74,7 @@ impl EdgeLayer {
         Self(Arc::new(Edge {
             ids: RequestIds::new(&*app.random),
             cors: CorsPolicy::new(&http.cors, &settings.public_url),
+            cookie: SessionCookie::new(&settings.public_url),
             voice: Voice { locale: settings.locale, login_minutes: window.as_secs().div_ceil(60) },
             transport: Transport::of(&settings.public_url),
             body_time: http.body_timeout,
@@ -159,6 +163,8 @@ struct Arrival {
     id: HeaderValue,
     grant: Grant,
     only_reads: bool,
+    /// What shows the session.
+    shown: Shown,
     /// For lines of the log.
     span: Span,
     /// For traces.
@@ -168,7 +174,35 @@ struct Arrival {
     at: Duration,
 }
 
+/// What a request shows its session by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Not the cookie.
+    Otherwise,
+    /// The cookie, and what its browser kept is to stay.
+    Cookie(KeptPages),
+}
+
 impl Edge {
+    fn shown(&self, request: &Request) -> Shown {
+        if self.cookie.token_that_counts(request.headers()).is_none() {
+            return Shown::Otherwise;
+        }
+        let kept = if is_same_origin(request.headers()) { KeptPages::Forgotten } else { KeptPages::Left };
+        Shown::Cookie(kept)
+    }
+
+    /// A browser whose cookie is of no use any more is told to forget it.
+    fn take_leave(&self, shown: Shown, (response, problem): (&mut Response, Option<&Problem>)) {
+        let over = response.extensions_mut().remove::<SessionOver>().is_some();
+        let Shown::Cookie(kept) = shown else { return };
+        if over {
+            cookie::take_leave(response, self.cookie.clear(), kept);
+        } else if problem.is_some_and(|problem| *problem.row == problem::BAD_TOKEN) {
+            cookie::take_leave(response, self.cookie.clear(), KeptPages::Left);
+        }
+    }
+
     fn arrive(&self, request: &Request) -> Arrival {
         let id = self.ids.of(request.headers());
         let traced = traced::request(request, &id, &self.http);
@@ -183,7 +217,8 @@ impl Edge {
         Arrival {
             id,
             grant: self.cors.grant(request.method(), request.headers()),
-            only_reads: matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS),
+            only_reads: only_reads(request.method()),
+            shown: self.shown(request),
             span,
             traced,
             asked: self.routes.asked(request.extensions().get().map(MatchedPath::as_str), request.method()),
@@ -192,8 +227,9 @@ impl Edge {
     }
 
     fn leave(&self, arrival: Arrival, mut response: Response) -> Response {
-        let Arrival { id, grant, span, traced, asked, at, .. } = arrival;
+        let Arrival { id, grant, span, traced, asked, at, shown, .. } = arrival;
         let problem = envelope::write(&mut response, self.voice);
+        self.take_leave(shown, (&mut response, problem.as_deref()));
         let cause = problem.as_ref().and_then(|problem| problem.cause.as_ref());
         if let Some(cause) = cause {
             tell(cause);

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::cookie::SessionOver;
 use crate::counted::put_quota;
 use crate::problem::{Challenge, Problem};
 
@@ -129,22 +130,23 @@ pub(crate) struct Answer<T = Nothing> {
     status: StatusCode,
     message: Text,
     data: T,
+    over: Option<SessionOver>,
 }
 
 impl<T> Answer<T> {
     /// 200 with `data`.
     pub(crate) fn new(message: Text, data: T) -> Self {
-        Self { status: StatusCode::OK, message, data }
+        Self { status: StatusCode::OK, message, data, over: None }
     }
 
     /// 201 with `data`.
     pub(crate) fn created(message: Text, data: T) -> Self {
-        Self { status: StatusCode::CREATED, message, data }
+        Self { status: StatusCode::CREATED, message, data, over: None }
     }
 
     /// 202 with `data`.
     pub(crate) fn accepted(message: Text, data: T) -> Self {
-        Self { status: StatusCode::ACCEPTED, message, data }
+        Self { status: StatusCode::ACCEPTED, message, data, over: None }
     }
 }
 
@@ -152,6 +154,11 @@ impl Answer {
     /// 200 without `data`.
     pub(crate) fn plain(message: Text) -> Self {
         Self::new(message, Nothing)
+    }
+
+    /// The same, of the calling session's own end.
+    pub(crate) fn farewell(message: Text) -> Self {
+        Self { over: Some(SessionOver), ..Self::plain(message) }
     }
 }
 
@@ -188,10 +195,14 @@ pub(crate) enum Unwritten {
 
 impl<T: Serialize + Send + Sync + 'static> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        let Self { status, message, data } = self;
-        unwritten(status, move |voice| {
+        let Self { status, message, data, over } = self;
+        let mut response = unwritten(status, move |voice| {
             serde_json::to_vec(&Success { success: true, message: voice.say(message).into(), data: &data })
-        })
+        });
+        if let Some(over) = over {
+            response.extensions_mut().insert(over);
+        }
+        response
     }
 }
 

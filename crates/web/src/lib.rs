@@ -9,8 +9,10 @@ mod bearer;
 mod body;
 mod client;
 mod connection;
+mod cookie;
 mod cors;
 mod counted;
+mod cross_site;
 mod doors;
 mod edge;
 mod envelope;
@@ -40,6 +42,9 @@ pub use axum::Router;
 use axum::body::Bytes;
 use cerrojo_app::App;
 
+use crate::cookie::SessionCookie;
+use crate::cors::CorsPolicy;
+use crate::cross_site::OwnPages;
 use crate::places::Places;
 
 pub use connection::{serve, serve_behind};
@@ -60,6 +65,8 @@ pub(crate) struct Shared {
     places: Arc<Places>,
     /// As many again for what is answered at once: streams that fill theirs must not keep a guard from asking for a list.
     questions: Arc<Places>,
+    cookie: SessionCookie,
+    own_pages: OwnPages,
 }
 
 impl Web {
@@ -77,6 +84,16 @@ impl Web {
 
     pub(crate) fn questions(&self) -> &Arc<Places> {
         &self.0.questions
+    }
+
+    /// The cookie that may hold a session's token.
+    pub(crate) fn cookie(&self) -> SessionCookie {
+        self.0.cookie
+    }
+
+    /// The pages that a request with that cookie has to come from, if it is to change something.
+    pub(crate) fn own_pages(&self) -> &OwnPages {
+        &self.0.own_pages
     }
 }
 
@@ -116,10 +133,13 @@ pub fn routers(app: Arc<App>, settings: HttpSettings, doors: &Doors) -> Routers 
         questions: Arc::clone(&questions),
         doors: doors.clone(),
     });
+    let public_url = &app.settings.public_url;
+    let cookie = SessionCookie::new(public_url);
+    let own_pages = OwnPages::new(public_url, CorsPolicy::new(&settings.cors, public_url));
     let public = routes
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::other_method)
-        .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions })))
+        .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions, cookie, own_pages })))
         .layer(edge);
     Routers { public, metrics }
 }

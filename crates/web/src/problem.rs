@@ -80,6 +80,7 @@ table! {
     ROLE: BAD_REQUEST "VALIDATION_ERROR" None, "Rol inválido", "Invalid role";
     STATUS: BAD_REQUEST "VALIDATION_ERROR" None, "Estado inválido", "Invalid status";
     ACTIVITY: BAD_REQUEST "VALIDATION_ERROR" None, "Actividad inválida", "Invalid activity";
+    COOKIE: BAD_REQUEST "VALIDATION_ERROR" None, "Valor de cookie inválido: debe ser true o false", "Invalid value of cookie: it must be true or false";
     NO_ACCESS_TOKEN: BAD_REQUEST "VALIDATION_ERROR" None, "Token es requerido una vez", "Token is required once";
     USER_UNCHANGED: BAD_REQUEST "VALIDATION_ERROR" None, "No hay datos para actualizar", "There is nothing to update";
 
@@ -101,6 +102,8 @@ table! {
     UNVERIFIED: FORBIDDEN "EMAIL_NOT_VERIFIED" None, "Debe confirmar su email antes de iniciar sesión", "Confirm your email before you sign in";
     SIGN_IN_REQUIRED: FORBIDDEN "SIGN_IN_REQUIRED" None, "Inicie sesión con la cuenta que pidió este cambio y abra el enlace de nuevo", "Sign in to the account that asked for this change and open the link again";
     VERIFICATION_OFF: FORBIDDEN "FORBIDDEN" None, "La confirmación de email no está activada", "Email confirmation is not enabled";
+
+    CROSS_SITE: FORBIDDEN "CROSS_SITE_REQUEST" None, "Petición rechazada: no viene de las páginas de este servidor ni de un origen permitido", "Request refused: it comes neither from this server's pages nor from an allowed origin";
 
     NO_ROUTE: NOT_FOUND "NOT_FOUND" None, "Ruta no encontrada", "No such route";
     NO_USER: NOT_FOUND "NOT_FOUND" None, "Usuario no encontrado", "User not found";

@@ -9,6 +9,8 @@ use cerrojo_domain::{RoleId, SessionId, UnixMillis, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::cookie::TokenForm;
+
 /// A user.
 #[derive(Clone, Serialize, ToSchema)]
 #[schema(as = User)]
@@ -88,8 +90,10 @@ impl OneUser {
 #[derive(Clone, Serialize, ToSchema)]
 #[schema(as = SignedIn)]
 pub(crate) struct SignedInView {
-    /// The bearer token: a JWT (RFC 9068).
-    token: String,
+    /// The bearer token: a JWT (RFC 9068). Left out where it was set as a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    token: Option<String>,
     user: UserView,
     #[schema(example = 2)]
     role_id: RoleId,
@@ -102,10 +106,10 @@ pub(crate) struct SignedInView {
 }
 
 impl SignedInView {
-    pub(crate) fn new(signed_in: SignedIn, settings: &Settings) -> Self {
+    pub(crate) fn new(signed_in: SignedIn, settings: &Settings, form: TokenForm) -> Self {
         let user = UserView::new(&signed_in.user, settings);
         Self {
-            token: signed_in.token,
+            token: (form == TokenForm::InAnswer).then_some(signed_in.token),
             role_id: user.role_id,
             role: user.role.clone(),
             user,

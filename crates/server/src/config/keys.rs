@@ -175,7 +175,7 @@ keys! {
     CORS_ORIGINS = "cors.origins",
         Standard::Unset("loopback origins while `server.public_url` is loopback, otherwise none"), Open, Yes,
         "origins such as https://app.example.com, without a path",
-        "Web origins whose pages may call the API.";
+        "Web origins whose pages may call the API, with the session's cookie as well where they share the server's site.";
     LOG_FORMAT = "log.format", Standard::Text("text"), Open, No,
         "text or json",
         "The form of log lines, on standard error.";

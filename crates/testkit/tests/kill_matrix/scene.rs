@@ -54,6 +54,8 @@ impl Scene {
             if let Some((call, status)) = endpoint.harmless(&self.victims[0]) {
                 let reply = call.await;
                 assert_eq!(reply.status, status, "{reply}");
+                let in_browser = endpoint.harmless(&self.victims[0].in_browser()).expect("the same");
+                assert_eq!(in_browser.0.await.status, status, "{reply}");
             } else {
                 let twin = self.twin.another_session().await;
                 let reply = endpoint.in_earnest(&twin, &self.diana).await;
@@ -86,6 +88,7 @@ impl Scene {
         let before = self.stored().await;
         for endpoint in PROTECTED {
             endpoint.in_earnest(&self.victims[0], &self.diana).await.assert_token_refused();
+            endpoint.in_earnest(&self.victims[0].in_browser(), &self.diana).await.assert_token_refused();
             if let Some((call, _)) = endpoint.harmless(&self.victims[0]) {
                 call.await.assert_token_refused();
             }

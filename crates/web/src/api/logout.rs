@@ -27,5 +27,5 @@ pub(crate) async fn logout(
     Client(origin): Client,
 ) -> Result<Answer, Problem> {
     end::logout(&app, &caller, &origin).await?;
-    Ok(Answer::plain(messages::SESSION_CLOSED))
+    Ok(Answer::farewell(messages::SESSION_CLOSED))
 }

@@ -8,7 +8,9 @@ use http::header::CACHE_CONTROL;
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, Parameter};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
     Response as Documented, ResponseBuilder,
@@ -33,6 +35,11 @@ pub(crate) fn head() -> OpenApi {
     let mut components = Components::new();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+    let about = "The same token, set by a sign-in with `\"cookie\": true`; over plain http the name is `cerrojo`. Looked at where there is \
+                 no `Authorization` header. Whatever changes something has to come from the server's own pages or an origin of \
+                 `cors.origins`.";
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description("__Host-cerrojo", about));
+    components.security_schemes.insert("cookie".to_owned(), SecurityScheme::ApiKey(cookie).into());
     let service = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
     components.security_schemes.insert("service".to_owned(), SecurityScheme::Http(service).into());
     let mut schemas = Vec::new();
@@ -50,6 +57,14 @@ pub(crate) fn document() -> OpenApi {
             [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch, &mut item.head];
         for operation in operations.into_iter().filter_map(Option::as_mut) {
             add_common_answers(operation);
+        }
+        for operation in [&mut item.get, &mut item.head].into_iter().filter_map(Option::as_mut) {
+            allow_cookie(operation);
+        }
+        for operation in [&mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut) {
+            if allow_cookie(operation) {
+                add_cross_site(operation);
+            }
         }
     }
     document
@@ -83,6 +98,26 @@ fn add_common_answers(operation: &mut Operation) {
     for (status, description, code) in common {
         let answer = || RefOr::T(failure(description, code));
         operation.responses.responses.entry(status.to_owned()).or_insert_with(answer);
+    }
+}
+
+/// Where a bearer token is taken the cookie is as well. Whether it is.
+fn allow_cookie(operation: &mut Operation) -> bool {
+    let bearer = SecurityRequirement::new("bearer", Vec::<String>::new());
+    let Some(security) = operation.security.as_mut().filter(|security| security.contains(&bearer)) else {
+        return false;
+    };
+    security.push(SecurityRequirement::new("cookie", Vec::<String>::new()));
+    true
+}
+
+/// The 403 of a request with the cookie from pages of others.
+fn add_cross_site(operation: &mut Operation) {
+    let why = "With a cookie, from a page that is not allowed to: `CROSS_SITE_REQUEST`";
+    let answers = &mut operation.responses.responses;
+    match answers.get_mut("403") {
+        Some(RefOr::T(answer)) => answer.description = format!("{}. {why}", answer.description),
+        _ => drop(answers.insert("403".to_owned(), RefOr::T(failure(why, "CROSS_SITE_REQUEST")))),
     }
 }
 

@@ -94,5 +94,5 @@ pub(crate) async fn delete_own(
 ) -> Counted<Answer> {
     let (Confirmation { current_password }, flaw) = or_nothing(body);
     let limited = leave::leave(&app, &caller, &origin, current_password).await;
-    Counted::new(limited, flaw, |()| Answer::plain(messages::ACCOUNT_DELETED))
+    Counted::new(limited, flaw, |()| Answer::farewell(messages::ACCOUNT_DELETED))
 }

@@ -77,7 +77,8 @@ pub(crate) async fn end_one(
 ) -> Result<Answer, Problem> {
     let id = SessionId::from_text(id.ok_or(&problem::NO_SESSION)?);
     sessions::end_one(&app, &caller, &origin, (&id, current_password)).await?;
-    Ok(Answer::plain(messages::SESSION_CLOSED))
+    let is_own = id == caller.session;
+    Ok(if is_own { Answer::farewell(messages::SESSION_CLOSED) } else { Answer::plain(messages::SESSION_CLOSED) })
 }
 
 /// Ends all of one's own sessions, the calling one included.
@@ -99,7 +100,7 @@ pub(crate) async fn logout_all(
     Body(Confirmation { current_password }): Body<Confirmation>,
 ) -> Result<Answer, Problem> {
     sessions::logout_all(&app, &caller, &origin, current_password).await?;
-    Ok(Answer::plain(messages::ALL_SESSIONS_CLOSED))
+    Ok(Answer::farewell(messages::ALL_SESSIONS_CLOSED))
 }
 
 /// Ends all of one's own sessions but the calling one.
