@@ -24,6 +24,7 @@ use crate::lists::Blocks;
 use crate::mail::{BadTemplates, Mailer, Templates};
 use crate::metrics::Metrics;
 use crate::old_tokens;
+use crate::over::Reasons;
 use crate::picture::Pictures;
 use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
 use crate::services::Services;
@@ -109,6 +110,7 @@ pub struct App {
     pub(crate) membership: Membership,
     pub(crate) blocks: Blocks,
     pub(crate) old_tokens: old_tokens::Known,
+    pub(crate) reasons: Reasons,
     /// Whether sessions of before were held to the longest age that is set now.
     pub(crate) are_ages_kept: AtomicBool,
     /// Turns of those who look up lists that are not known.
@@ -219,6 +221,7 @@ impl App {
             membership: Membership::new(about, agreement),
             blocks: Blocks::default(),
             old_tokens: old_tokens::Known::new(&settings),
+            reasons: Reasons::default(),
             are_ages_kept: AtomicBool::new(false),
             look_ups: tokio::sync::Semaphore::new(2),
             writing_down: tokio::sync::Mutex::default(),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::strict_json;
 use serde_json::Value;
 
-use crate::authenticate::{AuthError, authenticate};
+use crate::authenticate::{AuthError, Counts, Showing, authenticate};
 use crate::{App, Caller, Trouble};
 
 /// A token that is accepted now.
@@ -21,9 +21,10 @@ pub struct Active {
 /// # Errors
 /// [`Trouble::Unavailable`] only where the answer might have been yes.
 pub async fn introspect(app: &App, token: &str) -> Result<Option<Active>, Trouble> {
-    match authenticate(app, token, None).await {
+    let showing = Showing { token, from: None, counts: Counts::AsUse };
+    match authenticate(app, showing).await {
         Ok(caller) => Ok(Some(Active { caller, claims: payload(token).unwrap_or_default() })),
-        Err(AuthError::Invalid) => Ok(None),
+        Err(AuthError::Invalid | AuthError::Over) => Ok(None),
         Err(AuthError::Trouble(trouble)) => Err(trouble),
     }
 }

@@ -16,7 +16,7 @@ use crate::jws::{Jws, SESSION_TOKEN};
 use crate::keys::VerifyingKey;
 use crate::lease::{Deadline, Lease};
 use crate::lists::{List, Lists, Missing};
-use crate::verdict::{Refusal, Verified};
+use crate::verdict::{Counts, Refusal, Refused, Verified};
 
 /// What a token must say to be one of ours.
 #[derive(Clone, Debug)]
@@ -116,31 +116,42 @@ impl Guard {
     /// The whole check. The order is part of the guarantee: the deadline is copied before anything is looked at, and the
     /// clock that it is measured by is read after everything was.
     pub fn check(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
+        self.examine(token, Counts::AsUse).map_err(|refused| refused.refusal)
+    }
+
+    /// The same check, which need not count as a use of the session, and says of a token that is refused whether it is one.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn examine(&self, token: &str, counts: Counts) -> Result<Arc<Verified>, Refused> {
         let deadline = self.lease.copy();
         let every_key = self.every_key.copy();
         if token.len() > SESSION_TOKEN.max_bytes {
-            return Err(Refusal::Invalid);
+            return Err(Refused::unread(Refusal::Invalid));
         }
         let now = self.clock.now();
         let known = match self.find(token, now) {
             Ok(known) => known,
-            Err(Unread::Invalid | Unread::Over(_)) => return Err(Refusal::Invalid),
+            Err(Unread::Invalid) => return Err(Refused::unread(Refusal::Invalid)),
+            Err(Unread::Over(_)) => return Err(Refusal::Invalid.into()),
             // Over, whatever becomes of its list: nobody need look that up.
-            Err(Unread::UnknownList(verified)) if now >= verified.expires_at => return Err(Refusal::Invalid),
-            Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified)),
+            Err(Unread::UnknownList(verified)) if now >= verified.expires_at => return Err(Refusal::Invalid.into()),
+            Err(Unread::UnknownList(verified)) => return Err(Refusal::UnknownList(verified).into()),
             // Whoever is current knows every key.
-            Err(Unread::UnknownKey) if every_key.lies_ahead(&*self.clock) => return Err(Refusal::Invalid),
-            Err(Unread::UnknownKey) => return Err(Refusal::Unavailable),
+            Err(Unread::UnknownKey) if every_key.lies_ahead(&*self.clock) => {
+                return Err(Refused::unread(Refusal::Invalid));
+            }
+            Err(Unread::UnknownKey) => return Err(Refused::unread(Refusal::Unavailable)),
         };
         if !known.key.in_use.load(Ordering::Acquire) {
-            return Err(Refusal::Invalid);
+            return Err(Refusal::Invalid.into());
         }
-        self.judge((&known.verified, &known.list), now, deadline)
+        Ok(self.judge((&known.verified, &known.list), (now, counts), deadline)?)
     }
 
     /// The check of a session whose token is another application's, which is verified where it was taken over: everything
-    /// but signature, claims and key is looked at, in the same order. A use of the session.
-    pub fn check_session(&self, verified: &Arc<Verified>) -> Result<Arc<Verified>, Refusal> {
+    /// but signature, claims and key is looked at, in the same order.
+    pub fn check_session(&self, verified: &Arc<Verified>, counts: Counts) -> Result<Arc<Verified>, Refusal> {
         let deadline = self.lease.copy();
         let now = self.clock.now();
         let list = match self.lists.find(&verified.list) {
@@ -149,14 +160,14 @@ impl Guard {
             Err(Missing::Unknown) if now >= verified.expires_at => return Err(Refusal::Invalid),
             Err(Missing::Unknown) => return Err(Refusal::UnknownList(Arc::clone(verified))),
         };
-        self.judge((verified, &list), now, deadline)
+        self.judge((verified, &list), (now, counts), deadline)
     }
 
     /// What of a check comes after the token itself was found good at `now`, under a deadline that was copied before.
     fn judge(
         &self,
         (verified, list): (&Arc<Verified>, &Arc<List>),
-        now: UnixMillis,
+        (now, counts): (UnixMillis, Counts),
         deadline: Deadline,
     ) -> Result<Arc<Verified>, Refusal> {
         let expired = self.is_expired(verified, now);
@@ -173,7 +184,7 @@ impl Guard {
         if !deadline.lies_ahead(&*self.clock) {
             return Err(Refusal::Unavailable);
         }
-        if list.used(verified.index, now) {
+        if counts == Counts::AsUse && list.used(verified.index, now) {
             self.unwritten().push((Arc::clone(list), verified.index));
         }
         Ok(Arc::clone(verified))
@@ -293,6 +304,16 @@ impl Guard {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let key = Key { key, in_use: AtomicBool::new(true) };
         keys.entry(id).or_insert_with(|| Some(Arc::new(key)));
+    }
+
+    /// Makes a key known that is retired: nothing it signed is ever accepted, but [`Guard::examine`] and [`Guard::identify`] tell
+    /// its tokens from forged ones.
+    pub fn add_retired_key(&self, id: KeyId, key: VerifyingKey) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let retired = || Some(Arc::new(Key { key, in_use: AtomicBool::new(false) }));
+        if let Some(known) = keys.entry(id).or_insert_with(retired) {
+            known.in_use.store(false, Ordering::Release);
+        }
     }
 
     /// Refuses from now on, for ever, whatever this key signed. False: it was retired before.

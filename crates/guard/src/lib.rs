@@ -46,4 +46,4 @@ pub use jws::{
 pub use keys::{Algorithm, KeySet, UnusableJwk, VerifyingKey};
 pub use lease::Deadline;
 pub use signing::SigningKey;
-pub use verdict::{Refusal, Verified};
+pub use verdict::{Counts, Refusal, Refused, Verified};

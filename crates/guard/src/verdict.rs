@@ -46,3 +46,35 @@ pub enum Refusal {
     /// opens it or retires it, and checks again; otherwise it is refused.
     UnknownList(Arc<Verified>),
 }
+
+/// Whether an accepted check is a use of the session, which moves its idle deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// It is.
+    AsUse,
+    /// It is not: a program asks by itself, and nobody is there.
+    AsNothing,
+}
+
+/// Why a token is not accepted, and whether it is one at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// Signature and claims are good: it is the token of a session, over or not. Whoever shows it may be told more.
+    pub is_genuine: bool,
+}
+
+impl Refused {
+    /// Of what was not found to be a token.
+    pub(crate) fn unread(refusal: Refusal) -> Self {
+        Self { refusal, is_genuine: false }
+    }
+}
+
+impl From<Refusal> for Refused {
+    /// Of what was.
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, is_genuine: true }
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cerrojo_domain::{Clock, KeyId, ListIndex, ListName, UnixMillis, UserId};
-use cerrojo_guard::{Algorithm, Guard, Policy, Refusal, SigningKey, VerifyingKey, status_list};
+use cerrojo_guard::{Algorithm, Counts, Guard, Policy, Refusal, Refused, SigningKey, VerifyingKey, status_list};
 use support::{CAPACITY, ISSUER, START, World, key};
 
 const NOW: UnixMillis = UnixMillis(START * 1000);
@@ -196,6 +196,36 @@ fn a_key_retired_before_it_was_known_never_verifies() {
     assert!(world.guard.check(&world.sign(&header, &world.claims(1))).is_ok());
     header.kid = early;
     assert_eq!(world.guard.check(&world.sign(&header, &world.claims(1))), Err(Refusal::Invalid));
+}
+
+#[test]
+fn a_retired_keys_tokens_are_told_from_forged_ones_and_never_accepted() {
+    let world = World::new();
+    let (mut header, late) = (world.header(), KeyId::from_text("late"));
+    world.guard.add_retired_key(late.clone(), world.signer.verifying_key().clone());
+    header.kid = late.clone();
+    let token = world.sign(&header, &world.claims(1));
+    let forged = format!("{}AAAA", &token[..token.len() - 4]);
+    for _ in 0..2 {
+        let refused = |token| world.guard.examine(token, Counts::AsUse).unwrap_err();
+        assert_eq!(refused(&token), Refused { refusal: Refusal::Invalid, is_genuine: true });
+        assert_eq!(refused(&forged), Refused { refusal: Refusal::Invalid, is_genuine: false });
+        assert!(world.guard.identify(&token).is_some() && world.guard.identify(&forged).is_none());
+        world.guard.add_key(late.clone(), world.signer.verifying_key().clone());
+    }
+    let live = world.token(2);
+    world.guard.add_retired_key(world.kid.clone(), world.signer.verifying_key().clone());
+    assert_eq!(world.guard.check(&live), Err(Refusal::Invalid), "one that was in use");
+}
+
+#[test]
+fn a_check_that_counts_as_nothing_is_no_use() {
+    let world = World::new();
+    let token = world.token(1);
+    assert!(world.guard.examine(&token, Counts::AsNothing).is_ok());
+    assert_eq!(world.guard.take_activity(), []);
+    assert!(world.guard.examine(&token, Counts::AsUse).is_ok());
+    assert_eq!(world.guard.take_activity().len(), 1);
 }
 
 #[test]

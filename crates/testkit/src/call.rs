@@ -6,6 +6,7 @@ use std::pin::Pin;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use cerrojo_app::over::Reason;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
@@ -252,18 +253,53 @@ impl Reply {
         assert_eq!(body["code"], code, "{self}");
         assert!(body["message"].as_str().is_some_and(|message| !message.is_empty()), "{self}");
         let fields = body.as_object().expect("an object");
-        assert!(fields.keys().all(|key| ["success", "message", "code", "errors"].contains(&key.as_str())), "{self}");
+        assert!(
+            fields.keys().all(|key| ["success", "message", "code", "reason", "errors"].contains(&key.as_str())),
+            "{self}"
+        );
         self.assert_json_type();
     }
 
-    /// This is the one 401 that every bearer-protected endpoint gives to a token that is not accepted.
+    /// This is the one 401 that every bearer-protected endpoint gives to a token that is not accepted, whether or not it says
+    /// why a session is over.
     ///
     /// # Panics
     /// If not.
     #[track_caller]
     pub fn assert_token_refused(&self) {
+        match self.json()["reason"].as_str() {
+            Some(reason) => {
+                let known = Reason::ALL.iter().any(|known| known.as_str() == reason);
+                assert!(known, "{reason} is no reason in {self}");
+                self.assert_over(reason);
+            }
+            None => self.assert_token_unknown(),
+        }
+    }
+
+    /// The same for what is the token of no session: it says nothing of why.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn assert_token_unknown(&self) {
         self.assert_error(401, "UNAUTHORIZED", "Token no proporcionado o inválido");
         assert_eq!(self.header("www-authenticate"), Some(r#"Bearer error="invalid_token""#), "{self}");
+    }
+
+    /// The same for the token of a session that is over, for this reason.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn assert_over(&self, reason: &str) {
+        assert_eq!(self.status, 401, "{self}");
+        let message = "Token no proporcionado o inválido";
+        let expected =
+            serde_json::json!({ "success": false, "message": message, "code": "UNAUTHORIZED", "reason": reason });
+        assert_eq!(self.json(), expected, "{self}");
+        assert_eq!(self.header("www-authenticate"), Some(r#"Bearer error="invalid_token""#), "{self}");
+        self.assert_json_type();
     }
 
     /// This is the 401 of a bearer-protected endpoint that was shown no token.

@@ -233,7 +233,7 @@ async fn a_secret_that_never_signed_is_not_believed() {
         app.restart().await;
         let ana = app.user("ana").await;
         let (kid, forged) = forged(&ana);
-        forged.get("/api/auth/verify").await.assert_token_refused();
+        forged.get("/api/auth/verify").await.assert_token_unknown();
         change(&app, &Algorithm::Hs256(secret()));
         app.restart().await;
         assert!(forged.is_in().await, "it was well made");

@@ -78,7 +78,7 @@ async fn a_put_back_that_loses_a_registration() {
     assert_everything_is_over(&app, &[&ana]).await;
     // The database forgot whose number it was and may give it to somebody else: the old token must not be theirs.
     app.user("carla").await;
-    lost.get("/api/auth/profile").await.assert_token_refused();
+    lost.get("/api/auth/profile").await.assert_over("restored");
 }
 
 /// Neither a session nor an entry of the log is lost, only that places of a list were reserved.

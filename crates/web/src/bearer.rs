@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use cerrojo_app::administer::By;
-use cerrojo_app::authenticate::AuthError;
+use cerrojo_app::authenticate::{AuthError, Counts, Showing};
 use cerrojo_app::{Caller, authenticate, end};
 use cerrojo_domain::{ADMIN_ROLE, NoBearerToken, Origin, bearer_token};
 use http::header::AUTHORIZATION;
@@ -23,7 +23,8 @@ impl FromRequestParts<Web> for Bearer {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let from = origin(parts, web).await;
         let token = shown(parts, web)?;
-        Ok(Self(authenticate::authenticate(web, token, from.as_ref()).await?))
+        let showing = Showing { token, from: from.as_ref(), counts: Counts::AsUse };
+        Ok(Self(authenticate::authenticate(web, showing).await?))
     }
 }
 
@@ -36,10 +37,11 @@ impl FromRequestParts<Web> for ToBeEnded {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let from = origin(parts, web).await;
         let token = shown(parts, web)?;
-        match authenticate::authenticate(web, token, from.as_ref()).await {
-            Err(AuthError::Invalid) => {
+        let showing = Showing { token, from: from.as_ref(), counts: Counts::AsUse };
+        match authenticate::authenticate(web, showing).await {
+            Err(refused @ (AuthError::Invalid | AuthError::Over)) => {
                 end::known_to_be_over(web, token).await?;
-                Err(AuthError::Invalid.into())
+                Err(refused.into())
             }
             checked => Ok(Self(checked?)),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use cerrojo_app::login::SignedIn;
-use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::Web;
@@ -47,11 +47,6 @@ impl SessionCookie {
             return None;
         }
         std::str::from_utf8(value).ok().filter(|token| !token.is_empty())
-    }
-
-    /// The same for a request that is judged by it: one without an `Authorization` header.
-    pub(crate) fn token_that_counts<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        if headers.contains_key(AUTHORIZATION) { None } else { self.token(headers) }
     }
 
     fn value<'p>(&self, pair: &'p [u8]) -> Option<&'p [u8]> {

@@ -10,11 +10,11 @@ use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use cerrojo_app::request::{self, RequestId};
-use cerrojo_app::{App, Trouble};
-use cerrojo_domain::Clock;
+use cerrojo_app::{App, Trouble, over};
 use cerrojo_domain::host::{host_of, is_loopback};
+use cerrojo_domain::{Clock, bearer_token};
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderName, HeaderValue};
@@ -26,7 +26,7 @@ use crate::body::{self, Gathered};
 use crate::cookie::{self, KeptPages, SessionCookie, SessionOver};
 use crate::cors::{CorsPolicy, Grant};
 use crate::cross_site::{is_same_origin, only_reads};
-use crate::envelope::{self, Voice};
+use crate::envelope::{self, Voice, Why};
 use crate::metrics::{Asked, Routes};
 use crate::problem::{self, Problem};
 use crate::request_id::{RequestIds, X_REQUEST_ID};
@@ -36,6 +36,7 @@ use crate::traced;
 pub(crate) static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 struct Edge {
+    app: Arc<App>,
     ids: RequestIds,
     cors: CorsPolicy,
     cookie: SessionCookie,
@@ -68,10 +69,11 @@ impl Transport {
 pub(crate) struct EdgeLayer(Arc<Edge>);
 
 impl EdgeLayer {
-    pub(crate) fn new(app: &App, http: &HttpSettings, routes: Arc<Routes>) -> Self {
+    pub(crate) fn new(app: &Arc<App>, http: &HttpSettings, routes: Arc<Routes>) -> Self {
         let settings = &app.settings;
         let window = settings.login_limit.map_or(Duration::ZERO, |rate| rate.window);
         Self(Arc::new(Edge {
+            app: Arc::clone(app),
             ids: RequestIds::new(&*app.random),
             cors: CorsPolicy::new(&http.cors, &settings.public_url),
             cookie: SessionCookie::new(&settings.public_url),
@@ -121,7 +123,8 @@ where
             let answering =
                 self.inner.call(request).instrument(arrival.span.clone()).instrument(arrival.traced.clone());
             return Box::pin(request::within(RequestId::new(arrival.id.as_bytes()), async move {
-                let Ok(response) = answering.await;
+                let Ok(mut response) = answering.await;
+                edge.explain(&arrival.shown, &mut response).await;
                 Ok(edge.leave(arrival, response))
             }));
         }
@@ -132,6 +135,7 @@ where
             let answering = answer(inner, request).instrument(span).instrument(traced);
             let mut response =
                 if arrival.only_reads { answering.await } else { in_time(answering, edge.answer_time).await };
+            edge.explain(&arrival.shown, &mut response).await;
             if matches!(gathered, Some(Gathered::TooLarge | Gathered::TooSlow | Gathered::CutOff)) {
                 // What is left of the body must not be taken for the next request.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -175,30 +179,56 @@ struct Arrival {
 }
 
 /// What a request shows its session by.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    /// Not the cookie.
-    Otherwise,
-    /// The cookie, and what its browser kept is to stay.
-    Cookie(KeptPages),
+    /// Nothing.
+    Nothing,
+    /// Its one `Authorization` header.
+    Header(HeaderValue),
+    /// The token in the cookie, and what is to become of pages that its browser kept.
+    Cookie(Box<str>, KeptPages),
+}
+
+impl Shown {
+    fn token(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Header(value) => bearer_token([value.as_bytes()]).ok(),
+            Self::Cookie(token, _) => Some(token),
+        }
+    }
 }
 
 impl Edge {
     fn shown(&self, request: &Request) -> Shown {
-        if self.cookie.token_that_counts(request.headers()).is_none() {
-            return Shown::Otherwise;
+        let headers = request.headers();
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => Shown::Header(value.clone()),
+            (Some(_), Some(_)) => Shown::Nothing,
+            (None, _) => {
+                let kept = if is_same_origin(headers) { KeptPages::Forgotten } else { KeptPages::Left };
+                self.cookie.token(headers).map_or(Shown::Nothing, |token| Shown::Cookie(token.into(), kept))
+            }
         }
-        let kept = if is_same_origin(request.headers()) { KeptPages::Forgotten } else { KeptPages::Left };
-        Shown::Cookie(kept)
+    }
+
+    /// Has an answer to the token of a session that is over say why.
+    async fn explain(&self, shown: &Shown, response: &mut Response) {
+        if envelope::row(response).is_some_and(|row| *row == problem::SESSION_OVER)
+            && let Some(token) = shown.token()
+            && let Some(over) = over::of_token(&self.app, token).await
+        {
+            response.extensions_mut().insert(Why(over.reason));
+        }
     }
 
     /// A browser whose cookie is of no use any more is told to forget it.
-    fn take_leave(&self, shown: Shown, (response, problem): (&mut Response, Option<&Problem>)) {
+    fn take_leave(&self, shown: &Shown, (response, problem): (&mut Response, Option<&Problem>)) {
         let over = response.extensions_mut().remove::<SessionOver>().is_some();
-        let Shown::Cookie(kept) = shown else { return };
+        let Shown::Cookie(_, kept) = shown else { return };
         if over {
-            cookie::take_leave(response, self.cookie.clear(), kept);
-        } else if problem.is_some_and(|problem| *problem.row == problem::BAD_TOKEN) {
+            cookie::take_leave(response, self.cookie.clear(), *kept);
+        } else if problem.is_some_and(|problem| [&problem::BAD_TOKEN, &problem::SESSION_OVER].contains(&problem.row)) {
             cookie::take_leave(response, self.cookie.clear(), KeptPages::Left);
         }
     }
@@ -229,7 +259,7 @@ impl Edge {
     fn leave(&self, arrival: Arrival, mut response: Response) -> Response {
         let Arrival { id, grant, span, traced, asked, at, shown, .. } = arrival;
         let problem = envelope::write(&mut response, self.voice);
-        self.take_leave(shown, (&mut response, problem.as_deref()));
+        self.take_leave(&shown, (&mut response, problem.as_deref()));
         let cause = problem.as_ref().and_then(|problem| problem.cause.as_ref());
         if let Some(cause) = cause {
             tell(cause);

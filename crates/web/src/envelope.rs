@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use cerrojo_app::Locale;
 use cerrojo_app::administer::Page;
+use cerrojo_app::over::Reason;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::cookie::SessionOver;
 use crate::counted::put_quota;
-use crate::problem::{Challenge, Problem};
+use crate::problem::{Challenge, Problem, Row};
 
 /// A message in both languages. `{minutes}` stands for the window of the sign-in limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,12 @@ pub(crate) struct Failure {
     /// For programs; stable.
     #[schema(value_type = String, example = "UNAUTHORIZED")]
     code: &'static str,
+    /// With the 401 for the token of a session that has ended: why, for programs. `logout`, `logout_elsewhere`, `password_changed`,
+    /// `email_changed`, `account_inactive`, `account_suspended`, `account_deleted`, `admin`, `idle`, `expired`, `replaced`,
+    /// `restored`, or `ended` where nothing better is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, example = "logout")]
+    reason: Option<&'static str>,
     /// What exactly is wrong with the input, for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -243,7 +250,7 @@ impl IntoResponse for Problem {
             Challenge::Basic => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"cerrojo\""));
             }
-            Challenge::InvalidToken => {
+            Challenge::InvalidToken | Challenge::SessionOver => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
             }
         }
@@ -256,12 +263,27 @@ impl IntoResponse for Problem {
     }
 }
 
+/// In the extensions of an answer: why the session is over.
+#[derive(Clone, Copy)]
+pub(crate) struct Why(pub(crate) Reason);
+
+/// The row of a problem that waits to be written.
+pub(crate) fn row(response: &Response) -> Option<&'static Row> {
+    match response.extensions().get::<Unwritten>()? {
+        Unwritten::Problem(problem) => Some(problem.row),
+        Unwritten::Success(_) | Unwritten::OAuth(..) => None,
+    }
+}
+
 /// Writes what waits to be written. The problem, if it is one, for the log.
 pub(crate) fn write(response: &mut Response, voice: Voice) -> Option<Arc<Problem>> {
     let unwritten = response.extensions_mut().remove::<Unwritten>()?;
     let (written, problem) = match unwritten {
         Unwritten::Success(write) => (write(voice), None),
-        Unwritten::Problem(problem) => (serde_json::to_vec(&failure(&problem, voice)), Some(problem)),
+        Unwritten::Problem(problem) => {
+            let why = response.extensions_mut().remove::<Why>();
+            (serde_json::to_vec(&failure(&problem, why, voice)), Some(problem))
+        }
         Unwritten::OAuth(problem, error) => (serde_json::to_vec(&json!({ "error": error })), Some(problem)),
     };
     match written {
@@ -275,9 +297,10 @@ pub(crate) fn write(response: &mut Response, voice: Voice) -> Option<Arc<Problem
 /// The media type of every envelope.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-fn failure(problem: &Problem, voice: Voice) -> Failure {
+fn failure(problem: &Problem, why: Option<Why>, voice: Voice) -> Failure {
     let errors = problem.errors.iter().map(|detail| format!("{}{}", detail.subject, voice.say(detail.text))).collect();
-    Failure { success: false, message: voice.say(problem.row.message).into(), code: problem.row.code, errors }
+    let reason = why.map(|Why(reason)| reason.as_str());
+    Failure { success: false, message: voice.say(problem.row.message).into(), code: problem.row.code, reason, errors }
 }
 
 #[cfg(test)]

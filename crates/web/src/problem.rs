@@ -28,6 +28,8 @@ pub(crate) enum Challenge {
     Bearer,
     /// `Bearer error="invalid_token"`: one was sent and is not accepted.
     InvalidToken,
+    /// The same; it is the token of a session that is over, and why is told.
+    SessionOver,
     /// `Basic`: a service's credentials are asked for (RFC 7617, section 2).
     Basic,
 }
@@ -86,6 +88,7 @@ table! {
 
     NO_TOKEN: UNAUTHORIZED "UNAUTHORIZED" Bearer, "Token no proporcionado o inválido", "Token missing or invalid";
     BAD_TOKEN: UNAUTHORIZED "UNAUTHORIZED" InvalidToken, "Token no proporcionado o inválido", "Token missing or invalid";
+    SESSION_OVER: UNAUTHORIZED "UNAUTHORIZED" SessionOver, "Token no proporcionado o inválido", "Token missing or invalid";
     CREDENTIALS: UNAUTHORIZED "INVALID_CREDENTIALS" None, "Credenciales inválidas", "Invalid credentials";
     INACTIVE: UNAUTHORIZED "UNAUTHORIZED" None, "Usuario inactivo o suspendido", "The user is inactive or suspended";
     SERVICE: UNAUTHORIZED "UNAUTHORIZED" Basic, "Credenciales de servicio no proporcionadas o inválidas", "Service credentials missing or invalid";
@@ -184,6 +187,7 @@ impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Invalid => (&BAD_TOKEN).into(),
+            AuthError::Over => (&SESSION_OVER).into(),
             AuthError::Trouble(cause) => cause.into(),
         }
     }
@@ -192,7 +196,7 @@ impl From<AuthError> for Problem {
 impl From<LogoutError> for Problem {
     fn from(error: LogoutError) -> Self {
         match error {
-            LogoutError::AlreadyEnded => (&BAD_TOKEN).into(),
+            LogoutError::AlreadyEnded => (&SESSION_OVER).into(),
             LogoutError::Trouble(cause) => cause.into(),
         }
     }
@@ -312,7 +316,7 @@ impl From<ProfileError> for Problem {
             ProfileError::Name => (&NAME).into(),
             ProfileError::EmailTaken => (&EMAIL_TAKEN).into(),
             ProfileError::Reauth(error) => error.into(),
-            ProfileError::SessionOver => (&BAD_TOKEN).into(),
+            ProfileError::SessionOver => (&SESSION_OVER).into(),
             ProfileError::Trouble(cause) => cause.into(),
         }
     }
@@ -325,7 +329,7 @@ impl From<PasswordError> for Problem {
             PasswordError::Flawed(flaws) => Self::with_flaws(&NEW_PASSWORD, &flaws),
             PasswordError::Wrong => (&CURRENT_PASSWORD).into(),
             PasswordError::TooMany => (&TOO_MANY_PASSWORDS).into(),
-            PasswordError::SessionOver => (&BAD_TOKEN).into(),
+            PasswordError::SessionOver => (&SESSION_OVER).into(),
             PasswordError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
         }
     }
@@ -335,7 +339,7 @@ impl From<SessionsError> for Problem {
     fn from(error: SessionsError) -> Self {
         match error {
             SessionsError::NotFound => (&NO_SESSION).into(),
-            SessionsError::SessionOver => (&BAD_TOKEN).into(),
+            SessionsError::SessionOver => (&SESSION_OVER).into(),
             SessionsError::Reauth(error) => error.into(),
             SessionsError::Trouble(cause) => cause.into(),
         }
@@ -348,7 +352,7 @@ impl From<LeaveError> for Problem {
             LeaveError::Off => (&DELETION_OFF).into(),
             LeaveError::Administrator => (&ONESELF).into(),
             LeaveError::Reauth(error) => error.into(),
-            LeaveError::SessionOver => (&BAD_TOKEN).into(),
+            LeaveError::SessionOver => (&SESSION_OVER).into(),
             LeaveError::Trouble(cause) => cause.into(),
         }
     }
@@ -368,7 +372,7 @@ impl From<AdminError> for Problem {
             AdminError::Password(flaws) => Self::with_flaws(&PASSWORD, &flaws),
             AdminError::OneSelf => (&ONESELF).into(),
             AdminError::LastAdministrator => (&LAST_ADMINISTRATOR).into(),
-            AdminError::SessionOver => (&BAD_TOKEN).into(),
+            AdminError::SessionOver => (&SESSION_OVER).into(),
             AdminError::Trouble(cause) => cause.into(),
         }
     }
@@ -455,6 +459,7 @@ mod tests {
     fn a_token_that_was_not_sent_and_one_that_is_not_valid_read_the_same() {
         assert_eq!(NO_TOKEN.message, BAD_TOKEN.message);
         assert_eq!(NO_TOKEN.code, BAD_TOKEN.code);
+        assert_eq!((SESSION_OVER.message, SESSION_OVER.code), (BAD_TOKEN.message, BAD_TOKEN.code));
     }
 
     #[test]

@@ -121,7 +121,11 @@ impl Keyring {
         for row in &rows {
             if row.retired_at.is_some() {
                 if row.purpose == SESSION {
-                    self.guard.retire_key(&row.id);
+                    match public_key(row) {
+                        // Whose token it was can still be told, and why its session is over.
+                        Some(public) => self.guard.add_retired_key(row.id.clone(), public),
+                        None => drop(self.guard.retire_key(&row.id)),
+                    }
                     if row.public.is_empty() {
                         keys.retired_secrets.push(row.id.clone());
                     }

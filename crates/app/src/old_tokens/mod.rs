@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, UnixMillis, User, UserId};
+use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, SessionId, UnixMillis, User, UserId};
 use cerrojo_guard::Verified;
 use cerrojo_store::old_tokens::Naming;
 use cerrojo_store::sessions::{NewSession, Session};
@@ -38,11 +38,29 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 /// Looked up in the database at a time: anybody can cause it who has a token that is not remembered.
 const LOOK_UPS: usize = 8;
 
+/// Why one is not accepted.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// No session was ever made of it.
+    NoSession,
+    /// That one is over.
+    Over,
+}
+
+impl From<Refused> for AuthError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoSession => Self::Invalid,
+            Refused::Over => Self::Over,
+        }
+    }
+}
+
 /// What is remembered of them.
 pub(crate) struct Known {
     sessions: Cache<TokenHash, Arc<Verified>>,
-    /// Until when, on the clock's `elapsed`, each need not be looked up again.
-    refused: Cache<TokenHash, Duration>,
+    /// Until when, on the clock's `elapsed`, each need not be looked up again, and what it was.
+    refused: Cache<TokenHash, (Duration, Refused)>,
     look_ups: Semaphore,
     /// What has expired by this time is written down as expired.
     expired_by: AtomicI64,
@@ -71,11 +89,17 @@ pub(crate) fn is_one(app: &App, token: &str) -> bool {
     app.settings.old_tokens.as_ref().is_some_and(|settings| read::read(token, settings, now).is_some())
 }
 
+/// Which session this token stands for, if the other application signed it, whether or not one was ever made of it.
+pub(crate) fn session_of(app: &App, token: &str) -> Option<SessionId> {
+    let settings = app.settings.old_tokens.as_ref()?;
+    read::read(token, settings, app.clock.now()).map(|old| old.session)
+}
+
 /// The session that this token stands for, made now if there was none; what the guard says of it is still to be asked.
 /// `from`: where it is used, for people.
 ///
 /// # Errors
-/// [`AuthError::Invalid`] if it is no such token, has expired, or is over.
+/// [`AuthError::Invalid`] if it is no such token, or none is made of it; [`AuthError::Over`] if it has expired or is over.
 pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Result<Arc<Verified>, AuthError> {
     let Some(settings) = &app.settings.old_tokens else { return Err(AuthError::Invalid) };
     if let Some(known) = remembered(app, &sha256(token.as_bytes())) {
@@ -87,7 +111,7 @@ pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Re
         note_expired(app, old.lasts_until).await;
     }
     if old.expires_at <= now {
-        return Err(AuthError::Invalid);
+        return Err(AuthError::Over);
     }
     let _turn = app.old_tokens.look_ups.acquire().await;
     // Whoever had the turn before may have come with the same one.
@@ -101,11 +125,15 @@ pub(crate) async fn session(app: &App, token: &str, from: Option<&Origin>) -> Re
             app.old_tokens.sessions.insert(old.hash, Arc::clone(&verified));
             Ok(verified)
         }
-        Err(AuthError::Invalid) => {
-            app.old_tokens.refused.insert(old.hash, app.clock.elapsed() + REMEMBERED);
-            Err(AuthError::Invalid)
+        Err(refused) => {
+            let why = match &refused {
+                AuthError::Invalid => Refused::NoSession,
+                AuthError::Over => Refused::Over,
+                AuthError::Trouble(_) => return Err(refused),
+            };
+            app.old_tokens.refused.insert(old.hash, (app.clock.elapsed() + REMEMBERED, why));
+            Err(refused)
         }
-        Err(trouble) => Err(trouble),
     }
 }
 
@@ -114,8 +142,8 @@ fn remembered(app: &App, hash: &TokenHash) -> Option<Result<Arc<Verified>, AuthE
     if let Some(known) = app.old_tokens.sessions.get(hash) {
         return Some(Ok(known));
     }
-    let until = app.old_tokens.refused.get(hash)?;
-    (app.clock.elapsed() < until).then_some(Err(AuthError::Invalid))
+    let (until, why) = app.old_tokens.refused.get(hash)?;
+    (app.clock.elapsed() < until).then(|| Err(why.into()))
 }
 
 async fn find_or_make(app: &App, old: &OldToken, from: Option<&Origin>) -> Result<Verified, AuthError> {
@@ -142,7 +170,7 @@ async fn find_or_make(app: &App, old: &OldToken, from: Option<&Origin>) -> Resul
 async fn made_before(app: &App, session: Session, expires_at: UnixMillis) -> Result<Verified, AuthError> {
     if session.ended.is_some() {
         app.guard.end(&session.list, session.index);
-        return Err(AuthError::Invalid);
+        return Err(AuthError::Over);
     }
     let user = users::by_id(&mut app.store.reader(), session.user).await?.ok_or(AuthError::Invalid)?;
     let place = (session.list.clone(), session.index);
@@ -229,7 +257,7 @@ fn verified(
     ((list, index), (issued_at, expires_at)): (Place, (UnixMillis, UnixMillis)),
 ) -> Verified {
     Verified {
-        session: cerrojo_domain::SessionId::from_text(session),
+        session: SessionId::from_text(session),
         user: user.id,
         email: user.email.as_str().to_owned(),
         name: user.name,

@@ -100,6 +100,30 @@ impl Cause {
         !matches!(self, Self::EverythingEndedByOperator | Self::Restored)
     }
 
+    /// Why, as the victims are told.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::EndedElsewhere | Self::LogoutOthers | Self::LogoutAll => "logout_elsewhere",
+            Self::Idle => "idle",
+            Self::Expiry => "expired",
+            Self::OwnPassword | Self::Reset | Self::PasswordByOperator => "password_changed",
+            Self::OwnEmail | Self::OwnEmailAsAdministrator | Self::EmailByAdministrator | Self::EmailByOperator => {
+                "email_changed"
+            }
+            Self::Inactive => "account_inactive",
+            Self::Suspended => "account_suspended",
+            Self::Deleted => "account_deleted",
+            Self::Restored => "restored",
+            Self::EndedByAdministrator
+            | Self::OneEndedByOperator
+            | Self::AllEndedByOperator
+            | Self::EverythingEndedByOperator
+            | Self::RoleChanged
+            | Self::KeyRetired => "admin",
+        }
+    }
+
     /// How much time goes by before the other session and the sign-in in flight begin.
     pub(crate) fn age(self) -> Duration {
         match self {

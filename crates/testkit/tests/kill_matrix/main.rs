@@ -32,7 +32,7 @@ async fn kill(cause: Cause) {
             cause.happen(&mut scene).await;
 
             scene.assert_dead_and_spared(cause).await;
-            scene.assert_they_change_nothing(requests).await;
+            scene.assert_they_change_nothing(cause, requests).await;
             let born = scene.assert_sign_in_is_as_the_table_says(cause, sign_in).await;
             app.restart().await;
             scene.assert_dead_and_spared(cause).await;

@@ -87,14 +87,14 @@ impl Scene {
     pub(crate) async fn assert_dead_and_spared(&self, cause: Cause) {
         let before = self.stored().await;
         for endpoint in PROTECTED {
-            endpoint.in_earnest(&self.victims[0], &self.diana).await.assert_token_refused();
-            endpoint.in_earnest(&self.victims[0].in_browser(), &self.diana).await.assert_token_refused();
+            endpoint.in_earnest(&self.victims[0], &self.diana).await.assert_over(cause.reason());
+            endpoint.in_earnest(&self.victims[0].in_browser(), &self.diana).await.assert_over(cause.reason());
             if let Some((call, _)) = endpoint.harmless(&self.victims[0]) {
-                call.await.assert_token_refused();
+                call.await.assert_over(cause.reason());
             }
         }
         for victim in &self.victims {
-            victim.get("/api/auth/verify").await.assert_token_refused();
+            victim.get("/api/auth/verify").await.assert_over(cause.reason());
         }
         assert_eq!(self.old.is_in().await, cause.spares_an_old_token(), "an old token");
         assert_eq!(
@@ -118,11 +118,11 @@ impl Scene {
     }
 
     /// Requests that had passed the check of the token when it died.
-    pub(crate) async fn assert_they_change_nothing(&self, requests: [InFlight; 3]) {
+    pub(crate) async fn assert_they_change_nothing(&self, cause: Cause, requests: [InFlight; 3]) {
         let before = self.stored().await;
         let (other, diana) = (self.other.is_in().await, self.diana.is_in().await);
         for request in requests {
-            request.go_on().await.assert_token_refused();
+            request.go_on().await.assert_over(cause.reason());
         }
         assert_eq!(self.stored().await, before, "a request in flight changed something");
         assert_eq!((self.other.is_in().await, self.diana.is_in().await), (other, diana));

@@ -93,7 +93,7 @@ fn add_common_answers(operation: &mut Operation) {
         common.push(("400", "A parameter is wrong", "VALIDATION_ERROR"));
     }
     if operation.security.is_some() {
-        common.push(("401", "No token, or one that is not valid (any more); see `WWW-Authenticate`", "UNAUTHORIZED"));
+        common.push(("401", "No token, or one that is not valid (any more); see `WWW-Authenticate`. For the token of a session that has ended, `reason` says why", "UNAUTHORIZED"));
     }
     for (status, description, code) in common {
         let answer = || RefOr::T(failure(description, code));
