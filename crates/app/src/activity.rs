@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{ListIndex, ListName};
+use cerrojo_domain::{ListIndex, ListName, UnixMillis};
+use cerrojo_guard::Verified;
 use cerrojo_store::sessions;
 
 use crate::{App, Trouble, picture};
@@ -34,6 +35,35 @@ pub async fn write_down(app: &App) -> Result<(), Trouble> {
         left = rest;
     }
     Ok(())
+}
+
+/// When a session will be over if nobody does anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// It lives no longer than that.
+    pub expires_at: UnixMillis,
+    /// Unused until then, it is over; `None`: it may go unused. As far as this node knows: used elsewhere, it is later.
+    pub idle_at: Option<UnixMillis>,
+}
+
+/// Those of a session that was accepted.
+#[must_use]
+pub fn deadlines(app: &App, session: &Verified) -> Deadlines {
+    let rules = app.settings.session_rules(session.role_id);
+    let oldest = rules.max_age.map(|most| session.issued_at.plus(most));
+    let seen = app.guard.last_seen(&session.list, session.index).unwrap_or(session.issued_at);
+    Deadlines {
+        expires_at: oldest.into_iter().fold(session.expires_at, UnixMillis::min),
+        idle_at: rules.idle_timeout.map(|idle| seen.plus(idle)),
+    }
+}
+
+/// Somebody is there: moves the idle deadline of the calling session, and tells whoever follows it.
+#[must_use]
+pub fn note(app: &App, session: &Verified) -> Deadlines {
+    app.guard.use_now(session);
+    app.onlookers.moved(session);
+    deadlines(app, session)
 }
 
 /// How often whoever saw uses elsewhere is to tell of them; `None`: nobody needs to.

@@ -24,6 +24,7 @@ use crate::lists::Blocks;
 use crate::mail::{BadTemplates, Mailer, Templates};
 use crate::metrics::Metrics;
 use crate::old_tokens;
+use crate::onlookers::Onlookers;
 use crate::over::Reasons;
 use crate::picture::Pictures;
 use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
@@ -96,6 +97,8 @@ pub struct App {
     pub status_list_tokens: StatusListTokens,
     /// The newest entries of the log, for those who follow from outside.
     pub feed: Feed,
+    /// Who follows the own session.
+    pub onlookers: Onlookers,
     /// Services that may follow, as read lately.
     pub services: Services,
     /// Passwords that leaked, if there is a list of them.
@@ -210,6 +213,7 @@ impl App {
             mail_waiting: Notify::new(),
             status_list_tokens: StatusListTokens::default(),
             feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
+            onlookers: Onlookers::default(),
             services: Services::default(),
             breached: Breached::of(&settings.password),
             pictures: Pictures::default(),

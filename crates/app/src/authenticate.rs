@@ -46,15 +46,15 @@ pub struct Showing<'a> {
 enum Shown<'a> {
     /// A token of ours.
     Token(&'a str),
-    /// A token of another application, which stands for this session.
-    Old(Caller),
+    /// This session itself: its token was looked at before, or is another application's.
+    Session(Caller),
 }
 
 impl Shown<'_> {
     fn check(&self, app: &App, counts: Counts) -> Result<Caller, Refused> {
         match self {
             Self::Token(token) => app.guard.examine(token, counts),
-            Self::Old(session) => Ok(app.guard.check_session(session, counts)?),
+            Self::Session(session) => Ok(app.guard.check_session(session, counts)?),
         }
     }
 }
@@ -77,10 +77,23 @@ async fn authenticate_any(app: &App, showing: Showing<'_>) -> Result<Caller, Aut
     match authenticate_by(app, &Shown::Token(token), counts).await {
         Err(AuthError::Invalid) if app.settings.old_tokens.is_some() => {
             let session = old_tokens::session(app, token, from).await?;
-            authenticate_by(app, &Shown::Old(session), counts).await
+            authenticate_by(app, &Shown::Session(session), counts).await
         }
         authenticated => authenticated,
     }
+}
+
+/// Whether a session that was accepted earlier would be now, for what goes on for longer than a request. No use of it.
+///
+/// # Errors
+/// [`AuthError::Over`]; [`AuthError::Trouble`] if this node cannot say yes: whatever goes on has to end then, too.
+pub async fn stands(app: &App, session: &Caller) -> Result<(), AuthError> {
+    if !old_tokens::is_of_one(session)
+        && let Err(Refusal::Invalid) = app.guard.recheck(session)
+    {
+        return Err(AuthError::Over);
+    }
+    authenticate_by(app, &Shown::Session(Arc::clone(session)), Counts::AsNothing).await.map(drop)
 }
 
 async fn authenticate_by(app: &App, shown: &Shown<'_>, counts: Counts) -> Result<Caller, AuthError> {

@@ -282,6 +282,7 @@ pub(crate) async fn reload(app: &App, applied: &mut Applied) -> Result<(), Troub
         report(file.note_incarnation(&loaded.incarnation, &loaded.position));
     }
     app.feed.begin_anew(loaded.incarnation.clone(), loaded.position.clone());
+    app.onlookers.wake_all();
     app.follower.number.store(loaded.position.number, Ordering::Release);
     app.follower.told.store(0, Ordering::Release);
     *applied = loaded;
@@ -332,6 +333,7 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
     }
     // Before the position counts as applied: whatever was acknowledged is told to those who follow from outside.
     app.feed.push(entries);
+    app.onlookers.told(entries);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub mod login;
 pub mod mail;
 pub mod metrics;
 mod old_tokens;
+pub mod onlookers;
 pub mod over;
 pub mod password;
 pub mod personal;

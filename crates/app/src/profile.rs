@@ -7,7 +7,7 @@ use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
 use crate::account::{self, Reauth, if_live};
-use crate::{App, Caller, Trouble, Verification, end, mail};
+use crate::{App, Caller, Trouble, Verification, end, mail, onlookers};
 
 /// The longest name that is stored, in characters.
 const LONGEST_NAME: usize = 200;
@@ -86,6 +86,12 @@ pub async fn change(
     origin: &Origin,
     typed: ProfileChange,
 ) -> Result<Profile, ProfileError> {
+    let changed = change_it(app, caller, origin, typed).await?;
+    onlookers::tell_profile(app, caller.user).await;
+    Ok(changed)
+}
+
+async fn change_it(app: &App, caller: &Caller, origin: &Origin, typed: ProfileChange) -> Result<Profile, ProfileError> {
     let (name, email) = (filled(typed.name), filled(typed.email));
     if name.is_none() && email.is_none() {
         return Err(ProfileError::Nothing);

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::pulse::{Beat, Pulse};
-use crate::{App, Lease, Trouble, activity, follow, lease, mail, put_back, snapshot, sweep};
+use crate::{App, Lease, Trouble, activity, follow, lease, mail, onlookers, put_back, snapshot, sweep};
 
 /// How often the log is looked at for what a command beside the server wrote.
 const LOOK: Duration = Duration::from_millis(100);
@@ -57,6 +57,7 @@ impl App {
             every(LIMITS, of("writes limits down"), |app| async move { app.limits.save(&app.store).await }),
             tokio::spawn(deliver(of("delivers mail"))),
         ];
+        running.push(tokio::spawn(wake_onlookers(of("wakes whoever follows a session"))));
         if !self.store.is_sqlite() {
             running.push(tokio::spawn(listen(of("listens to other nodes"))));
         }
@@ -151,6 +152,20 @@ async fn follow_the_log(Kept { app, mut stopped, beat }: Kept) {
     }
 }
 
+/// Woken by the clock alone: what the log says wakes whom it is about by itself.
+async fn wake_onlookers(Kept { app, mut stopped, beat }: Kept) {
+    loop {
+        let pause = onlookers::pause(&app);
+        beat.rests(pause);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.changed() => return beat.stops(),
+        }
+        beat.works();
+        onlookers::look(&app);
+    }
+}
+
 async fn keep_the_lease(Kept { app, mut stopped, beat }: Kept) {
     let mut well = true;
     loop {
@@ -206,6 +221,7 @@ fn pass_on(app: &App, word: Word) {
     match word {
         Word::Grown(number) if number <= app.follower.number() => {}
         Word::Applied(node, number) => app.membership.hear(node, number),
+        Word::Profile(user, node) => onlookers::hear_profile(app, user, &node),
         // Whoever waits for others looks by himself after a moment, whether or not some word of theirs was lost.
         Word::Grown(_) | Word::Any => app.membership.grown.notify_one(),
     }

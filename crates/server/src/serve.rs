@@ -48,7 +48,7 @@ pub(crate) async fn serve(loaded: Loaded, passed: Passed) -> Result<(), Failure>
     }
     // Before anything is taken or changed.
     open::templates(&configuration)?;
-    open_files::allow_many();
+    open_files::allow_many(configuration.max_streams);
     let starting = Starting::begin();
     match &configuration.database {
         Database::Sqlite(_) => alone(loaded, &configuration, (passed, starting)).await,
@@ -143,7 +143,7 @@ async fn answer(
         );
     }
     let tls = certificate.as_ref().map(|live| live.tls().clone());
-    let doors = Doors::new(configuration.trusted_proxies.clone()).with_tls(tls);
+    let doors = Doors::with_streams(configuration.trusted_proxies.clone(), configuration.max_streams).with_tls(tls);
     let routers = cerrojo_web::routers(Arc::clone(app), http_settings(configuration), &doors);
     let (stop_metrics, metrics_stopped) = oneshot::channel::<()>();
     let watched = tokio::spawn(serve_metrics(listeners.metrics, routers.metrics, metrics_stopped));
@@ -222,6 +222,7 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
         trusted_proxies: configuration.trusted_proxies.clone(),
         cors: configuration.cors_origins.clone().map_or(Cors::Unset, Cors::Origins),
         guards: configuration.guards,
+        max_streams: configuration.max_streams,
         docs: configuration.docs,
         callers: configuration.traces.as_ref().map(|traces| traces.callers.clone()).unwrap_or_default(),
         adopt: traces::adopt,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use cerrojo_domain::UserId;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection as _, PgConnection, PgPool, Postgres, Row, Transaction};
 use tokio::sync::watch;
@@ -316,6 +317,8 @@ pub enum Word {
     Grown(i64),
     /// This node has applied the log up to this entry.
     Applied(String, i64),
+    /// This node has changed the profile of this user.
+    Profile(UserId, String),
     /// One of them, or several: some may have been lost.
     Any,
 }
@@ -326,8 +329,12 @@ impl Word {
             let (node, number) = payload.strip_prefix("applied ")?.split_once(' ')?;
             Some(Self::Applied(node.to_owned(), number.parse().ok()?))
         };
+        let profile = || {
+            let (user, node) = payload.strip_prefix("profile ")?.split_once(' ')?;
+            Some(Self::Profile(UserId(user.parse().ok()?), node.to_owned()))
+        };
         let number = payload.split_once(' ').map_or(payload, |(number, _)| number);
-        number.parse().ok().map(Self::Grown).or_else(applied).unwrap_or(Self::Any)
+        number.parse().ok().map(Self::Grown).or_else(applied).or_else(profile).unwrap_or(Self::Any)
     }
 }
 
@@ -391,6 +398,8 @@ mod tests {
 
     use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+    use cerrojo_domain::UserId;
+
     use super::{Word, check_settings, with_tls};
     use crate::StoreError;
 
@@ -399,7 +408,10 @@ mod tests {
         assert_eq!(Word::read("17"), Word::Grown(17));
         assert_eq!(Word::read("17 0123456789abcdef01234567"), Word::Grown(17));
         assert_eq!(Word::read("applied n1 18"), Word::Applied("n1".to_owned(), 18));
-        for other in ["", "applied", "applied n1", "applied n1 x", "applied n1 18 19"] {
+        assert_eq!(Word::read("profile 7 n1"), Word::Profile(UserId(7), "n1".to_owned()));
+        for other in
+            ["", "profile", "profile 7", "profile x n1", "applied", "applied n1", "applied n1 x", "applied n1 18 19"]
+        {
             assert_eq!(Word::read(other), Word::Any, "{other}");
         }
     }

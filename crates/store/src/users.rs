@@ -8,7 +8,7 @@ use crate::errors::{Result, StoreError};
 use crate::row::Row;
 use crate::statement::statements;
 use crate::tx::{EndingTx, Tx};
-use crate::{codes, meta, old_tokens};
+use crate::{Store, codes, meta, old_tokens};
 
 /// A user's epoch as everybody sees it: the row's own, counted from where the installation's epochs begin.
 macro_rules! epoch {
@@ -33,6 +33,9 @@ statements! {
     INSERT(8) = concat!(
         "INSERT INTO users (user_id, name, email, password_hash, role_id, status, epoch, registration_date, verified_email) \
          VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8) RETURNING ", columns!());
+    TELL_PROFILE(2) = "SELECT $1 || $2",
+        postgres = "SELECT CAST(pg_notify('cerrojo.' || current_schema(), \
+         'profile ' || CAST(CAST($1 AS BIGINT) AS TEXT) || ' ' || CAST($2 AS TEXT)) AS TEXT)";
     BY_ID(1) = concat!("SELECT ", columns!(), " FROM users WHERE user_id = $1");
     BY_EMAIL(1) = concat!("SELECT ", columns!(), " FROM users WHERE email = $1");
     PAGE(2) = concat!(
@@ -106,6 +109,14 @@ pub async fn insert(tx: &mut Tx, user: &NewUser) -> Result<User> {
     let binds = binds![number, name, &user.email, hash, user.role_id, user.status, user.registered_at, verified];
     let made = db::row(tx, INSERT, binds).await?;
     made.as_ref().map(read).transpose()?.ok_or_else(|| StoreError::odd("users"))
+}
+
+/// Tells other nodes that the user's profile was changed at this one. A hint, which may get lost; on SQLite there are none.
+pub async fn tell_profile(store: &Store, user: UserId, node: &str) -> Result<()> {
+    if store.is_sqlite() {
+        return Ok(());
+    }
+    db::rows(&mut store.reader(), TELL_PROFILE, binds![user, node]).await.map(drop)
 }
 
 /// The user of this number.

@@ -134,6 +134,9 @@ impl IntoFuture for Call {
             let app = self.app.clone();
             let response = app.answer(self.request()).await;
             let (parts, body) = response.into_parts();
+            // A stream has no end: whoever wants what it says asks for its events.
+            let streams = parts.headers.get("content-type").is_some_and(|media_type| media_type == "text/event-stream");
+            let body = if streams { Body::empty() } else { body };
             let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
             Reply { what, status: parts.status.as_u16(), headers: parts.headers, body }
         })

@@ -80,6 +80,9 @@ impl Events {
 }
 
 fn parse(text: &str) -> Event {
+    if text.starts_with(':') {
+        return Event { name: "heartbeat".to_owned(), id: None, data: Value::Null };
+    }
     let mut event = Event { name: String::new(), id: None, data: Value::Null };
     for line in text.lines() {
         match line.split_once(": ").expect("a field") {

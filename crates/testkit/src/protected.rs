@@ -20,7 +20,7 @@ const fn endpoint(method: &'static str, path: &'static str, harmless: Option<u16
 }
 
 /// All of them.
-pub const PROTECTED: [Protected; 22] = [
+pub const PROTECTED: [Protected; 24] = [
     endpoint("POST", "/api/auth/logout", None),
     endpoint("GET", "/api/auth/verify", Some(200)),
     endpoint("GET", "/api/auth/profile", Some(200)),
@@ -28,6 +28,8 @@ pub const PROTECTED: [Protected; 22] = [
     endpoint("DELETE", "/api/auth/profile", Some(403)),
     endpoint("GET", "/api/auth/profile/data", Some(200)),
     endpoint("PUT", "/api/auth/password", Some(400)),
+    endpoint("GET", "/api/auth/events", Some(200)),
+    endpoint("POST", "/api/auth/activity", Some(200)),
     endpoint("GET", "/api/auth/sessions", Some(200)),
     endpoint("DELETE", "/api/auth/sessions/{id}", Some(404)),
     endpoint("POST", "/api/auth/logout-all", None),

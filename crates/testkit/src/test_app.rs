@@ -313,6 +313,7 @@ impl TestApp {
         let app = self.inside();
         self.beat().await;
         cerrojo_app::follow::look(&app).await.expect("to look at the log");
+        cerrojo_app::onlookers::look(&app);
         cerrojo_app::activity::write_down(&app).await.expect("to write down activity");
         app.limits.save(&app.store).await.expect("to save the limits");
         cerrojo_app::sweep::sweep(&app).await.expect("to sweep");

@@ -7,12 +7,14 @@ use cerrojo_app::{Caller, authenticate, end};
 use cerrojo_domain::{ADMIN_ROLE, NoBearerToken, Origin, bearer_token};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::Web;
 use crate::client::Client;
 use crate::cross_site::only_reads;
 use crate::problem::{self, Problem};
+
+static ACTIVITY: HeaderName = HeaderName::from_static("cerrojo-activity");
 
 /// Whoever is calling, by a token that was checked.
 pub(crate) struct Bearer(pub(crate) Caller);
@@ -23,7 +25,25 @@ impl FromRequestParts<Web> for Bearer {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let from = origin(parts, web).await;
         let token = shown(parts, web)?;
-        let showing = Showing { token, from: from.as_ref(), counts: Counts::AsUse };
+        let showing = Showing { token, from: from.as_ref(), counts: counts(&parts.headers) };
+        Ok(Self(authenticate::authenticate(web, showing).await?))
+    }
+}
+
+/// The same, of whoever only looks on: no use of the session. By a cookie not from a page that says that it is of others,
+/// which could take all the places there are.
+pub(crate) struct Onlooking(pub(crate) Caller);
+
+impl FromRequestParts<Web> for Onlooking {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let from = origin(parts, web).await;
+        let token = shown(parts, web)?;
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            web.own_pages().check_reading(&parts.headers)?;
+        }
+        let showing = Showing { token, from: from.as_ref(), counts: Counts::AsNothing };
         Ok(Self(authenticate::authenticate(web, showing).await?))
     }
 }
@@ -37,7 +57,7 @@ impl FromRequestParts<Web> for ToBeEnded {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
         let from = origin(parts, web).await;
         let token = shown(parts, web)?;
-        let showing = Showing { token, from: from.as_ref(), counts: Counts::AsUse };
+        let showing = Showing { token, from: from.as_ref(), counts: counts(&parts.headers) };
         match authenticate::authenticate(web, showing).await {
             Err(refused @ (AuthError::Invalid | AuthError::Over)) => {
                 end::known_to_be_over(web, token).await?;
@@ -88,6 +108,12 @@ impl FromRequestParts<Web> for Administrator {
         let Ok(Client(origin)) = Client::from_request_parts(parts, web).await;
         Ok(Self { caller, origin })
     }
+}
+
+/// Whether the request is a use of its session: a client says which ones it makes by itself.
+fn counts(headers: &HeaderMap) -> Counts {
+    let said = headers.get(&ACTIVITY).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"background"));
+    if said { Counts::AsNothing } else { Counts::AsUse }
 }
 
 /// Where the request comes from, if a session may be made of its token.

@@ -26,12 +26,16 @@ use tower::Service as _;
 use crate::doors::{Doors, Entered};
 use crate::lingering::Lingering;
 use crate::stream::Stopping;
+use crate::unfold::Sparse;
 
 /// Longest head of a request, in bytes; a longer one is 431.
 const LONGEST_HEAD: usize = 64 * 1024;
-/// A connection on which no request is being answered, none has begun and no piece of an answer has left for two of these
-/// in a row is closed: it is idle, sends its head too slowly, or does not read its answer.
+/// A connection on which no request is being answered, none has begun and no piece of an answer has left for [`STILL`] of
+/// these in a row is closed: it is idle, sends its head too slowly, or does not read its answer. A stream that speaks more
+/// rarely has that much longer.
 const TICK: Duration = Duration::from_secs(5);
+/// How many of these.
+const STILL: usize = 2;
 /// How long connections may go on with what they have begun after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long the other side's system may leave unconfirmed what was sent, in milliseconds. Without it a machine that is
@@ -146,7 +150,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             async move {
                 let response = answering.await;
                 drop(beat);
-                let response = response.unwrap_or_else(|never| match never {});
+                let mut response = response.unwrap_or_else(|never| match never {});
+                pulse.expect(response.extensions_mut().remove::<Sparse>());
                 Ok::<_, Infallible>(response.map(|body| Watched { body, pulse }))
             }
         })
@@ -176,7 +181,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 let now = pulse.look();
                 still = if now == last && now.answering == 0 { still + 1 } else { 0 };
                 last = now;
-                if still >= 2 {
+                if still >= pulse.patience() {
                     return;
                 }
             }
@@ -190,6 +195,8 @@ struct Pulse {
     /// Requests begun and pieces of answers sent.
     progress: AtomicUsize,
     answering: AtomicUsize,
+    /// How many ticks more than usual nothing may move.
+    sparse: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -201,6 +208,17 @@ struct Look {
 impl Pulse {
     fn look(&self) -> Look {
         Look { progress: self.progress.load(Ordering::Relaxed), answering: self.answering.load(Ordering::Relaxed) }
+    }
+
+    /// How many ticks in a row nothing may move.
+    fn patience(&self) -> usize {
+        STILL.saturating_add(self.sparse.load(Ordering::Relaxed))
+    }
+
+    /// An answer begins of which something leaves at least so often: in that time nothing need move.
+    fn expect(&self, sparse: Option<Sparse>) {
+        let ticks = sparse.map_or(0, |Sparse(often)| often.as_secs().div_ceil(TICK.as_secs()));
+        self.sparse.store(usize::try_from(ticks).unwrap_or(0), Ordering::Relaxed);
     }
 }
 

@@ -89,7 +89,10 @@ impl CorsPolicy {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
                 headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, fixed("true"));
                 headers.insert(ACCESS_CONTROL_ALLOW_METHODS, fixed("GET, HEAD, POST, PUT, DELETE"));
-                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, fixed("Authorization, Content-Type"));
+                headers.insert(
+                    ACCESS_CONTROL_ALLOW_HEADERS,
+                    fixed("Authorization, Content-Type, Cerrojo-Activity, Last-Event-ID"),
+                );
                 headers.insert(ACCESS_CONTROL_MAX_AGE, fixed("600"));
             }
         }

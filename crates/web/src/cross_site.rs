@@ -33,6 +33,14 @@ impl OwnPages {
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.sent(headers) { Ok(()) } else { Err((&problem::CROSS_SITE).into()) }
     }
+
+    /// For what only reads: refuses what says that a page of others sent it, and lets pass what says nothing, as browsers do
+    /// over plain http.
+    pub(crate) fn check_reading(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let says = headers.contains_key(&SEC_FETCH_SITE) || headers.contains_key(ORIGIN);
+        let by_hand = only(headers, &SEC_FETCH_SITE) == Some("none") && !headers.contains_key(ORIGIN);
+        if !says || by_hand { Ok(()) } else { self.check(headers) }
+    }
 }
 
 /// Whether the browser says that the page is of the very origin that it asks.
@@ -104,6 +112,21 @@ mod tests {
         ] {
             let problem = pages().check(&headers(pairs)).err();
             assert!(problem.is_some_and(|problem| problem.row == &problem::CROSS_SITE), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn reading_is_refused_only_to_pages_that_say_that_they_are_of_others() {
+        for pairs in [&[][..], &[("sec-fetch-site", "none")]] {
+            assert!(pages().check_reading(&headers(pairs)).is_ok(), "{pairs:?}");
+        }
+        for pairs in [
+            &[("sec-fetch-site", "same-site")][..],
+            &[("sec-fetch-site", "cross-site")],
+            &[("origin", "null")],
+            &[("origin", "https://evil.example"), ("sec-fetch-site", "none")],
+        ] {
+            assert!(pages().check_reading(&headers(pairs)).is_err(), "{pairs:?}");
         }
     }
 }

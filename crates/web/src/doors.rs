@@ -15,7 +15,7 @@ const MOST_OF_ONE: u32 = 512;
 const MOST: u32 = 4096;
 
 /// Counts connections by where they come from. Trusted proxies and this machine itself stand for many and are not
-/// bound so. All together are 4096 at most, or fewer. Whoever comes in speaks TLS if that is asked for.
+/// bound so. All together are 4096 at most, and as many more as may follow their sessions, or fewer. Whoever comes in speaks TLS if that is asked for.
 #[derive(Clone)]
 pub struct Doors {
     inner: Arc<Inner>,
@@ -48,6 +48,12 @@ impl Doors {
     #[must_use]
     pub fn new(trusted: Vec<Network>) -> Self {
         Self::of(trusted, MOST)
+    }
+
+    /// The same with room for so many connections more, which only wait: those of streams.
+    #[must_use]
+    pub fn with_streams(trusted: Vec<Network>, streams: u32) -> Self {
+        Self::of(trusted, MOST.saturating_add(streams))
     }
 
     /// Where few come in: so many connections at a time, from wherever.

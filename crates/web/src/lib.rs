@@ -20,6 +20,7 @@ mod form;
 mod lingering;
 mod messages;
 pub mod metrics;
+mod own_stream;
 mod pages;
 mod percent;
 mod places;
@@ -70,6 +71,10 @@ pub(crate) struct Shared {
 }
 
 impl Web {
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.0.app
+    }
+
     pub(crate) fn settings(&self) -> &HttpSettings {
         &self.0.settings
     }

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use cerrojo_app::metrics::{self, Family, Readings, SHORT, Timing};
+use cerrojo_app::onlookers::Full;
 use cerrojo_app::{App, families};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, StatusCode};
@@ -33,6 +34,8 @@ families! {
     NOT_AFTER = Gauge "cerrojo_tls_certificate_not_after_timestamp_seconds" [], "When the TLS certificate in use expires (with server.tls_certificate)";
     CERTIFICATE_REFUSED = Gauge "cerrojo_tls_certificate_refused" [], "1 while the files hold a certificate or key that cannot be used, so that those from before still are, otherwise 0 (with server.tls_certificate)";
     GUARDS = Gauge "cerrojo_guards" ["kind", "asked"], "Requests of guards that have a place now, with a service's credentials or without: streams that follow, and other questions that are being answered";
+    EVENT_STREAMS = Gauge "cerrojo_event_streams" [], "Open streams by which clients follow their own session";
+    EVENT_STREAMS_REFUSED = Counter "cerrojo_event_streams_refused_total" ["places"], "Such streams that found no place, by whose are all taken: the session's, the user's, or this node's (events.max_streams)";
     GUARDS_REFUSED = Counter "cerrojo_guards_refused_total" ["kind", "asked"], "Requests of guards that found no place";
 }
 
@@ -215,6 +218,10 @@ impl Page {
             into.add(&NOT_AFTER, tls.not_after().0.div_euclid(1000));
             into.add(&CERTIFICATE_REFUSED, tls.is_refused());
         }
+        let onlookers = &self.sources.app.onlookers;
+        into.add(&EVENT_STREAMS, onlookers.count());
+        let refused = Full::ALL.into_iter().zip(onlookers.refused());
+        into.add_each(&EVENT_STREAMS_REFUSED, refused.map(|(full, count)| ([full.name()], count)));
         let kinds = |asked, each: [u64; 2]| {
             ["service", "anonymous"].into_iter().zip(each).map(move |(kind, count)| ([kind, asked], count))
         };

@@ -129,6 +129,7 @@ table! {
     TOO_MANY_REQUESTS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas peticiones desde esta IP, por favor intente más tarde.", "Too many requests from this IP, please try again later.";
     TOO_MANY_MAILS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Ya se han enviado varios correos a esta dirección. Por favor, intente más tarde.", "Several emails were sent to this address already. Please try again later.";
     TOO_MANY_GUARDS: TOO_MANY_REQUESTS "RATE_LIMITED" None, "Demasiadas conexiones sin credenciales, por favor intente más tarde.", "Too many connections without credentials, please try again later.";
+    TOO_MANY_STREAMS: TOO_MANY_REQUESTS "TOO_MANY_STREAMS" None, "Demasiadas conexiones abiertas para seguir la sesión, por favor intente más tarde.", "Too many open connections to follow the session, please try again later.";
     NO_HISTORY: NOT_IMPLEMENTED "NOT_IMPLEMENTED" None, "El estado de otro momento no está disponible", "The status at another time is not available";
     INTERNAL: INTERNAL_SERVER_ERROR "INTERNAL_ERROR" None, "Error interno del servidor", "Internal server error";
     UNAVAILABLE: SERVICE_UNAVAILABLE "UNAVAILABLE" None, "Servicio no disponible temporalmente. Por favor, intente de nuevo.", "Service temporarily unavailable. Please try again.";

@@ -48,6 +48,8 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// How many guards may follow.
     pub guards: GuardPlaces,
+    /// How many may follow their own session at a time.
+    pub max_streams: u32,
     /// Whether `/docs` is there.
     pub docs: bool,
     /// Peers whose requests go on in their own trace.
@@ -64,6 +66,7 @@ impl Default for HttpSettings {
             request_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
             guards: GuardPlaces::default(),
+            max_streams: 20_000,
             docs: true,
             callers: Vec::new(),
             adopt: |_, _| {},

@@ -218,7 +218,8 @@ impl Pieces for Stream {
     }
 }
 
-async fn stopped(stopping: &mut Option<Stopping>) {
+/// Returns when the server stops.
+pub(crate) async fn stopped(stopping: &mut Option<Stopping>) {
     match stopping {
         Some(Stopping(receiver)) => {
             // A sender that is gone means the same.

@@ -3,8 +3,12 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue};
 use hyper::body::{Frame, SizeHint};
 
 /// What makes a body, piece by piece.
@@ -44,6 +48,24 @@ impl<P: Pieces> HttpBody for Unfolding<P> {
         self.making = Some(make(pieces));
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
+}
+
+/// In the extensions of an answer: something of its body leaves at least so often, and no more often than that need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sparse(pub(crate) Duration);
+
+/// nginx gathers answers unless it is told not to.
+static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// An event stream, of which something comes at least so often.
+pub(crate) fn events(body: Body, heartbeat: Duration) -> Response {
+    let mut response = Response::new(body);
+    response.extensions_mut().insert(Sparse(heartbeat));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(&ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
 }
 
 /// A body that is there already; `kept` is dropped when it was sent.

@@ -9,7 +9,7 @@ use super::accounts::keep_an_administrator;
 use super::{AdminError, By, UserChange};
 use crate::hashing::Hasher;
 use crate::profile::{changed_meanwhile, filled, name_is_fit};
-use crate::{App, Trouble, Verification, end, mail, password};
+use crate::{App, Trouble, Verification, end, mail, onlookers, password};
 
 /// Changes a user. A role, a status other than `active`, a password or an e-mail address that was changed ends every
 /// session of the user; an administrator's own new address ends the other ones.
@@ -132,6 +132,7 @@ async fn apply(
     }
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();
+    onlookers::tell_profile(app, after.id).await;
     Ok(after)
 }
 

@@ -89,6 +89,11 @@ pub(crate) fn is_one(app: &App, token: &str) -> bool {
     app.settings.old_tokens.as_ref().is_some_and(|settings| read::read(token, settings, now).is_some())
 }
 
+/// Whether this session was made of such a token: no key of ours signed it.
+pub(crate) fn is_of_one(session: &Verified) -> bool {
+    session.key.as_str() == KEY
+}
+
 /// Which session this token stands for, if the other application signed it, whether or not one was ever made of it.
 pub(crate) fn session_of(app: &App, token: &str) -> Option<SessionId> {
     let settings = app.settings.old_tokens.as_ref()?;

@@ -43,6 +43,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let mail = read_mail(reader, &public_url);
     let log = read_log(reader);
     let guards = read_guards(reader);
+    let max_streams = reader.value(&keys::EVENTS_MAX_STREAMS, |text| values::number(text, 1..=200_000));
     let traces = traces::read(reader);
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
@@ -69,6 +70,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
         trusted_proxies: places.trusted_proxies,
         docs: places.docs,
         guards,
+        max_streams: max_streams.unwrap_or(20_000),
         database: places.database,
         mail: route,
         mail_from,

@@ -142,6 +142,9 @@ keys! {
     GUARDS_SERVICES = "guards.services", Standard::Text("1024"), Open, No,
         "a number from 1 to 2000",
         "Guards with a service's credentials that may follow at a time, in all; 64 for one service. Others cannot take these places.";
+    EVENTS_MAX_STREAMS = "events.max_streams", Standard::Text("20000"), Open, No,
+        "a number from 1 to 200000",
+        "Streams of `GET /api/auth/events` at a time at this node, by which clients follow their own session; 4 of one session, 32 of one user. Each is a connection, and so an open file.";
     MAIL_URL = "mail.url", Standard::Unset("mails are written to `mail.outbox`"), UrlWithPassword, No,
         "an smtp:// or smtps:// URL such as smtps://user:password@mail.example.com",
         "The mail server. `smtp` uses STARTTLS, `smtps` TLS from the start.";

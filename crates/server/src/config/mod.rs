@@ -128,6 +128,8 @@ pub(crate) struct Configuration {
     pub(crate) docs: bool,
     /// How many guards may follow.
     pub(crate) guards: GuardPlaces,
+    /// How many may follow their own session.
+    pub(crate) max_streams: u32,
     /// The database.
     pub(crate) database: Database,
     /// How mail leaves.

@@ -28,8 +28,11 @@ async fn kill(cause: Cause) {
             let requests = in_flight::requests(&app, &scene.victims).await;
             scene.age(cause).await;
             let sign_in = in_flight::sign_in(&app, &scene.ana).await;
+            let streams = scene.follow().await;
 
             cause.happen(&mut scene).await;
+
+            scene.assert_streams_end(cause, streams).await;
 
             scene.assert_dead_and_spared(cause).await;
             scene.assert_they_change_nothing(cause, requests).await;

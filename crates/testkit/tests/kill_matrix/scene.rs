@@ -2,7 +2,7 @@
 
 use cerrojo_domain::{User, UserId};
 use cerrojo_store::users;
-use cerrojo_testkit::{Actor, OTHER_PASSWORD, PASSWORD, PROTECTED, TestApp};
+use cerrojo_testkit::{Actor, Events, OTHER_PASSWORD, PASSWORD, PROTECTED, TestApp};
 use serde_json::json;
 
 use crate::causes::Cause;
@@ -81,6 +81,26 @@ impl Scene {
         }
         self.diana = self.diana.another_session().await;
         self.other = self.ana.another_session().await;
+    }
+
+    /// Streams of all victims.
+    pub(crate) async fn follow(&self) -> Vec<Events> {
+        let mut streams = Vec::new();
+        for victim in &self.victims {
+            let mut stream = victim.get("/api/auth/events").events().await;
+            assert_eq!(stream.next().await.expect("how the session stands").name, "session");
+            streams.push(stream);
+        }
+        streams
+    }
+
+    /// Each is told why, and closes.
+    pub(crate) async fn assert_streams_end(&self, cause: Cause, streams: Vec<Events>) {
+        for mut stream in streams {
+            let event = stream.next_named("ended").await;
+            assert_eq!(event.data["reason"], cause.reason());
+            assert_eq!(stream.next().await, None);
+        }
     }
 
     /// The victims at every endpoint, and what goes on.

@@ -10,9 +10,9 @@ use axum::response::Response;
 use cerrojo_app::picture::Snapshot;
 use cerrojo_app::{Trouble, activity, picture};
 use cerrojo_domain::{ListIndex, ListName};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -29,8 +29,6 @@ use crate::unfold::{self, Pieces};
 use crate::wire;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// nginx gathers answers unless it is told not to.
-static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Longest time since a use that is taken as it is said.
 const LONGEST_AGO: Duration = Duration::from_hours(366 * 24);
@@ -64,12 +62,7 @@ pub(crate) async fn events(
     let last = headers.get(&LAST_EVENT_ID).and_then(|value| value.to_str().ok()).filter(|id| wire::is_position(id));
     let Arrived { at: arrival, stopping } = arrived;
     let asked = Asked { arrival, place, service, stopping, last: last.map(str::to_owned) };
-    let mut response = Response::new(unfold::body(Stream::open(web, asked).await?));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
-    headers.insert(&ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(unfold::events(unfold::body(Stream::open(web, asked).await?), wire::HEARTBEAT))
 }
 
 /// What the log has since a position.
@@ -246,8 +239,8 @@ fn plain(value: &Value, place: Place) -> Response {
 /// When the request came, by `Clock::elapsed`, and what tells that the server stops, where it runs behind
 /// [`crate::serve`]. Stands first among what a handler takes.
 pub(crate) struct Arrived {
-    at: Duration,
-    stopping: Option<Stopping>,
+    pub(crate) at: Duration,
+    pub(crate) stopping: Option<Stopping>,
 }
 
 impl FromRequestParts<Web> for Arrived {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod confirm;
+mod events;
 mod guards;
 mod health;
 mod introspect;
@@ -43,6 +44,8 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(confirm::resend))
         .routes(routes!(confirm::accept_invitation))
         .routes(routes!(verify::verify))
+        .routes(routes!(events::events))
+        .routes(routes!(events::activity))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end_one))
         .routes(routes!(sessions::logout_all))

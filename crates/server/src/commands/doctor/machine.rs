@@ -7,7 +7,7 @@ use cerrojo_domain::UnixMillis;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Finding, Patient};
-use crate::open_files::WANTED;
+use crate::open_files::wanted;
 
 /// 2026-01-01: no clock was right before this program was written.
 const WRITTEN: UnixMillis = UnixMillis(1_767_225_600_000);
@@ -24,7 +24,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         clock(patient.now, newest),
         synchronisation(&daemons()),
         running_as(patient),
-        open_files(limit, guards.services.into(), guards.anonymous.into()),
+        open_files(limit, (guards.services.into(), guards.anonymous.into()), patient.configuration.max_streams),
     ]
 }
 
@@ -103,17 +103,19 @@ fn running_as(patient: &Patient) -> Finding {
 }
 
 /// Whether as many files may be open as connections are allowed.
-fn open_files(limit: Option<u64>, services: u64, anonymous: u64) -> Finding {
+fn open_files(limit: Option<u64>, (services, anonymous): (u64, u64), streams: u32) -> Finding {
     const CHECK: &str = "open files";
-    const RAISE: &str = "LimitNOFILE=8192 in the server's unit, or ulimit -Hn 8192 before it starts";
+    const RAISE: &str = "LimitNOFILE=65536 in the server's unit, or ulimit -Hn 65536 before it starts";
     let guards = services.saturating_add(anonymous);
     match limit {
         Some(limit) if limit < guards.saturating_add(256) => {
             Finding::problem(CHECK, format!("{limit} at most, and {guards} guards alone may follow (guards.*)"), RAISE)
         }
-        Some(limit) if limit < WANTED => {
-            Finding::warning(CHECK, format!("{limit} at most: fewer than the 4096 connections need"), RAISE)
-        }
+        Some(limit) if limit < wanted(streams) => Finding::warning(
+            CHECK,
+            format!("{limit} at most: fewer than 4096 connections and {streams} streams (events.max_streams) need"),
+            RAISE,
+        ),
         Some(limit) => Finding::ok(CHECK, format!("{limit} at most")),
         None => Finding::ok(CHECK, "as many as it wants"),
     }
@@ -180,10 +182,10 @@ mod tests {
 
     #[test]
     fn few_files_are_held_against_the_guards_that_may_follow() {
-        assert_eq!(open_files(Some(8192), 1024, 256).level, Level::Ok);
-        assert_eq!(open_files(None, 1024, 256).level, Level::Ok);
-        assert_eq!(open_files(Some(4096), 1024, 256).level, Level::Warning);
-        let few = open_files(Some(1024), 1024, 256);
+        assert_eq!(open_files(Some(65536), (1024, 256), 20_000).level, Level::Ok);
+        assert_eq!(open_files(None, (1024, 256), 20_000).level, Level::Ok);
+        assert_eq!(open_files(Some(8192), (1024, 256), 20_000).level, Level::Warning);
+        let few = open_files(Some(1024), (1024, 256), 20_000);
         assert!(few.level == Level::Problem && few.says.contains("1280 guards"), "{few:?}");
     }
 }
