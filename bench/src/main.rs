@@ -25,6 +25,7 @@ mod scale;
 mod seed;
 mod signatures;
 mod startup;
+mod streams;
 mod table;
 mod turns;
 mod verify;
@@ -92,6 +93,7 @@ async fn measure_all(options: &Options) -> Outcome<()> {
             Section::Startup => startup::measure(&place, &mut report).await?,
             Section::Cluster => cluster::measure(&place, &mut report).await?,
             Section::Guards => guards::measure(&place, &mut report).await?,
+            Section::Streams => streams::measure(&place, &mut report).await?,
             Section::Breached => breached::measure(&place, &mut report)?,
             Section::Signatures => signatures::measure(&place, &mut report)?,
             Section::Scale => scale::measure(&place, &mut report).await?,

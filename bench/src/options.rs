@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Measures verify, profile, logout, login, start-up, memory, nodes on PostgreSQL, guards that follow and signatures, and prints tables.
+/// Measures verify, profile, logout, login, start-up, memory, nodes on PostgreSQL, guards that follow, clients that follow their session and signatures, and prints tables.
 #[derive(Parser)]
 #[command(name = "bench/run")]
 pub(crate) struct Options {
@@ -42,6 +42,8 @@ pub(crate) enum Section {
     Cluster,
     /// Guards that follow.
     Guards,
+    /// Clients that follow their own session.
+    Streams,
     /// Look-ups in a list of ten million breached passwords.
     Breached,
     /// Signatures, by algorithm, without a server.

@@ -196,10 +196,7 @@ impl App {
         let limits = Limits::new(settings.login_limit, settings.public_limit, Arc::clone(&clock));
         limits.load(&store).await?;
         let node = cerrojo_domain::SessionId::new(&*random).to_string();
-        if lease == Lease::Holder {
-            leases::take_only(&store, &node, applied.position.number).await?;
-            guard.hold_lease_until(Duration::MAX);
-        }
+        hold_alone(lease, (&store, &guard), (&node, &applied)).await?;
         let hasher = Hasher::start(&settings.password, Arc::clone(&clock), Arc::clone(&random));
         let metrics = Metrics::new(&hasher, &limits);
         metrics.went_back.inc_by(went_back.into());
@@ -269,6 +266,20 @@ impl App {
         file.set(Remembered { incarnation, position, commits, in_file: 0 }).map_err(|error| unusable(&error))?;
         Ok(checkpoint(self).await?)
     }
+}
+
+/// Takes the lease of the one server there is, if this is it, which does not run out.
+async fn hold_alone(
+    lease: Lease,
+    (store, guard): (&Store, &Guard),
+    (node, applied): (&str, &Applied),
+) -> Result<(), StoreError> {
+    if lease != Lease::Holder {
+        return Ok(());
+    }
+    leases::take_only(store, node, applied.position.number).await?;
+    guard.hold_lease_until(Duration::MAX);
+    Ok(())
 }
 
 /// On which server the database is and how far that is, and whether it had gone back: then everything was ended.

@@ -233,16 +233,16 @@ impl Drop for Place {
         let session = &self.me.session;
         let mut inside = self.app.onlookers.inside();
         inside.all = inside.all.saturating_sub(1);
-        leave(&mut inside.by_user, session.user, &self.me);
-        leave(&mut inside.by_session, (session.list.clone(), session.index), &self.me);
+        leave(&mut inside.by_user, &session.user, &self.me);
+        leave(&mut inside.by_session, &(session.list.clone(), session.index), &self.me);
     }
 }
 
-fn leave<K: Hash + Eq>(places: &mut HashMap<K, Vec<Arc<Onlooker>>>, key: K, me: &Arc<Onlooker>) {
-    if let Some(of_key) = places.get_mut(&key) {
+fn leave<K: Hash + Eq>(places: &mut HashMap<K, Vec<Arc<Onlooker>>>, key: &K, me: &Arc<Onlooker>) {
+    if let Some(of_key) = places.get_mut(key) {
         of_key.retain(|other| !Arc::ptr_eq(other, me));
         if of_key.is_empty() {
-            places.remove(&key);
+            places.remove(key);
         }
     }
 }

@@ -217,7 +217,7 @@ impl Pulse {
 
     /// An answer begins of which something leaves at least so often: in that time nothing need move.
     fn expect(&self, sparse: Option<Sparse>) {
-        let ticks = sparse.map_or(0, |Sparse(often)| often.as_secs().div_ceil(TICK.as_secs()));
+        let ticks = sparse.map_or(0, |Sparse(often)| often.as_secs() / TICK.as_secs());
         self.sparse.store(usize::try_from(ticks).unwrap_or(0), Ordering::Relaxed);
     }
 }
@@ -254,6 +254,9 @@ impl HttpBody for Watched {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if polled.is_ready() {
             self.pulse.progress.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(polled, Poll::Ready(None)) {
+            self.pulse.expect(None);
         }
         polled
     }

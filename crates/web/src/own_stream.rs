@@ -32,7 +32,7 @@ pub(crate) struct OwnStream {
     place: Place,
     stopping: Option<Stopping>,
     /// Between two of anything.
-    pace: Duration,
+    pause: Duration,
     beat: Instant,
     told: Option<Deadlines>,
     warned: Option<Warning>,
@@ -57,9 +57,9 @@ impl OwnStream {
     pub(crate) fn new(web: Web, place: Place, stopping: Option<Stopping>) -> Self {
         // Whoever counts the idle time down hears of a later deadline well before the earlier one.
         let idle = web.settings.session_rules(place.session().role_id).idle_timeout;
-        let pace = idle.map_or(HEARTBEAT, |idle| HEARTBEAT.min(idle / 4));
-        let beat = Instant::now() + pace;
-        Self { web, place, stopping, pace, beat, told: None, warned: None, is_over: false }
+        let pause = idle.map_or(HEARTBEAT, |idle| HEARTBEAT.min(idle / 4));
+        let beat = Instant::now() + pause;
+        Self { web, place, stopping, pause, beat, told: None, warned: None, is_over: false }
     }
 
     async fn look(&mut self) -> Turn {
@@ -178,7 +178,7 @@ impl Pieces for OwnStream {
         while !self.is_over {
             match self.look().await {
                 Turn::Say(said) => {
-                    self.beat = Instant::now() + self.pace;
+                    self.beat = Instant::now() + self.pause;
                     return Some(said);
                 }
                 Turn::Close => return None,
