@@ -2,6 +2,7 @@
 //! passwords. No I/O except reading the clock and the operating system's randomness.
 
 mod address;
+mod audit;
 mod bearer;
 mod common_passwords;
 mod email;
@@ -17,6 +18,7 @@ mod time;
 mod user;
 
 pub use address::{AddressBlock, Origin};
+pub use audit::{AuditKind, is_audit_kind};
 pub use bearer::{NoBearerToken, bearer_token};
 pub use email::{Email, EmailError};
 pub use ending::{Actor, EndReason, Ending};

@@ -8,9 +8,10 @@
 
 use std::sync::LazyLock;
 
-use cerrojo_domain::KeyId;
+use cerrojo_domain::{AuditKind, KeyId};
 use cerrojo_domain::{EndReason, Ending, Entry, Fact, ListIndex, ListName, Position, SessionId, UnixMillis, UserId};
 
+use crate::audit::{self, Act};
 use crate::bind::{Bind, binds};
 use crate::db::sealed::Run as _;
 use crate::errors::{Result, StoreError};
@@ -70,33 +71,35 @@ static END_EACH_TEXT: LazyLock<String> = LazyLock::new(|| {
         "WITH wanted (id, at, reason, by_whom, place) AS (VALUES {rows}) \
          UPDATE sessions SET ended_at = CAST(wanted.at AS BIGINT), ended_reason = wanted.reason, ended_by = wanted.by_whom, \
          ended_from = wanted.place FROM wanted WHERE sessions.id = wanted.id AND sessions.ended_at IS NULL AND {} \
-         RETURNING sessions.id, sessions.list, sessions.idx",
+         RETURNING sessions.id, sessions.list, sessions.idx, sessions.user_id",
         not_all_over!()
     )
 });
 
 statements! {
     END_EACH(160) = END_EACH_TEXT.as_str();
-    END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx");
+    END_ONE(5) = end!(" AND id = $5 RETURNING id, list, idx, user_id");
     // A transaction of its own (PostgreSQL). The head row is locked before any row of a session is: what was read of that one
     // before the wait is looked at again when it is locked. What was read of its list is not: if everything was ended during
     // the wait, which touches no session, nothing is done. Whoever finds it over learns where the locked head stands: read
     // later, it might be another server's. A commit that waits for nothing is overruled as elsewhere.
-    END_ALONE(6) = end!(" AND id = $5 AND $6 <> '' RETURNING id, list, idx, 0, '', 1"),
+    END_ALONE(11) = end!(" AND id = $5 AND COALESCE($6, $7, $8, $9, $10, $11) <> '' RETURNING id, list, idx, 0, '', 1"),
         postgres = concat!(
         "WITH head AS (SELECT number, mark, incarnation = (SELECT incarnation FROM log_head WHERE one = 1) AS goes_on, ",
         waiting_commit!(), " FROM log_head WHERE one = 1 FOR UPDATE), \
-         ended AS (", end!(" FROM head", " AND id = $5 AND head.goes_on RETURNING id, list, idx"), "), \
+         ended AS (", end!(" FROM head", " AND id = $5 AND head.goes_on RETURNING id, list, idx, user_id"), "), \
          moved AS (UPDATE log_head SET number = log_head.number + 1, mark = $6 FROM ended WHERE one = 1 \
          RETURNING log_head.number, pg_notify('cerrojo.' || current_schema(), CAST(log_head.number AS TEXT) || ' ' || $6)), \
          written AS (INSERT INTO log (number, mark, kind, session_id, list, idx, at) \
-         SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved) \
+         SELECT moved.number, $6, 'session_ended', ended.id, ended.list, ended.idx, $1 FROM ended, moved), \
+         audited AS (INSERT INTO audit_waiting (at, kind, actor, actor_id, subject, session_id, request_id, node, details, address) \
+         SELECT $1, 'session.ended', $7, $8, ended.user_id, ended.id, $10, $11, $9, $4 FROM ended, moved) \
          SELECT ended.id, ended.list, ended.idx, head.number, head.mark, CAST(CAST(head.goes_on AS INTEGER) AS BIGINT) \
          FROM head LEFT JOIN (ended CROSS JOIN moved) ON 1 = 1");
-    END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx");
-    END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx");
-    END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx");
-    END_SIGNED_BY(5) = end!(" AND key_id = $5 RETURNING id, list, idx");
+    END_IDLE(6) = end!(" AND id = $5 AND last_seen_at <= $6 RETURNING id, list, idx, user_id");
+    END_OF_USER(5) = end!(" AND user_id = $5 RETURNING id, list, idx, user_id");
+    END_OTHERS(6) = end!(" AND user_id = $5 AND id <> $6 RETURNING id, list, idx, user_id");
+    END_SIGNED_BY(5) = end!(" AND key_id = $5 RETURNING id, list, idx, user_id");
     WRITE_ALL_DOWN(0) = concat!(write_down!(), " AND lists.ended_at IS NOT NULL");
     WRITE_DOWN(1) = write_down!("IN (", ")"),
         // Another node that is at the same takes others. Asked once, whatever the plan is, or it would take more than so many.
@@ -135,7 +138,22 @@ pub async fn end(tx: &mut EndingTx, which: Which<'_>, ending: &Ending) -> Result
     binds.extend(more);
     let ended = ended_by(tx, statement, binds).await?;
     tx.note_ended(ending.reason, ended.len());
-    Ok(ended.into_iter().map(|place| tx.append(fact(place), ending.at)).collect())
+    let mut entries = Vec::with_capacity(ended.len());
+    for (place, user) in ended {
+        tx.note_act(act(ending, (&place.0, user)));
+        entries.push(tx.append(fact(place), ending.at));
+    }
+    Ok(entries)
+}
+
+/// What the audit trail says of the ending of a session.
+fn act(ending: &Ending, (session, user): (&SessionId, UserId)) -> Act {
+    Act::new(AuditKind::SessionEnded, ending.at)
+        .by(ending.actor)
+        .to(user)
+        .in_session(session)
+        .from_address(ending.place)
+        .with("reason", ending.reason.as_str())
 }
 
 /// A session that was ended in a transaction of its own, or was over already.
@@ -167,6 +185,8 @@ pub async fn end_alone(store: &Store, session: &SessionId, ending: &Ending) -> R
     let mark = log::mark(&*store.random);
     let mut binds = told(ending);
     binds.extend(binds![session, mark.as_str()]);
+    // Whose it is the statement finds out.
+    binds.extend(audit::told(&act(ending, (session, UserId(0))), store.stamp.get()));
     store.db.expect_word(&mark);
     let done = ended_alone(store, binds, mark.clone()).await;
     if !matches!(&done, Ok(Some(Alone { entry: Some(_), .. }))) {
@@ -210,10 +230,11 @@ pub async fn end_each(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Re
             binds.extend([Bind::Text(None), Bind::Int(None), Bind::Text(None), Bind::Text(None), Bind::Text(None)]);
         }
         let mut rest = some.iter();
-        for place in ended_by(tx, END_EACH, binds).await? {
+        for (place, user) in ended_by(tx, END_EACH, binds).await? {
             let ending = rest.find(|(id, _)| **id == place.0).map(|(_, ending)| ending);
             let ending = ending.ok_or_else(|| StoreError::odd("sessions.id"))?;
             tx.note_ended(ending.reason, 1);
+            tx.note_act(act(ending, (&place.0, user)));
             entries.push(tx.append(fact(place), ending.at));
         }
     }
@@ -222,11 +243,11 @@ pub async fn end_each(tx: &mut EndingTx, wanted: &[(&SessionId, &Ending)]) -> Re
 
 type Place = (SessionId, ListName, ListIndex);
 
-/// Runs a statement that ends sessions; which they were, in the order of their ids.
-async fn ended_by(tx: &mut EndingTx, statement: Statement, binds: Vec<Bind>) -> Result<Vec<Place>> {
+/// Runs a statement that ends sessions; which they were and whose, in the order of their ids.
+async fn ended_by(tx: &mut EndingTx, statement: Statement, binds: Vec<Bind>) -> Result<Vec<(Place, UserId)>> {
     let mut ended = Vec::new();
     for row in tx.rows(statement, binds).await? {
-        ended.push(place(&row)?);
+        ended.push((place(&row)?, row.user(3)?));
     }
     ended.sort();
     Ok(ended)

@@ -14,6 +14,7 @@ mod traced;
 mod tx;
 
 pub mod attempts;
+pub mod audit;
 pub mod codes;
 pub mod commits;
 pub mod email_changes;

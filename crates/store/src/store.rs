@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cerrojo_domain::{Random, SystemRandom};
 
+use crate::audit::{Stamp, StampBox};
 use crate::commits::{Witness, WitnessBox};
 use crate::db::{Db, Pool, Reader};
 use crate::errors::{Result, StoreError};
@@ -17,6 +18,7 @@ pub struct Store {
     pub(crate) db: Db,
     pub(crate) random: Arc<dyn Random>,
     witness: WitnessBox,
+    pub(crate) stamp: StampBox,
 }
 
 /// How a database is opened.
@@ -51,12 +53,13 @@ impl Store {
                 return Err(StoreError::Broken(forms.to_owned()));
             }
         };
-        Ok(Self { db, random: options.random, witness: WitnessBox::default() })
+        Ok(Self { db, random: options.random, witness: WitnessBox::default(), stamp: StampBox::default() })
     }
 
     /// A file that was opened to be looked at.
     pub(crate) fn over_sqlite(pools: sqlite::Pools) -> Self {
-        Self { db: Db::Sqlite(pools), random: Arc::new(SystemRandom), witness: WitnessBox::default() }
+        let (witness, stamp) = (WitnessBox::default(), StampBox::default());
+        Self { db: Db::Sqlite(pools), random: Arc::new(SystemRandom), witness, stamp }
     }
 
     /// Brings the schema up to this program's; the names of the migrations that were run.
@@ -93,7 +96,7 @@ impl Store {
     async fn begin_on(&self, lane: Lane) -> Result<Tx> {
         let span = traced::transaction();
         let open = traced::within(traced::step(&span, "BEGIN"), self.db.begin(lane)).await?;
-        Ok(Tx::new(open, Arc::clone(&self.random)).counted(&self.witness).shown(span))
+        Ok(Tx::new(open, Arc::clone(&self.random)).counted(&self.witness).stamped(&self.stamp).shown(span))
     }
 
     /// Begins a transaction that may end sessions: it takes the log's head row first.
@@ -133,6 +136,11 @@ impl Store {
     pub fn watch_commits(&self, witness: Arc<dyn Witness>) {
         // Only the first app on a store has something to watch for.
         let _ = self.witness.set(witness);
+    }
+
+    /// From now on entries of the audit trail say what `stamp` knows. A second one is not taken.
+    pub fn stamp_acts(&self, stamp: Arc<dyn Stamp>) {
+        let _ = self.stamp.set(stamp);
     }
 
     /// Whether the database is a SQLite file.

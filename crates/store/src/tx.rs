@@ -3,10 +3,11 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use cerrojo_domain::{EndReason, Entry, Fact, Position, Random, UnixMillis};
+use cerrojo_domain::{EndReason, Entry, Fact, Position, Random, SessionId, UnixMillis};
 
 use tracing::Span;
 
+use crate::audit::{self, Act, Stamp, StampBox};
 use crate::bind::Bind;
 use crate::commits::{self, WitnessBox};
 use crate::db::{Open, Run, sealed};
@@ -26,18 +27,28 @@ pub struct Tx {
     failed: bool,
     /// Whoever is told of the commit; a migration's is not counted.
     witness: Option<WitnessBox>,
+    /// Who knows of process and request.
+    stamp: StampBox,
     /// Ends with it.
     span: Span,
 }
 
 impl Tx {
     pub(crate) fn new(open: Open, random: Arc<dyn Random>) -> Self {
-        Self { open, random, failed: false, witness: None, span: Span::none() }
+        Self { open, random, failed: false, witness: None, stamp: StampBox::default(), span: Span::none() }
     }
 
     /// In traces it is this span.
     pub(crate) fn shown(self, span: Span) -> Self {
         Self { span, ..self }
+    }
+
+    pub(crate) fn stamped(self, stamp: &StampBox) -> Self {
+        Self { stamp: Arc::clone(stamp), ..self }
+    }
+
+    pub(crate) fn stamp(&self) -> Option<&Arc<dyn Stamp>> {
+        self.stamp.get()
     }
 
     pub(crate) fn counted(self, witness: &WitnessBox) -> Self {
@@ -118,13 +129,15 @@ pub struct EndingTx {
     head: Position,
     unwritten: Vec<(Entry, UnixMillis)>,
     ended: Vec<(EndReason, u64)>,
+    /// What the audit trail is to say of them.
+    acts: Vec<Act>,
 }
 
 impl EndingTx {
     /// Takes the head row of the log.
     pub(crate) async fn take(mut tx: Tx) -> Result<Self> {
         let head = log::take_head(&mut tx).await?;
-        Ok(Self { tx, taken: head.clone(), head, unwritten: Vec::new(), ended: Vec::new() })
+        Ok(Self { tx, taken: head.clone(), head, unwritten: Vec::new(), ended: Vec::new(), acts: Vec::new() })
     }
 
     /// The log's last position, counting what this transaction has appended.
@@ -151,6 +164,17 @@ impl EndingTx {
         }
     }
 
+    pub(crate) fn note_act(&mut self, act: Act) {
+        self.acts.push(act);
+    }
+
+    /// Says of each session that this transaction ends and has not written yet, by which request that was asked for.
+    pub fn name_requests(&mut self, of: impl Fn(&SessionId) -> Option<String>) {
+        for act in &mut self.acts {
+            act.request = act.session.as_ref().and_then(&of);
+        }
+    }
+
     /// Writes the entries, then makes everything durable.
     ///
     /// # Errors
@@ -163,6 +187,10 @@ impl EndingTx {
     /// Writes the entries that were appended: what fails here fails before COMMIT is sent. [`EndingTx::commit`] does it
     /// for whoever has not.
     pub async fn write_entries(&mut self) -> Result<()> {
+        if !self.acts.is_empty() {
+            let acts = std::mem::take(&mut self.acts);
+            audit::record_all(&mut self.tx, acts).await?;
+        }
         if self.unwritten.is_empty() {
             return Ok(());
         }

@@ -184,7 +184,9 @@ async fn what_ends_alone_waits_for_the_disk() {
             let set = sqlx::query("SELECT set_config('synchronous_commit', $1, true)").bind(default);
             set.execute(&mut *tx).await.unwrap();
             let query = sqlx::query((alone.postgres)()).bind(5_000_i64).bind("logout").bind("user:1");
-            let ended = query.bind(None::<String>).bind(session).bind("mark").fetch_all(&mut *tx).await.unwrap();
+            let query = query.bind(None::<String>).bind(session).bind("mark").bind("user").bind(1_i64).bind("{}");
+            let query = query.bind(None::<String>).bind(None::<String>);
+            let ended = query.fetch_all(&mut *tx).await.unwrap();
             assert_eq!(ended.len(), 1);
             let set: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *tx).await.unwrap();
             assert_eq!(set, counts);

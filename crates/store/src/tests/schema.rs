@@ -12,6 +12,9 @@ use crate::{OpenOptions, Store, StoreError, meta};
 fn every_statement() -> Vec<Statement> {
     [
         crate::attempts::ALL,
+        crate::audit::ALL,
+        crate::audit::chain::ALL,
+        crate::audit::find::ALL,
         crate::codes::ALL,
         crate::commits::ALL,
         crate::email_changes::ALL,
@@ -132,6 +135,9 @@ async fn both_schemas_are_the_same() {
     tables.dedup();
     let expected = [
         "attempts",
+        "audit",
+        "audit_head",
+        "audit_waiting",
         "codes",
         "counters",
         "email_changes",
