@@ -1,7 +1,8 @@
 //! Accepting an invitation: whoever was invited sets a name and a password, and has an account.
 
 use cerrojo_domain::password::PasswordFlaw;
-use cerrojo_domain::{ADMIN_ROLE, Email, Origin, Status, User};
+use cerrojo_domain::{ADMIN_ROLE, Actor, AuditKind, Email, Origin, Status, User};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::invitations::{self, Invitation};
 use cerrojo_store::users::{self, NewUser};
@@ -71,7 +72,7 @@ async fn take_link(app: &App, origin: &Origin, typed: Acceptance) -> Result<User
     accepted(password::flaws(app, &password, &name, &invitation.email).await?)?;
     let turn = Turn { block: origin.block(), known: Known::No };
     let password_hash = app.hasher.hash(turn, password).await.map_err(Trouble::from)?;
-    open_account(app, (&code, &invitation), (name, password_hash)).await
+    open_account(app, origin, (&code, &invitation), (name, password_hash)).await
 }
 
 fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), AcceptError> {
@@ -88,6 +89,7 @@ async fn look_up(app: &App, token: &str) -> Result<Option<(Code, Invitation)>, S
 
 async fn open_account(
     app: &App,
+    origin: &Origin,
     (code, invitation): (&Code, &Invitation),
     (name, password_hash): (String, String),
 ) -> Result<User, AcceptError> {
@@ -115,6 +117,9 @@ async fn open_account(
         inserted => inserted?,
     };
     outbox::adopt(&mut tx, user.id, &user.email).await?;
+    let act = Act::new(AuditKind::InvitationAccepted, registered_at).by(Actor::User(user.id)).to(user.id).from(origin);
+    let act = act.with("invitation", invitation.id.as_str()).with("role", role_id);
+    audit::record(&mut tx, act.with_personal("email", user.email.as_str())).await?;
     tx.commit().await?;
     Ok(user)
 }

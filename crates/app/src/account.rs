@@ -1,11 +1,12 @@
 //! Proving again that the caller is the person: the current password.
 
-use cerrojo_domain::{Origin, User, UserId};
+use cerrojo_domain::{Actor, AuditKind, Origin, User, UserId};
+use cerrojo_store::audit::Act;
 use cerrojo_store::{Run, sessions, users};
 
 use crate::hashing::{Checked, Turn};
 use crate::login::is_known;
-use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble, follow};
+use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble, audit, follow};
 
 /// Why the current password did not help.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) async fn check_password(
         Ok(Checked::Right | Checked::RightWith(_)) => Limited { outcome: Ok(()), quota: counted.give_back() },
         Ok(Checked::Wrong) => {
             let quota = counted.quota();
+            let act = Act::new(AuditKind::ReauthenticationFailed, app.clock.now()).by(Actor::User(user.id)).to(user.id);
+            audit::will_say_refused(app, act.from(origin), (audit::About::Account, "wrong_password"));
             let saved = app.limits.save(&app.store).await;
             Limited { outcome: Err(saved.err().map_or(Reauth::Wrong, Reauth::Trouble)), quota }
         }

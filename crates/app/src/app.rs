@@ -12,6 +12,7 @@ use cerrojo_store::{Store, StoreError, leases};
 use tokio::sync::Notify;
 
 use crate::agreement::Agreement;
+use crate::audit::{Stamped, Trail};
 use crate::breached::Breached;
 use crate::end::Ender;
 use crate::feed::Feed;
@@ -99,6 +100,8 @@ pub struct App {
     pub feed: Feed,
     /// Who follows the own session.
     pub onlookers: Onlookers,
+    /// What the audit trail needs.
+    pub trail: Trail,
     /// Services that may follow, as read lately.
     pub services: Services,
     /// Passwords that leaked, if there is a list of them.
@@ -176,9 +179,8 @@ impl App {
         let (server, went_back) = judge(court, side_file.as_deref()).await?;
         let guard = Arc::new(guard_of(&settings, &clock));
         old_tokens::prepare(&store, &settings).await?;
-        let agreement = Agreement::new(&settings, &master_key);
-        let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
-        store.watch_commits(Arc::new(Watch { guard: Arc::clone(&guard), side_file: side_file.clone(), engine }));
+        let (agreement, trail) = (Agreement::new(&settings, &master_key), Trail::new(&master_key));
+        watch(&store, &guard, side_file.clone());
         let keys = Keyring::open(KeyringParts {
             store: &store,
             guard: Arc::clone(&guard),
@@ -195,7 +197,7 @@ impl App {
         let (applied, _) = follow::load(&loading).await?;
         let limits = Limits::new(settings.login_limit, settings.public_limit, Arc::clone(&clock));
         limits.load(&store).await?;
-        let node = cerrojo_domain::SessionId::new(&*random).to_string();
+        let node = name(&store, &*random, lease);
         hold_alone(lease, (&store, &guard), (&node, &applied)).await?;
         let hasher = Hasher::start(&settings.password, Arc::clone(&clock), Arc::clone(&random));
         let metrics = Metrics::new(&hasher, &limits);
@@ -211,6 +213,7 @@ impl App {
             status_list_tokens: StatusListTokens::default(),
             feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
             onlookers: Onlookers::default(),
+            trail,
             services: Services::default(),
             breached: Breached::of(&settings.password),
             pictures: Pictures::default(),
@@ -280,6 +283,18 @@ async fn hold_alone(
     leases::take_only(store, node, applied.position.number).await?;
     guard.hold_lease_until(Duration::MAX);
     Ok(())
+}
+
+/// A name for this process, which entries of the audit trail say.
+fn name(store: &Store, random: &dyn Random, lease: Lease) -> String {
+    let node = cerrojo_domain::SessionId::new(random).to_string();
+    store.stamp_acts(Stamped::new(&node, lease));
+    node
+}
+
+fn watch(store: &Store, guard: &Arc<Guard>, side_file: Option<Arc<SideFile>>) {
+    let engine = if store.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
+    store.watch_commits(Arc::new(Watch { guard: Arc::clone(guard), side_file, engine }));
 }
 
 /// On which server the database is and how far that is, and whether it had gone back: then everything was ended.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use cerrojo_domain::{
-    Actor, EndReason, Ending, Entry, KeyId, ListIndex, ListName, Origin, RoleId, SessionId, UnixMillis, User,
+    Actor, AuditKind, EndReason, Ending, Entry, KeyId, ListIndex, ListName, Origin, RoleId, SessionId, UnixMillis, User,
 };
 use cerrojo_guard::{Claims, Status, StatusList};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::sessions::NewSession;
 use cerrojo_store::{EndingTx, StoreError, Tx, known_addresses, lists, sessions, users};
 
@@ -145,6 +146,8 @@ async fn lay(tx: &mut Tx, cradle: &mut Cradle, (user, origin): (&User, &Origin))
         address: Some(origin.address),
     };
     sessions::insert(tx, &session).await?;
+    let act = Act::new(AuditKind::SessionBegan, cradle.started_at).by(Actor::User(user.id)).to(user.id);
+    audit::record(tx, act.in_session(&cradle.id).from(origin)).await?;
     cradle.newness = newness(tx, cradle, (user, origin)).await?;
     known_addresses::note(tx, user.id, origin.block(), cradle.started_at).await?;
     Ok(Birth::Born)

@@ -3,7 +3,8 @@
 //! A code is good for what it was made for and nothing else. None of this signs anybody in: whoever opens the link need not be
 //! who typed the password.
 
-use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, PendingId, Status, USER_ROLE, User};
+use cerrojo_domain::{Actor, AuditKind, Email, EndReason, Ending, Origin, PendingId, Status, USER_ROLE, User};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::email_changes::{self, EmailChange};
 use cerrojo_store::endings::Which;
@@ -68,15 +69,15 @@ async fn take_link(
     let token = filled(token).ok_or(ConfirmError::TokenMissing)?;
     let code = codes::look_up(app, &token).await?.ok_or(ConfirmError::InvalidToken)?;
     match code.purpose {
-        Purpose::Verify => verify(app, &code).await,
-        Purpose::Register => register(app, &code).await,
+        Purpose::Verify => verify(app, origin, &code).await,
+        Purpose::Register => register(app, origin, &code).await,
         Purpose::Change => change(app, (origin, caller), &code).await,
         Purpose::Reset | Purpose::ResetRegistration | Purpose::Invitation => Err(ConfirmError::InvalidToken),
     }
 }
 
 /// The address of an account, if it is still the one that the code was mailed to.
-async fn verify(app: &App, code: &Code) -> Result<Email, ConfirmError> {
+async fn verify(app: &App, origin: &Origin, code: &Code) -> Result<Email, ConfirmError> {
     let user = code.user().ok_or(ConfirmError::InvalidToken)?;
     let mut tx = app.store.begin().await?;
     let is_theirs = users::verify(&mut tx, user, &code.bound_to).await?;
@@ -85,15 +86,24 @@ async fn verify(app: &App, code: &Code) -> Result<Email, ConfirmError> {
     }
     let email = Email::from_stored(code.bound_to.clone());
     outbox::adopt(&mut tx, user, &email).await?;
+    let act = Act::new(AuditKind::EmailConfirmed, app.clock.now()).by(Actor::User(user)).to(user).from(origin);
+    audit::record(&mut tx, act.with_personal("email", code.bound_to.as_str())).await?;
     tx.commit().await?;
     Ok(email)
 }
 
-async fn register(app: &App, code: &Code) -> Result<Email, ConfirmError> {
+/// What the audit trail says of an account that was made when its address was confirmed.
+pub(crate) fn registered(app: &App, origin: &Origin, user: &User) -> Act {
+    let act = Act::new(AuditKind::Registered, app.clock.now()).by(Actor::User(user.id)).to(user.id).from(origin);
+    act.with("confirmed", true).with_personal("email", user.email.as_str())
+}
+
+async fn register(app: &App, origin: &Origin, code: &Code) -> Result<Email, ConfirmError> {
     let mut tx = app.store.begin().await?;
     let id = PendingId::from_text(code.subject.clone());
     match open_account(app, &mut tx, (code, &id), None).await? {
         Opened::Account(user) => {
+            audit::record(&mut tx, registered(app, origin, &user)).await?;
             tx.commit().await?;
             Ok(user.email)
         }
@@ -180,6 +190,9 @@ async fn change(app: &App, (origin, caller): (&Origin, Option<&Caller>), code: &
     let entries = end::in_tx(&mut tx, Which::OthersOf(user, &session), &ending).await?;
     outbox::adopt(&mut tx, user, &email).await?;
     mail::keep_with(&mut tx, &before).await?;
+    let act = Act::new(AuditKind::EmailChanged, at).by(Actor::User(user)).to(user).in_session(&session).from(origin);
+    let act = act.with("confirmed", true).with_personal("from", before.email.as_str());
+    audit::record(&mut tx, act.with_personal("to", email.as_str())).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), place, at).await?;
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();

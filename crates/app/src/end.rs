@@ -1,16 +1,20 @@
 //! The one road by which sessions end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cerrojo_domain::{Actor, EndReason, Ending, Entry, Fact, KeyId, Origin, Position, SessionId, UnixMillis};
+use cerrojo_domain::{
+    Actor, AuditKind, EndReason, Ending, Entry, Fact, KeyId, Origin, Position, SessionId, UnixMillis,
+};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::endings::{self, Which};
 use cerrojo_store::{EndingTx, StoreError, keys, log, origin};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, Span};
 
 use crate::metrics::Timing;
+use crate::request::RequestId;
 use crate::{App, Caller, Lease, Trouble, follow, incarnation, old_tokens, request, traced};
 
 /// Endings that share one transaction at most.
@@ -161,7 +165,14 @@ pub(crate) async fn one(app: &App, how: How, ending: Ending) -> Result<Outcome, 
     let (answer, answered) = oneshot::channel();
     let whole = traced::ending();
     let stage = traced::ending_is_written(&whole);
-    let wanted = Wanted { how, ending, since: app.clock.elapsed(), answer, spans: Spans { whole, stage } };
+    let wanted = Wanted {
+        how,
+        ending,
+        since: app.clock.elapsed(),
+        answer,
+        request: request::current(),
+        spans: Spans { whole, stage },
+    };
     app.ender.0.send(wanted).await.map_err(|_| Trouble::Unavailable("shutting down".to_owned()))?;
     answered.await.map_err(|_| Trouble::Unavailable("the ending was interrupted".to_owned()))?
 }
@@ -177,6 +188,8 @@ struct Wanted {
     /// When it was asked for, by the clock's elapsed time.
     since: Duration,
     answer: oneshot::Sender<Result<Outcome, Trouble>>,
+    /// Whose wish it is.
+    request: Option<RequestId>,
     spans: Spans,
 }
 
@@ -192,6 +205,14 @@ impl Wanted {
         match &self.how {
             How::Now(id) => Some((id, &self.ending)),
             How::UnlessSeenAfter(..) => None,
+        }
+    }
+
+    /// `work`, for whoever wanted this.
+    async fn carried<F: Future>(&self, work: F) -> F::Output {
+        match self.request {
+            Some(request) => request::within(request, work).await,
+            None => work.await,
         }
     }
 
@@ -255,7 +276,7 @@ type Written = (Stage, Vec<Entry>, Vec<Outcome>);
 async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
     if let [alone] = batch
         && let Some((id, ending)) = alone.without_condition()
-        && let Some(done) = endings::end_alone(&app.store, id, ending).await?
+        && let Some(done) = alone.carried(endings::end_alone(&app.store, id, ending)).await?
     {
         let outcome = if done.entry.is_some() { Outcome::Ended } else { Outcome::WasOver };
         app.metrics.endings.add(ending.reason, u64::from(done.entry.is_some()));
@@ -281,6 +302,9 @@ async fn write(app: &App, batch: &[Wanted]) -> Result<Written, StoreError> {
         };
         outcomes.push(if hit { Outcome::Ended } else { Outcome::WasOver });
     }
+    let requests: HashMap<&SessionId, RequestId> =
+        batch.iter().rev().filter_map(|wanted| Some((wanted.id(), wanted.request?))).collect();
+    tx.name_requests(|session| requests.get(session).map(|request| request.as_str().to_owned()));
     // Before COMMIT is sent, so that each can still run again alone.
     tx.write_entries().await?;
     Ok((Stage::Open(Box::new(tx)), all, outcomes))
@@ -377,10 +401,14 @@ pub(crate) async fn everything_in_tx(
     (ending, given): (&Ending, Option<&KeyId>),
 ) -> Result<Vec<Entry>, StoreError> {
     let mut entries = vec![endings::end_everything(tx, incarnation, ending).await?];
+    let act = |kind| Act::new(kind, ending.at).by(ending.actor).from_address(ending.place);
+    audit::record(tx, act(AuditKind::EverythingEnded).with("reason", ending.reason.as_str())).await?;
     if ending.reason == EndReason::Restored {
         for key in keys::all(&mut **tx).await? {
             let ends = key.retired_at.is_none() && (!key.sealed.is_empty() || Some(&key.id) != given);
             if ends && keys::set_retired(tx, &key.id, ending.at).await? {
+                let act = act(AuditKind::KeyRetired).with("key", key.id.as_str()).with("purpose", key.purpose.as_str());
+                audit::record(tx, act.with("reason", ending.reason.as_str())).await?;
                 entries.push(log::append(tx, Fact::KeyRetired { key: key.id }, ending.at).await?);
             }
         }

@@ -71,6 +71,16 @@ struct Held {
 }
 
 impl Membership {
+    /// Where this node listens and which version it is.
+    pub(crate) fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// What it says of its settings.
+    pub(crate) fn settings(&self) -> &str {
+        self.agreement.said()
+    }
+
     pub(crate) fn new(about: String, agreement: Agreement) -> Self {
         Self {
             held: tokio::sync::Mutex::default(),

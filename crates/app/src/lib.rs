@@ -6,6 +6,7 @@ pub mod activity;
 pub mod administer;
 pub mod agreement;
 mod app;
+pub mod audit;
 pub mod authenticate;
 mod birth;
 pub mod breached;

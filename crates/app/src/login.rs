@@ -1,6 +1,7 @@
 //! Sign in.
 
-use cerrojo_domain::{Email, Origin, Status, User};
+use cerrojo_domain::{AuditKind, Email, Origin, Status, User, UserId};
+use cerrojo_store::audit::Act;
 use cerrojo_store::{known_addresses, registrations, users};
 
 pub use crate::birth::SignedIn;
@@ -8,7 +9,7 @@ use crate::birth::{self, Birth};
 use crate::hashing::{Busy, Checked, Known, Turn};
 use crate::limits::Try;
 use crate::metrics::SignIn;
-use crate::{App, Limited, Quota, Trouble, Verification, WhenFull};
+use crate::{App, Limited, Quota, Trouble, Verification, WhenFull, audit};
 
 /// What a person typed.
 pub struct Credentials {
@@ -80,14 +81,41 @@ async fn limited_login(app: &App, origin: &Origin, typed: Credentials) -> Limite
     let (Some(password), false) = (password, email.is_empty()) else {
         return Limited { outcome: Err(LoginError::Incomplete), quota: counted.give_back() };
     };
+    let account = user.as_ref().map(|user| user.id);
     let outcome = check_and_sign_in(app, origin, Attempt { email, user, known, password }).await;
     let quota = settle(&outcome, counted);
-    if is_failed_try(&outcome)
-        && let Err(trouble) = app.limits.save(&app.store).await
-    {
-        return Limited { outcome: Err(trouble.into()), quota };
+    if let Some(why) = why_refused(&outcome, account) {
+        say_refused(app, origin, (account, why), quota);
+        if let Err(trouble) = app.limits.save(&app.store).await {
+            return Limited { outcome: Err(trouble.into()), quota };
+        }
     }
     Limited { outcome, quota }
+}
+
+/// What the audit trail says of a sign-in that was refused for what was typed, or for the account.
+fn why_refused<T>(outcome: &Result<T, LoginError>, account: Option<UserId>) -> Option<&'static str> {
+    match outcome {
+        Err(LoginError::Credentials) if account.is_none() => Some("unknown_account"),
+        Err(LoginError::Credentials) => Some("wrong_password"),
+        Err(LoginError::Inactive) => Some("not_active"),
+        Err(LoginError::Unverified) => Some("not_confirmed"),
+        Err(LoginError::TooManySessions) => Some("too_many_sessions"),
+        _ => None,
+    }
+}
+
+/// Not what was typed as an address: people type their password there.
+fn say_refused(app: &App, origin: &Origin, (account, why): (Option<UserId>, &str), quota: Option<Quota>) {
+    let mut act = Act::new(AuditKind::SignInFailed, app.clock.now()).from(origin);
+    if quota.is_some_and(|quota| quota.remaining == 0) {
+        act = act.with("limit_reached", true);
+    }
+    let (act, about) = match account {
+        Some(user) => (act.to(user), audit::About::Account),
+        None => (act, audit::About::Nobody),
+    };
+    audit::will_say_refused(app, act, (about, why));
 }
 
 struct Attempt {

@@ -1,7 +1,8 @@
 //! Changing one's own password.
 
 use cerrojo_domain::password::PasswordFlaw;
-use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, User};
+use cerrojo_domain::{Actor, AuditKind, Email, EndReason, Ending, Origin, User};
+use cerrojo_store::audit;
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
@@ -113,6 +114,7 @@ async fn set(app: &App, caller: &Caller, origin: &Origin, (user, new): (User, St
     let actor = Actor::User(caller.user);
     let ending = Ending { reason: EndReason::PasswordChanged, actor, at, place: Some(origin.address) };
     let entries = end::in_tx(&mut tx, Which::OthersOf(caller.user, &caller.session), &ending).await?;
+    audit::record(&mut tx, crate::audit::own(app, AuditKind::PasswordChanged, (caller, origin))).await?;
     mail::tell_password_changed(&mut tx, &after, Some(origin.address), at).await?;
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();

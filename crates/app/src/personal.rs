@@ -1,11 +1,14 @@
 //! Everything that is kept of a person, for the person.
 
-use cerrojo_domain::{Email, UnixMillis, User, UserId};
+use cerrojo_domain::{Actor, AuditKind, Email, Origin, UnixMillis, User, UserId};
+use cerrojo_store::audit::Act;
+use cerrojo_store::audit::find::{self, Filter, Listed};
 use cerrojo_store::sessions::Session;
-use cerrojo_store::{Reader, StoreError, email_changes, known_addresses, outbox, users};
+use cerrojo_store::{Reader, Store, StoreError, email_changes, known_addresses, outbox, users};
 
-use crate::Retention;
+use crate::administer::{self, AdminError, By};
 use crate::sessions::{self, Show};
+use crate::{App, Caller, Retention, Trouble, audit};
 
 /// All of it but the hash of the password.
 pub struct Personal {
@@ -17,6 +20,8 @@ pub struct Personal {
     pub sessions: Vec<Session>,
     /// Network addresses (IPv6: networks) that the account signed in from, and when last.
     pub addresses: Vec<(String, UnixMillis)>,
+    /// What the audit trail says of the person, the newest first.
+    pub audit: Vec<Listed>,
     /// Mails: which, when they were written, and when they were delivered.
     pub mails: Vec<(String, UnixMillis, Option<UnixMillis>)>,
 }
@@ -32,5 +37,34 @@ pub async fn of(
     let addresses = known_addresses::of_user(run, user.id).await?;
     let mails = outbox::of_user(run, &user).await?;
     let pending_email = email_changes::of_user(run, user.id).await?.map(|change| change.email);
-    Ok(Some(Personal { user, pending_email, sessions, addresses, mails }))
+    let filter = Filter { user: Some(user.id), ..Filter::default() };
+    let audit = find::newest(run, &filter, i64::MAX).await?;
+    Ok(Some(Personal { user, pending_email, sessions, addresses, audit, mails }))
+}
+
+/// Records that a person reads what is kept of them, before it is read.
+pub async fn record_own(app: &App, caller: &Caller, origin: &Origin) -> Result<(), Trouble> {
+    write(&app.store, audit::own(app, AuditKind::DataExported, (caller, origin))).await
+}
+
+/// Records that an administrator reads what is kept of somebody, if there is such a user.
+pub async fn record_of(app: &App, by: By<'_>, user: UserId) -> Result<(), AdminError> {
+    administer::user(app, by, user).await?;
+    Ok(write(&app.store, by.act(app, AuditKind::DataExported).to(user)).await?)
+}
+
+/// Records that the operator reads what is kept of somebody, or of all accounts.
+pub async fn record_operators(store: &Store, user: Option<UserId>, at: UnixMillis) -> Result<(), Trouble> {
+    let act = Act::new(AuditKind::DataExported, at).by(Actor::Operator);
+    let act = match user {
+        Some(user) => act.to(user),
+        None => act.with("all", true),
+    };
+    write(store, act).await
+}
+
+async fn write(store: &Store, act: Act) -> Result<(), Trouble> {
+    let mut tx = store.begin().await?;
+    cerrojo_store::audit::record(&mut tx, act).await?;
+    Ok(tx.commit().await?)
 }

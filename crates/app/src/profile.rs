@@ -1,7 +1,8 @@
 //! One's own profile.
 
-use cerrojo_domain::{Actor, Email, EmailError, EndReason, Ending, Origin, PendingId, User};
+use cerrojo_domain::{Actor, AuditKind, Email, EmailError, EndReason, Ending, Origin, PendingId, User};
 use cerrojo_store::StoreError;
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::email_changes::{self, EmailChange};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
@@ -104,7 +105,7 @@ async fn change_it(app: &App, caller: &Caller, origin: &Origin, typed: ProfileCh
     let name = name.filter(|name| *name != before.name);
     let Some(email) = email.filter(|email| *email != before.email) else {
         let change = Change { name, ..Change::default() };
-        change_name(app, caller, (before, change)).await?;
+        change_name(app, (caller, origin), (before, change)).await?;
         return read(app, caller).await;
     };
     account::reauthenticate(app, caller, origin, typed.current_password).await.map_err(ProfileError::Reauth)?;
@@ -116,11 +117,24 @@ async fn change_it(app: &App, caller: &Caller, origin: &Origin, typed: ProfileCh
     Ok(Profile { user, pending_email: None })
 }
 
-async fn change_name(app: &App, caller: &Caller, (before, change): (User, Change)) -> Result<(), ProfileError> {
+/// What the audit trail says of another name.
+fn renamed(app: &App, who: (&Caller, &Origin), (before, change): (&User, &Change)) -> Act {
+    let act = crate::audit::own(app, AuditKind::ProfileChanged, who).with_personal("name_from", before.name.as_str());
+    act.with_personal("name_to", change.name.clone())
+}
+
+async fn change_name(
+    app: &App,
+    (caller, origin): (&Caller, &Origin),
+    (before, change): (User, Change),
+) -> Result<(), ProfileError> {
     let mut tx = app.store.begin().await?;
     let after = users::change(&mut tx, before.id, before.epoch, &change).await?;
-    let tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
+    let mut tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
     after.ok_or_else(changed_meanwhile)?;
+    if change.name.is_some() {
+        audit::record(&mut tx, renamed(app, (caller, origin), (&before, &change))).await?;
+    }
     Ok(tx.commit().await?)
 }
 
@@ -141,6 +155,12 @@ async fn change_email(
     let actor = Actor::User(caller.user);
     let ending = Ending { reason: EndReason::EmailChanged, actor, at, place: Some(origin.address) };
     let entries = end::in_tx(&mut tx, Which::OthersOf(caller.user, &caller.session), &ending).await?;
+    if change.name.is_some() {
+        audit::record(&mut tx, renamed(app, (caller, origin), (&before, &change))).await?;
+    }
+    let act = crate::audit::own(app, AuditKind::EmailChanged, (caller, origin));
+    let act = act.with_personal("from", before.email.as_str()).with_personal("to", after.email.as_str());
+    audit::record(&mut tx, act).await?;
     mail::keep_with(&mut tx, &before).await?;
     mail::tell_email_changed(&mut tx, (&before, &after), Some(origin.address), at).await?;
     if app.settings.verification == Verification::Notify {
@@ -173,6 +193,11 @@ async fn wait_for(
         expires_at: at.plus(app.settings.confirm_within),
     };
     email_changes::put(&mut tx, &wanted).await?;
+    if change.name.is_some() {
+        audit::record(&mut tx, renamed(app, (caller, origin), (&before, &change))).await?;
+    }
+    let act = crate::audit::own(app, AuditKind::EmailChangeAsked, (caller, origin));
+    audit::record(&mut tx, act.with_personal("to", email.as_str())).await?;
     mail::ask_changed(&mut tx, (&user, &wanted), origin, at).await?;
     tx.commit().await?;
     app.mail_waiting.notify_one();

@@ -1,7 +1,8 @@
 //! Forgotten passwords: the link and what it does.
 
 use cerrojo_domain::password::PasswordFlaw;
-use cerrojo_domain::{Actor, Email, EndReason, Ending, Origin, Status, User};
+use cerrojo_domain::{Actor, AuditKind, Email, EndReason, Ending, Origin, Status, User};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::{Code, Purpose};
 use cerrojo_store::endings::Which;
 use cerrojo_store::registrations::{self, Registration};
@@ -140,7 +141,7 @@ async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), Reset
     let password_hash = app.hasher.hash(turn, new_password).await?;
     match whose {
         Whose::User(user) => set_password(app, origin, (&code, &user), password_hash).await,
-        Whose::Registration(registration) => open_account(app, (&code, *registration), password_hash).await,
+        Whose::Registration(registration) => open_account(app, origin, (&code, *registration), password_hash).await,
     }
 }
 
@@ -197,6 +198,8 @@ async fn set_password(
     let place = Some(origin.address);
     let ending = Ending { reason: EndReason::PasswordReset, actor: Actor::User(user.id), at, place };
     let entries = end::in_tx(&mut tx, Which::OfUser(user.id), &ending).await?;
+    let act = Act::new(AuditKind::PasswordReset, at).by(Actor::User(user.id)).to(user.id).from(origin);
+    audit::record(&mut tx, act).await?;
     mail::tell_password_changed(&mut tx, &user, place, at).await?;
     end::commit(app, tx, entries).await.map_err(ResetError::Trouble)?;
     app.mail_waiting.notify_one();
@@ -206,12 +209,16 @@ async fn set_password(
 /// The account begins with the new password: the one that was typed at registration was never anybody's.
 async fn open_account(
     app: &App,
+    origin: &Origin,
     (code, registration): (&Code, Registration),
     password_hash: String,
 ) -> Result<(), ResetError> {
     let mut tx = app.store.begin().await?;
     match confirm::open_account(app, &mut tx, (code, &registration.id), Some(password_hash)).await? {
-        Opened::Account(_) => Ok(tx.commit().await?),
+        Opened::Account(user) => {
+            audit::record(&mut tx, confirm::registered(app, origin, &user)).await?;
+            Ok(tx.commit().await?)
+        }
         Opened::Nothing | Opened::EmailTaken => Err(ResetError::InvalidToken),
     }
 }

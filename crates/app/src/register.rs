@@ -1,8 +1,9 @@
 //! Register, and be signed in; or be sent a link first, where addresses have to be confirmed.
 
 use cerrojo_domain::password::PasswordFlaw;
-use cerrojo_domain::{Email, EmailError, Origin, PendingId, Status, USER_ROLE};
+use cerrojo_domain::{Actor, AuditKind, Email, EmailError, Origin, PendingId, Status, USER_ROLE};
 use cerrojo_store::StoreError;
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::registrations::{self, Registration};
 use cerrojo_store::users::{self, NewUser};
 
@@ -144,6 +145,9 @@ async fn wait(
         is_contested: false,
     };
     let mut tx = app.store.begin().await?;
+    if crate::audit::has_room_for_strangers(app) {
+        audit::record(&mut tx, Act::new(AuditKind::RegistrationAsked, at).from(origin)).await?;
+    }
     let id = registrations::put(&mut tx, &registration).await?;
     mail::ask_registered(&mut tx, (&id, &waiting.email), origin, at).await?;
     tx.commit().await?;
@@ -166,6 +170,8 @@ async fn open_account(
         Err(StoreError::Taken) => return Err(RegisterError::EmailTaken),
         inserted => inserted?,
     };
+    let act = Act::new(AuditKind::Registered, registered_at).by(Actor::User(user.id)).to(user.id).from(origin);
+    audit::record(&mut tx, act.with_personal("email", user.email.as_str())).await?;
     if app.settings.verification == Verification::Notify {
         mail::ask_verify(&mut tx, (Some(user.id), &user.email), Some(origin), registered_at).await?;
     }

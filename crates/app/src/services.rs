@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cerrojo_domain::AddressBlock;
+use cerrojo_domain::{AddressBlock, AuditKind};
+use cerrojo_store::audit;
 use cerrojo_store::services::{self, Service};
 use cerrojo_store::{Store, StoreError};
 use subtle::ConstantTimeEq as _;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::administer::By;
 use crate::limits::Public;
 use crate::sha256::sha256;
 use crate::{App, Quota, Trouble};
@@ -119,6 +121,7 @@ pub async fn add(app: &App, name: &str) -> Result<Zeroizing<String>, AddError> {
     let insert = async {
         let mut tx = app.store.begin().await?;
         services::insert(&mut tx, &service).await?;
+        audit::record(&mut tx, By::Operator.act(app, AuditKind::ServiceAdded).with("name", name)).await?;
         tx.commit().await
     };
     insert.await.map_err(|error: StoreError| match error {
@@ -138,6 +141,9 @@ pub async fn all(store: &Store) -> Result<Vec<Service>, Trouble> {
 pub async fn remove(app: &App, name: &str) -> Result<bool, Trouble> {
     let mut tx = app.store.begin().await?;
     let removed = services::remove(&mut tx, name).await?;
+    if removed {
+        audit::record(&mut tx, By::Operator.act(app, AuditKind::ServiceRemoved).with("name", name)).await?;
+    }
     tx.commit().await?;
     app.services.forget().await;
     Ok(removed)

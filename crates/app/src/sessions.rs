@@ -1,6 +1,7 @@
 //! One's own sessions: see them, end them.
 
-use cerrojo_domain::{Actor, EndReason, Ending, Origin, SessionId, UnixMillis, UserId};
+use cerrojo_domain::{Actor, AuditKind, EndReason, Ending, Origin, SessionId, UnixMillis, UserId};
+use cerrojo_store::audit;
 use cerrojo_store::endings::Which;
 pub use cerrojo_store::sessions::{Ended, Session};
 use cerrojo_store::{Reader, StoreError, sessions, users};
@@ -90,7 +91,7 @@ pub async fn end_one(
     }
     prove(app, caller, origin, current_password).await?;
     let ending = by_caller(app, caller, origin, EndReason::LogoutElsewhere);
-    match end_several(app, caller, Which::One(id), &ending).await? {
+    match end_several(app, (caller, origin), Which::One(id), &ending).await? {
         0 => Err(SessionsError::NotFound),
         _ => Ok(()),
     }
@@ -105,7 +106,7 @@ pub async fn logout_all(
 ) -> Result<(), SessionsError> {
     prove(app, caller, origin, current_password).await?;
     let ending = by_caller(app, caller, origin, EndReason::LogoutAll);
-    end_several(app, caller, Which::OfUser(caller.user), &ending).await.map(drop)
+    end_several(app, (caller, origin), Which::OfUser(caller.user), &ending).await.map(drop)
 }
 
 /// Ends all but the calling one.
@@ -117,7 +118,7 @@ pub async fn logout_others(
 ) -> Result<(), SessionsError> {
     prove(app, caller, origin, current_password).await?;
     let ending = by_caller(app, caller, origin, EndReason::LogoutOthers);
-    end_several(app, caller, Which::OthersOf(caller.user, &caller.session), &ending).await.map(drop)
+    end_several(app, (caller, origin), Which::OthersOf(caller.user, &caller.session), &ending).await.map(drop)
 }
 
 fn by_caller(app: &App, caller: &Caller, origin: &Origin, reason: EndReason) -> Ending {
@@ -134,12 +135,22 @@ async fn prove(
     user.map_err(SessionsError::Reauth)?.map(drop).ok_or(SessionsError::SessionOver)
 }
 
-async fn end_several(app: &App, caller: &Caller, which: Which<'_>, ending: &Ending) -> Result<usize, SessionsError> {
+async fn end_several(
+    app: &App,
+    (caller, origin): (&Caller, &Origin),
+    which: Which<'_>,
+    ending: &Ending,
+) -> Result<usize, SessionsError> {
     let mut tx = app.store.begin_ending().await?;
     users::lock(&mut tx, caller.user).await?;
     let mut tx = if_live(app, tx, caller).await?.ok_or(SessionsError::SessionOver)?;
+    let is_one = matches!(which, Which::One(_));
     let entries = end::in_tx(&mut tx, which, ending).await?;
     let ended = entries.len();
+    if !is_one {
+        let act = crate::audit::own(app, AuditKind::SessionsEnded, (caller, origin));
+        audit::record(&mut tx, act.with("reason", ending.reason.as_str()).with("count", ended)).await?;
+    }
     end::commit(app, tx, entries).await?;
     Ok(ended)
 }

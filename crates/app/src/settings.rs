@@ -158,6 +158,8 @@ pub struct Retention {
     pub known_addresses: Duration,
     /// That mail was delivered.
     pub delivered_mail: Duration,
+    /// Entries of the audit trail; `None`: for good.
+    pub audit: Option<Duration>,
 }
 
 /// Whether people may delete their own account.
@@ -345,6 +347,7 @@ impl Settings {
                 ended_sessions: Duration::from_hours(30 * 24),
                 known_addresses: Duration::from_hours(90 * 24),
                 delivered_mail: Duration::from_hours(7 * 24),
+                audit: Some(Duration::from_hours(365 * 24)),
             },
             reauthentication: Reauthentication::Off,
             roles: Roles::default(),

@@ -11,7 +11,7 @@ use cerrojo_store::{
     registrations, sessions,
 };
 
-use crate::{App, SessionRules, Trouble, activity, end, mail};
+use crate::{App, SessionRules, Trouble, activity, audit, end, mail};
 
 /// Sessions ended, or rows removed, in one transaction: others get their turn in between.
 const CHUNK: i64 = 500;
@@ -31,7 +31,8 @@ pub async fn sweep(app: &App) -> Result<(), Trouble> {
     end_stranded(app).await?;
     write_down_endings(app).await?;
     retire_lists(app).await?;
-    remove_old_rows(app).await
+    remove_old_rows(app).await?;
+    audit::look_after(app).await
 }
 
 /// Nothing of it is accepted, but sessions in it would be shown, and what else it says may be of any time.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::pulse::{Beat, Pulse};
-use crate::{App, Lease, Trouble, activity, follow, lease, mail, onlookers, put_back, snapshot, sweep};
+use crate::{App, Lease, Trouble, activity, audit, follow, lease, mail, onlookers, put_back, snapshot, sweep};
 
 /// How often the log is looked at for what a command beside the server wrote.
 const LOOK: Duration = Duration::from_millis(100);
@@ -25,6 +25,10 @@ const SWEEP: Duration = Duration::from_mins(1);
 const MAIL: Duration = Duration::from_mins(1);
 /// How often it is looked whether the write-ahead log has grown enough to be moved into the database file.
 const CHECKPOINT: Duration = Duration::from_secs(1);
+/// How often entries are moved into the chain of the audit trail.
+const SEAL: Duration = Duration::from_secs(1);
+/// How often the log says where that chain is.
+const SAY_HEAD: Duration = Duration::from_hours(24);
 /// How often changed limits are written down without anybody waiting for it.
 const LIMITS: Duration = Duration::from_secs(5);
 
@@ -54,6 +58,8 @@ impl App {
                 of("moves the write-ahead log"),
                 |app| async move { put_back::checkpoint_if_due(&app).await },
             ),
+            every(SEAL, of("chains the audit trail"), |app| async move { audit::seal(&app).await }),
+            every(SAY_HEAD, of("says where the audit trail is"), |app| async move { audit::say_head(&app).await }),
             every(LIMITS, of("writes limits down"), |app| async move { app.limits.save(&app.store).await }),
             tokio::spawn(deliver(of("delivers mail"))),
         ];
@@ -91,9 +97,13 @@ impl Tasks {
         for task in self.running {
             let _ = task.await;
         }
-        for written in
-            [activity::write_down(app).await, app.limits.save(&app.store).await, put_back::checkpoint(app).await]
-        {
+        let written = [
+            activity::write_down(app).await,
+            app.limits.save(&app.store).await,
+            audit::seal(app).await,
+            put_back::checkpoint(app).await,
+        ];
+        for written in written {
             report(app, written);
         }
         if app.lease != Lease::Member {

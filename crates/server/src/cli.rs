@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod breached;
 mod doctor;
 mod import;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub(crate) use self::audit::{Audit, Between, Which as WhichEntries};
 pub(crate) use self::breached::{BreachedList, BuildList, SourceFormat};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::import::{FileFormat, Import, ImportField};
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// See and end sessions
     #[command(subcommand)]
     Session(Session),
+    /// Look through the audit trail, and whether it is whole
+    #[command(subcommand)]
+    Audit(Audit),
     /// See and change the keys that sign tokens
     #[command(subcommand)]
     Key(Key),
@@ -233,8 +238,8 @@ again. To let somebody in on your own word: `cerrojo user add --email-verified`,
 Example:
   cerrojo user data ana@example.com > ana.json
 
-The account, its sessions with devices and addresses, the addresses that it signed in from, and the mails that were sent to it: what
-a person may ask for. The hash of the password is left out.")]
+The account, its sessions with devices and addresses, the addresses that it signed in from, the mails that were sent to it, and
+what the audit trail says of it: what a person may ask for. That you asked is in the trail as well. The hash of the password is left out.")]
     Data {
         /// E-mail address
         email: String,
@@ -306,6 +311,12 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     /// List a user's sessions
+    #[command(after_help = "\
+Examples:
+  cerrojo session list --user ana@example.com
+  cerrojo session list --user ana@example.com --ended    who ended them, and why
+
+`cerrojo audit list --session ID` tells more of one of them, and for longer.")]
     List {
         /// E-mail address
         #[arg(long, value_name = "EMAIL")]

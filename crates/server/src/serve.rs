@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use cerrojo_app::{App, Lease};
+use cerrojo_app::{App, Lease, audit};
 use cerrojo_domain::ADMIN_ROLE;
 use cerrojo_store::{Store, users};
 use cerrojo_web::{Cors, Doors, HttpSettings, Router};
@@ -136,6 +136,7 @@ async fn answer(
     (signals, starting): (Signals, Starting),
 ) -> Result<(), Failure> {
     traces::count(&app.metrics.spans);
+    audit::started(app).await?;
     let tasks = app.spawn_tasks();
     if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
         tracing::info!(

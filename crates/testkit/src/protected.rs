@@ -20,7 +20,7 @@ const fn endpoint(method: &'static str, path: &'static str, harmless: Option<u16
 }
 
 /// All of them.
-pub const PROTECTED: [Protected; 24] = [
+pub const PROTECTED: [Protected; 25] = [
     endpoint("POST", "/api/auth/logout", None),
     endpoint("GET", "/api/auth/verify", Some(200)),
     endpoint("GET", "/api/auth/profile", Some(200)),
@@ -41,6 +41,7 @@ pub const PROTECTED: [Protected; 24] = [
     endpoint("GET", "/api/admin/users/{id}/data", Some(200)),
     endpoint("GET", "/api/admin/users/{id}/sessions", Some(200)),
     endpoint("DELETE", "/api/admin/users/{id}/sessions", Some(404)),
+    endpoint("GET", "/api/admin/audit", Some(200)),
     endpoint("GET", "/api/admin/invitations", Some(200)),
     endpoint("POST", "/api/admin/invitations", Some(400)),
     endpoint("POST", "/api/admin/invitations/{id}/resend", Some(404)),

@@ -318,6 +318,7 @@ impl TestApp {
         app.limits.save(&app.store).await.expect("to save the limits");
         cerrojo_app::sweep::sweep(&app).await.expect("to sweep");
         cerrojo_app::mail::deliver_due(&app).await.expect("to deliver mail");
+        cerrojo_app::audit::seal(&app).await.expect("to chain the audit trail");
     }
 
     /// Delivers what is due and gives every mail that was ever sent, oldest first.

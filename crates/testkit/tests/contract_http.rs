@@ -64,6 +64,7 @@ async fn a_method_that_is_not_there_is_a_405_that_names_those_that_are() {
             ("GET", "/api/auth/verify-email", &["post", "options"]),
             ("GET", "/api/auth/resend-verification", &["post", "options"]),
             ("GET", "/api/auth/accept-invitation", &["post", "options"]),
+            ("POST", "/api/admin/audit", &["get", "head", "options"]),
             ("PUT", "/api/admin/invitations", &["get", "head", "post", "options"]),
             ("GET", "/api/admin/invitations/x", &["delete", "options"]),
             ("GET", "/api/admin/invitations/x/resend", &["post", "options"]),

@@ -27,6 +27,8 @@ async fn everything_kept(app: &TestApp) -> String {
         "attempts",
         "known_addresses",
         "lists",
+        "audit",
+        "audit_waiting",
     ];
     let mut all = String::new();
     for table in tables {
@@ -176,6 +178,7 @@ async fn what_is_over_is_remembered_as_long_as_is_set() {
     let set = |options: &mut Options| {
         options.settings.retention.ended_sessions = Duration::from_hours(5 * 24);
         options.settings.retention.known_addresses = Duration::from_hours(10 * 24);
+        options.settings.retention.audit = Some(Duration::from_hours(10 * 24));
     };
     on_both_engines_with(set, async |app| {
         let ana = app.user("ana").await;

@@ -30,6 +30,7 @@ messages! {
     INVITATIONS: "Invitaciones obtenidas exitosamente", "Invitations retrieved successfully";
     INVITATION_REVOKED: "Invitación revocada exitosamente", "Invitation revoked successfully";
     INVITATION_ACCEPTED: "Invitación aceptada exitosamente", "Invitation accepted successfully";
+    AUDIT: "Registro de auditoría obtenido exitosamente", "Audit trail retrieved successfully";
     USERS: "Usuarios obtenidos exitosamente", "Users retrieved successfully";
     USER: "Usuario obtenido exitosamente", "User retrieved successfully";
     USER_UPDATED: "Usuario actualizado exitosamente", "User updated successfully";

@@ -3,6 +3,7 @@
 use cerrojo_app::accept::AcceptError;
 use cerrojo_app::account::Reauth;
 use cerrojo_app::administer::{AdminError, InviteError};
+use cerrojo_app::audit::{AskedError, LookError};
 use cerrojo_app::authenticate::AuthError;
 use cerrojo_app::confirm::{ConfirmError, ResendError};
 use cerrojo_app::end::LogoutError;
@@ -375,6 +376,32 @@ impl From<AdminError> for Problem {
             AdminError::LastAdministrator => (&LAST_ADMINISTRATOR).into(),
             AdminError::SessionOver => (&SESSION_OVER).into(),
             AdminError::Trouble(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<LookError> for Problem {
+    fn from(error: LookError) -> Self {
+        let wrong = |name, es, en| Self::with_errors(&WRONG_INPUT, vec![Detail::about(name, Text { es, en })]);
+        match error {
+            LookError::Admin(error) => error.into(),
+            LookError::Asked(AskedError::NoUser(name)) => wrong(
+                name,
+                " no es un número ni el email de una cuenta",
+                " is neither a number nor the email of an account",
+            ),
+            LookError::Asked(AskedError::Kind) => wrong(
+                "kind",
+                " debe ser un tipo de acto o un grupo, como session",
+                " must be a kind of act or a group, such as session",
+            ),
+            LookError::Asked(AskedError::Address) => {
+                wrong("address", " debe ser una dirección IP", " must be an IP address")
+            }
+            LookError::Asked(AskedError::Time(name)) => {
+                wrong(name, " debe ser una fecha (RFC 3339)", " must be a date (RFC 3339)")
+            }
+            LookError::Asked(AskedError::Store(error)) => cerrojo_app::Trouble::from(error).into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is shown of users and sessions.
 
+use cerrojo_app::audit::{Listed, Said};
 use cerrojo_app::login::SignedIn;
 use cerrojo_app::personal::Personal;
 use cerrojo_app::profile::Profile;
@@ -215,6 +216,8 @@ pub(crate) struct PersonalView {
     sessions: Vec<SessionView>,
     addresses: Vec<AddressView>,
     mails: Vec<MailView>,
+    /// What the audit trail says of the account, the newest first.
+    audit: Vec<ActView>,
 }
 
 /// A network address (IPv6: a network) that the account signed in from.
@@ -236,10 +239,62 @@ pub(crate) struct MailView {
     delivered_at: Option<String>,
 }
 
+/// Something that was done by or to the account.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = OwnAct)]
+pub(crate) struct ActView {
+    #[schema(example = "2026-02-13T10:00:00.000Z")]
+    at: String,
+    /// `session.began`, `password.changed`, …
+    #[schema(example = "session.began")]
+    kind: String,
+    /// `user`, `administrator`, `operator`, `server` or `nobody`; administrators see the number of the user as well.
+    #[schema(example = "user")]
+    by: String,
+    #[schema(required)]
+    session_id: Option<String>,
+    #[schema(example = "203.0.113.9", required)]
+    address: Option<String>,
+    #[schema(required)]
+    device: Option<String>,
+    #[schema(value_type = Object)]
+    details: serde_json::Value,
+    /// What it says of the person.
+    #[schema(value_type = Option<Object>, required)]
+    about: Option<serde_json::Value>,
+}
+
+impl ActView {
+    fn new(Listed { said, .. }: Listed, viewer: Viewer) -> Self {
+        let is_anothers = viewer == Viewer::Owner && said.actor_id.is_some() && said.actor_id != said.subject;
+        let by = if viewer == Viewer::Administrator { doer(&said) } else { said.actor.clone() };
+        Self {
+            at: said.at.rfc3339(),
+            by,
+            details: json_of(&said.details),
+            about: said.about.as_deref().map(json_of),
+            kind: said.kind,
+            session_id: said.session.filter(|_| !is_anothers),
+            address: said.address.filter(|_| !is_anothers),
+            device: said.device.filter(|_| !is_anothers),
+        }
+    }
+}
+
+/// Who did it, as `ended_by` names people.
+pub(crate) fn doer(said: &Said) -> String {
+    said.actor_id.map_or_else(|| said.actor.clone(), |id| format!("{}:{id}", said.actor))
+}
+
+/// What was written as JSON.
+pub(crate) fn json_of(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
 impl PersonalView {
     /// `current` is the calling session.
     pub(crate) fn new(personal: Personal, settings: &Settings, (current, viewer): (&SessionId, Viewer)) -> Self {
-        let Personal { user, pending_email, sessions, addresses, mails } = personal;
+        let Personal { user, pending_email, sessions, addresses, mails, audit } = personal;
         let address = |(address, seen): (String, UnixMillis)| AddressView { address, last_seen_at: seen.rfc3339() };
         let mail = |(kind, created, delivered): (String, UnixMillis, Option<UnixMillis>)| MailView {
             kind,
@@ -252,6 +307,7 @@ impl PersonalView {
             sessions: SessionsView::new(sessions, current, viewer).sessions,
             addresses: addresses.into_iter().map(address).collect(),
             mails: mails.into_iter().map(mail).collect(),
+            audit: audit.into_iter().map(|listed| ActView::new(listed, viewer)).collect(),
         }
     }
 }

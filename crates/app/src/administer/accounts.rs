@@ -1,6 +1,7 @@
 //! Accounts: see, add, delete.
 
-use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Ending, Entry, RoleId, Status, User, UserId};
+use cerrojo_domain::{ADMIN_ROLE, AuditKind, Email, EndReason, Ending, Entry, RoleId, Status, User, UserId};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
 use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions};
@@ -46,6 +47,8 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
         Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
         inserted => inserted?,
     };
+    let act = By::Operator.act(app, AuditKind::AccountCreated).to(user.id).with("role", role_id);
+    audit::record(&mut tx, act.with_personal("email", user.email.as_str())).await?;
     tx.commit().await?;
     Ok(user)
 }
@@ -113,6 +116,11 @@ pub(crate) async fn remove(
     let raise = users::Change { raise_epoch: true, ..users::Change::default() };
     users::change(tx, user.id, user.epoch, &raise).await?;
     let entries = end::in_tx(tx, Which::OfUser(user.id), ending).await?;
+    // Before what is personal is erased, or it would be written after that.
+    tx.write_entries().await?;
+    let act = Act::new(AuditKind::AccountDeleted, ending.at).by(ending.actor).to(user.id).from_address(ending.place);
+    audit::record(tx, act.with("sessions", entries.len())).await?;
+    audit::forget(tx, user.id).await?;
     sessions::forget_places(tx, user).await?;
     let since = ending.at.minus(mail::FLOOD_WINDOW);
     outbox::forget(tx, user, (since, |text: &str| mail::blurred(app, text))).await?;

@@ -1,6 +1,7 @@
 //! Changing somebody's account: what the change is, and what it ends.
 
-use cerrojo_domain::{ADMIN_ROLE, Email, EndReason, Status, UnixMillis, User, UserId};
+use cerrojo_domain::{ADMIN_ROLE, AuditKind, Email, EndReason, Status, UnixMillis, User, UserId};
+use cerrojo_store::audit;
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 use cerrojo_store::{EndingTx, StoreError};
@@ -113,6 +114,7 @@ async fn apply(
         Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
         changed => changed?.ok_or_else(changed_meanwhile)?,
     };
+    record(app, &mut tx, by, (&before, &change)).await?;
     let mut entries = Vec::new();
     if let Some(reason) = reason {
         let ending = by.ending(app, reason);
@@ -134,6 +136,38 @@ async fn apply(
     app.mail_waiting.notify_one();
     onlookers::tell_profile(app, after.id).await;
     Ok(after)
+}
+
+/// An entry of the audit trail for each thing that was changed.
+async fn record(
+    app: &App,
+    tx: &mut EndingTx,
+    by: By<'_>,
+    (before, change): (&User, &Change),
+) -> Result<(), StoreError> {
+    let act = |kind| by.act(app, kind).to(before.id);
+    let mut acts = Vec::new();
+    if let Some(name) = &change.name {
+        let act = act(AuditKind::ProfileChanged).with_personal("name_from", before.name.as_str());
+        acts.push(act.with_personal("name_to", name.as_str()));
+    }
+    if let Some(role) = change.role_id {
+        acts.push(act(AuditKind::RoleChanged).with("from", before.role_id).with("to", role));
+    }
+    if let Some(status) = change.status {
+        acts.push(act(AuditKind::StatusChanged).with("from", before.status.as_str()).with("to", status.as_str()));
+    }
+    if change.password_hash.is_some() {
+        acts.push(act(AuditKind::PasswordChanged));
+    }
+    if let Some(email) = &change.email {
+        let act = act(AuditKind::EmailChanged).with_personal("from", before.email.as_str());
+        acts.push(act.with_personal("to", email.as_str()));
+    }
+    if let Some(verified) = change.email_verified.filter(|verified| *verified != before.email_verified) {
+        acts.push(act(AuditKind::EmailConfirmed).with("set_to", verified));
+    }
+    if acts.is_empty() { Ok(()) } else { audit::record_all(tx, acts).await }
 }
 
 /// The new address is in force at once, on the word of whoever set it; that mail reaches the user still has to be shown.

@@ -1,6 +1,7 @@
 //! Ending other people's sessions.
 
-use cerrojo_domain::{EndReason, SessionId, UserId};
+use cerrojo_domain::{AuditKind, EndReason, SessionId, UserId};
+use cerrojo_store::audit;
 use cerrojo_store::endings::Which;
 use cerrojo_store::users;
 
@@ -23,6 +24,8 @@ pub async fn end_user_sessions(app: &App, by: By<'_>, id: UserId) -> Result<usiz
     user.ok_or(AdminError::NotFound)?;
     let entries = end::in_tx(&mut tx, Which::OfUser(id), &by.ending(app, reason(by))).await?;
     let ended = entries.len();
+    let act = by.act(app, AuditKind::SessionsEnded).to(id);
+    audit::record(&mut tx, act.with("reason", reason(by).as_str()).with("count", ended)).await?;
     end::commit(app, tx, entries).await?;
     Ok(ended)
 }

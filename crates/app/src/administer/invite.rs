@@ -1,6 +1,7 @@
 //! Invitations: an address, a role, and a link with which the person sets a name and a password.
 
-use cerrojo_domain::{Email, InvitationId, RoleId, UnixMillis};
+use cerrojo_domain::{AuditKind, Email, InvitationId, RoleId, UnixMillis};
+use cerrojo_store::audit;
 use cerrojo_store::codes::Purpose;
 use cerrojo_store::invitations::{self, Invitation, Inviter};
 use cerrojo_store::{StoreError, Tx, users};
@@ -115,9 +116,21 @@ async fn write(app: &App, by: By<'_>, typed: NewInvitation) -> Result<(Tx, Invit
         Err(StoreError::Taken) => Err(InviteError::Invited),
         inserted => {
             inserted.map_err(AdminError::from)?;
+            record(app, &mut tx, by, (AuditKind::InvitationMade, &invitation)).await.map_err(AdminError::from)?;
             Ok((tx, invitation))
         }
     }
+}
+
+/// Not the address: there is no account with which it would be erased. Whoever accepts is named then.
+async fn record(
+    app: &App,
+    tx: &mut Tx,
+    by: By<'_>,
+    (kind, invitation): (AuditKind, &Invitation),
+) -> Result<(), StoreError> {
+    let act = by.act(app, kind).with("invitation", invitation.id.as_str()).with("role", invitation.role_id);
+    audit::record(tx, act).await
 }
 
 /// A transaction in which whoever asks still may, and who that is.
@@ -172,7 +185,9 @@ async fn prolong(app: &App, by: By<'_>, id: &str) -> Result<(Tx, Invitation), In
     waiting(&mut tx, id, now).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
     let expires_at = now.plus(app.settings.invitation_ttl);
     let after = invitations::prolong(&mut tx, id, (expires_at, inviter)).await.map_err(AdminError::from)?;
-    Ok((tx, after.ok_or(InviteError::NotFound)?))
+    let invitation = after.ok_or(InviteError::NotFound)?;
+    record(app, &mut tx, by, (AuditKind::InvitationResent, &invitation)).await.map_err(AdminError::from)?;
+    Ok((tx, invitation))
 }
 
 async fn waiting(tx: &mut Tx, id: &str, now: UnixMillis) -> Result<Option<Invitation>, StoreError> {
@@ -183,7 +198,8 @@ async fn waiting(tx: &mut Tx, id: &str, now: UnixMillis) -> Result<Option<Invita
 pub async fn revoke_invitation(app: &App, by: By<'_>, id: &str) -> Result<(), InviteError> {
     by.check_role()?;
     let (mut tx, _) = begin(app, by).await?;
-    invitations::take(&mut tx, id).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
+    let taken = invitations::take(&mut tx, id).await.map_err(AdminError::from)?.ok_or(InviteError::NotFound)?;
+    record(app, &mut tx, by, (AuditKind::InvitationRevoked, &taken)).await.map_err(AdminError::from)?;
     tx.commit().await.map_err(AdminError::from)?;
     Ok(())
 }

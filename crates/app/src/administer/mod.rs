@@ -35,7 +35,7 @@ pub enum By<'a> {
 }
 
 impl By<'_> {
-    fn check_role(self) -> Result<(), AdminError> {
+    pub(crate) fn check_role(self) -> Result<(), AdminError> {
         match self {
             // A changed role ends every session, so what the token says is so.
             Self::Administrator(caller, _) if caller.role_id != ADMIN_ROLE => Err(AdminError::NotAdministrator),

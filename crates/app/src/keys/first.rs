@@ -2,8 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cerrojo_domain::{Entry, Fact, KeyId};
+use cerrojo_domain::{Actor, AuditKind, Entry, Fact, KeyId};
 use cerrojo_guard::Algorithm;
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::keys::Key;
 use cerrojo_store::{EndingTx, Store, log, meta};
 use ring::hmac;
@@ -100,6 +101,8 @@ impl Keyring {
         let key = Key { created_at: self.clock.now(), ..key };
         cerrojo_store::keys::insert(tx, &key).await?;
         let entry = log::append(tx, Fact::KeyAdded { key: key.id.clone() }, key.created_at).await?;
+        let act = Act::new(AuditKind::KeyAdded, key.created_at).by(Actor::Server).with("key", key.id.as_str());
+        audit::record(tx, act.with("algorithm", key.algorithm.as_str()).with("purpose", key.purpose.as_str())).await?;
         Ok((key.id, entry))
     }
 

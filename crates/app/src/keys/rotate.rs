@@ -1,10 +1,12 @@
 //! New keys for old ones, and the end of a compromised one.
 
-use cerrojo_domain::{Actor, EndReason, Ending, Fact, KeyId};
+use cerrojo_domain::{Actor, AuditKind, EndReason, Ending, Fact, KeyId};
+use cerrojo_store::audit;
 use cerrojo_store::endings::Which;
 use cerrojo_store::{StoreError, log};
 
 use super::{SESSION, STATUS_LIST};
+use crate::administer::By;
 use crate::{App, Trouble, end};
 
 /// Why keys stay as they are.
@@ -50,6 +52,7 @@ pub async fn rotate(app: &App) -> Result<KeyId, RotateError> {
             cerrojo_store::keys::set_rotated(&mut tx, &row.id, now).await?;
         }
     }
+    audit::record(&mut tx, By::Operator.act(app, AuditKind::KeyRotated).with("key", key.as_str())).await?;
     end::commit(app, tx, vec![session, list]).await?;
     tracing::info!(key.id = %key, "signing keys rotated");
     Ok(key)
@@ -83,6 +86,9 @@ pub async fn retire(app: &App, id: &KeyId) -> Result<usize, RotateError> {
         ended = end::in_tx(&mut tx, Which::SignedBy(id), &ending).await?;
     }
     let count = ended.len();
+    let act =
+        By::Operator.act(app, AuditKind::KeyRetired).with("key", id.as_str()).with("purpose", row.purpose.as_str());
+    audit::record(&mut tx, act.with("sessions", count)).await?;
     entries.append(&mut ended);
     end::commit(app, tx, entries).await?;
     tracing::warn!(key.id = %id, session.count = count, "signing key retired as compromised");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cerrojo_domain::{AddressBlock, Clock};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::{Store, attempts};
 
 use self::table::{Figure, Key, MOST_COUNTERS, Moment, Table};
@@ -76,6 +77,8 @@ pub struct Limits {
     pub(crate) hits: By<Limit>,
     /// Held while counters are written; how many of their changes are durable.
     saved: tokio::sync::Mutex<u64>,
+    /// What the audit trail is to say of tries that failed, with their counters.
+    acts: Mutex<Vec<Act>>,
 }
 
 /// A try that was counted. Dropped, it stays counted.
@@ -118,7 +121,14 @@ impl Limits {
     pub fn new(login: Option<Rate>, public: Option<Rate>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let table = |rate: Rate| Mutex::new(Table::new(rate, MOST_COUNTERS));
         let saved = tokio::sync::Mutex::new(0);
-        Arc::new(Self { login: login.map(table), public: public.map(table), clock, hits: By::default(), saved })
+        Arc::new(Self {
+            login: login.map(table),
+            public: public.map(table),
+            clock,
+            hits: By::default(),
+            saved,
+            acts: Mutex::default(),
+        })
     }
 
     /// Takes up the counters of accounts as they were saved.
@@ -173,28 +183,39 @@ impl Limits {
         Ok(table.tightest([key].into_iter(), now))
     }
 
-    /// Writes changed counters of accounts down; returns when every change made before the call is durable. Whoever
-    /// comes first writes for all who wait.
+    /// The audit trail is to say this of a try: the next [`Limits::save`] writes it.
+    pub(crate) fn will_say(&self, act: Act) {
+        lock(&self.acts).push(act);
+    }
+
+    /// Writes changed counters of accounts down, and what the audit trail is to say; returns when all of it that was there before
+    /// the call is durable. Whoever comes first writes for all who wait.
     ///
     /// # Errors
     /// [`Trouble`] if they cannot be written; the next call tries again.
     pub async fn save(&self, store: &Store) -> Result<(), Trouble> {
-        let Some(table) = &self.login else { return Ok(()) };
-        let wanted = lock(table).changes();
+        let wanted = self.login.as_ref().map_or(0, |table| lock(table).changes());
         let mut saved = self.saved.lock().await;
-        if *saved >= wanted {
+        let acts = Unsaid { place: &self.acts, acts: std::mem::take(&mut *lock(&self.acts)) };
+        if *saved >= wanted && acts.acts.is_empty() {
             return Ok(());
         }
-        let (rows, changes, unsaved) = {
+        let counted = self.login.as_ref().map(|table| {
             let mut open = lock(table);
             let keys = open.take_unsaved();
             (open.stored(&keys, self.now()), open.changes(), Unsaved { table, keys })
-        };
+        });
         let mut tx = store.begin().await?;
-        attempts::save(&mut tx, &rows).await?;
+        if let Some((rows, ..)) = &counted {
+            attempts::save(&mut tx, rows).await?;
+        }
+        audit::record_all(&mut tx, acts.acts.clone()).await?;
         tx.commit().await?;
-        unsaved.are_saved();
-        *saved = changes;
+        acts.are_said();
+        if let Some((_, changes, unsaved)) = counted {
+            unsaved.are_saved();
+            *saved = changes;
+        }
         Ok(())
     }
 
@@ -224,13 +245,33 @@ impl Drop for Unsaved<'_> {
     }
 }
 
+/// The same of what the audit trail is to say.
+struct Unsaid<'a> {
+    place: &'a Mutex<Vec<Act>>,
+    acts: Vec<Act>,
+}
+
+impl Unsaid<'_> {
+    fn are_said(mut self) {
+        self.acts.clear();
+    }
+}
+
+impl Drop for Unsaid<'_> {
+    fn drop(&mut self) {
+        if !self.acts.is_empty() {
+            lock(self.place).splice(0..0, self.acts.drain(..));
+        }
+    }
+}
+
 /// The figures that bind a try.
 fn binding(keys: [Key; 3], known: Known) -> impl Iterator<Item = Key> {
     keys.into_iter().filter(move |key| key.figure != Figure::Account || known == Known::No)
 }
 
 /// Nothing is left half done under this lock.
-fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{AddressBlock, Email, Status, UnixMillis, User};
+use cerrojo_domain::{AddressBlock, AuditKind, Email, Origin, Status, UnixMillis, User};
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::Purpose;
 use cerrojo_store::outbox::{self, Counted, Job};
 use cerrojo_store::registrations::{self, Registration};
@@ -39,6 +40,9 @@ pub(super) async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Ad
     }
     outbox::count_to(tx, job.id, Counted { to: &user.email, from }).await?;
     let code = codes::make(app, tx, (Purpose::Reset, &subject), (&epoch, now.plus(RESET_TTL))).await?;
+    // Here and not where it was asked for: there nobody looks whether there is an account.
+    let act = Act::new(AuditKind::ResetAsked, job.created_at).to(user.id);
+    audit::record(tx, act.from(&Origin::new(asked.address, &asked.device))).await?;
     let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
     Ok(Some(Addressed { user: Some(user.id), mail }))
 }

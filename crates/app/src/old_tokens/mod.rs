@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cerrojo_domain::{KeyId, ListIndex, ListName, Origin, SessionId, UnixMillis, User, UserId};
+use cerrojo_domain::{Actor, AuditKind, KeyId, ListIndex, ListName, Origin, SessionId, UnixMillis, User, UserId};
 use cerrojo_guard::Verified;
+use cerrojo_store::audit::{self, Act};
 use cerrojo_store::old_tokens::Naming;
 use cerrojo_store::sessions::{NewSession, Session};
 use cerrojo_store::{Store, StoreError, lists, old_tokens, sessions, users};
@@ -219,6 +220,11 @@ async fn make(
         Err(StoreError::Taken) => return Ok(None),
         inserted => inserted?,
     }
+    let mut act = Act::new(AuditKind::SessionBegan, now).by(Actor::User(user.id)).to(user.id).in_session(&old.session);
+    if let Some(from) = from {
+        act = act.from(from);
+    }
+    audit::record(&mut tx, act.with("by", "old_token")).await?;
     let shared = app.shared()?;
     let place = (list, index);
     // A caller that goes away must not leave a session whose first use is not known.

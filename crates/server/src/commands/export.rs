@@ -5,7 +5,8 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use cerrojo_domain::{Roles, User, UserId};
+use cerrojo_app::personal;
+use cerrojo_domain::{Clock as _, Roles, SystemClock, User, UserId};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ pub(super) async fn run(wanted: Export<'_>, configuration: &Configuration) -> Re
     })?;
     let read = open::to_read(configuration, "cerrojo user export").await?;
     let to = open_file(file)?;
+    personal::record_operators(&read.store, None, SystemClock::new().now()).await?;
     let written = Writer::begin(to, (format, FileFormat::delimiter(file)), without_passwords);
     let count = write_all(&read, written, &configuration.app.roles).await;
     read.close().await;
@@ -44,7 +46,7 @@ pub(super) async fn run(wanted: Export<'_>, configuration: &Configuration) -> Re
 }
 
 /// For the owner alone, and never over another file.
-fn open_file(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
+pub(super) fn open_file(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdout()));
     }
@@ -118,7 +120,7 @@ impl Writer {
     }
 }
 
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

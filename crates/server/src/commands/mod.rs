@@ -1,5 +1,6 @@
 //! What the command line does beside serving.
 
+mod audit;
 pub(crate) mod breached_list;
 mod cluster;
 pub(crate) mod config;
@@ -29,6 +30,7 @@ pub(crate) async fn run(command: Command, configuration: Configuration) -> Resul
         Command::Session(command) => session::run(command, &configuration).await,
         Command::Service(command) => service::run(command, &configuration).await,
         Command::Mail(command) => mail::run(command, &configuration).await,
+        Command::Audit(command) => audit::run(command, &configuration).await,
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Cluster(Cluster::Status { shape }) => cluster::status(&configuration, shape).await,
         Command::Db(command) => db::run(command, &configuration).await,

@@ -6,7 +6,7 @@ use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, Unix
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
-use super::{export, import, invite, registrations, session};
+use super::{audit, export, import, invite, registrations, session};
 use crate::cli::{Shape, User};
 use crate::config::Configuration;
 use crate::failure::Failure;
@@ -170,8 +170,12 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
     let mut run = read.store.snapshot().await?;
     let found = users::by_email(&mut run, &Email::fold(email)).await?;
     let Some(user) = found else { return Err(registrations::nobody(&mut run, email).await?) };
-    let kept = (SystemClock::new().now(), configuration.app.retention);
-    let Personal { user, pending_email, sessions, addresses, mails } =
+    drop(run);
+    let now = SystemClock::new().now();
+    personal::record_operators(&read.store, Some(user.id), now).await?;
+    let mut run = read.store.snapshot().await?;
+    let kept = (now, configuration.app.retention);
+    let Personal { user, pending_email, sessions, addresses, mails, audit } =
         personal::of(&mut run, user.id, kept).await?.ok_or_else(|| nobody(email))?;
     drop(run);
     let address =
@@ -186,6 +190,7 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
         "sessions": sessions.iter().map(session::as_json).collect::<Vec<_>>(),
         "addresses": addresses.iter().map(address).collect::<Vec<_>>(),
         "mails": mails.iter().map(mail).collect::<Vec<_>>(),
+        "audit": audit.iter().map(audit::as_json).collect::<Vec<_>>(),
     });
     out::line(&super::json(&told));
     read.close().await;

@@ -331,6 +331,7 @@ fn read_accounts(reader: &mut Reader<'_>, app: &mut Settings) {
     ] {
         *kept = reader.value(key, values::days).unwrap_or(*kept);
     }
+    kept.audit = reader.value(&keys::KEEP_AUDIT, values::days_or_off).unwrap_or(kept.audit);
     if reader.value(&keys::COMPOSITION, values::flag) == Some(true) {
         app.password.composition = Composition::Required;
     }

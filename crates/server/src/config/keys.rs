@@ -230,6 +230,9 @@ keys! {
     KEEP_MAIL = "retention.delivered_mail", Standard::Text("7d"), Open, No,
         "a duration such as 7d, from 1d to 366d",
         "How long it is remembered that a mail was delivered.";
+    KEEP_AUDIT = "retention.audit", Standard::Text("365d"), Open, No,
+        "a duration such as 365d, from 1d to 366d, or off: entries are kept for good",
+        "How long entries of the audit trail are kept. The oldest are removed, and what is left can still be verified. See `docs/OPERATIONS.md`.";
     COMPOSITION = "password.composition", Standard::Text("false"), Open, No,
         "true or false",
         "Whether new passwords need an upper-case letter and a digit.";

@@ -26,6 +26,7 @@ pub(crate) use secret_file::warning as secret_file_warning;
 pub(crate) use show::reference;
 pub(crate) use tls::TlsFiles;
 pub(crate) use traces::TraceSettings;
+pub(crate) use values::duration;
 
 /// What the reference is made of.
 pub(crate) mod reference {

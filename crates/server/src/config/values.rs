@@ -55,6 +55,11 @@ pub(crate) fn duration_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
     if text == "off" { Ok(None) } else { duration(text).map(Some) }
 }
 
+/// A duration of a day or more, or `off`.
+pub(crate) fn days_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
+    if text == "off" { Ok(None) } else { days(text).map(Some) }
+}
+
 /// How many sessions, or `off`.
 pub(crate) fn sessions_or_off(text: &str) -> Result<Option<u32>, Wrong> {
     if text == "off" { Ok(None) } else { number(text, 1..=1000).map(Some) }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod audit;
 mod backup;
 mod beside;
 mod breached;

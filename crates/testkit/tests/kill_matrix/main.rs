@@ -20,7 +20,7 @@ use cerrojo_testkit::on_both_engines_with;
 use scene::Scene;
 
 async fn kill(cause: Cause) {
-    on_both_engines_with(
+    let killed = on_both_engines_with(
         |options| cause.set(options),
         async |app| {
             let mut scene = Scene::new(&app).await;
@@ -44,8 +44,8 @@ async fn kill(cause: Cause) {
             }
             scene.assert_link_is_as_the_table_says(cause).await;
         },
-    )
-    .await;
+    );
+    Box::pin(killed).await;
 }
 
 macro_rules! cells {

@@ -1,6 +1,7 @@
 //! The endpoints, one file an area. Each handler names what it takes, calls one verb and says what it did.
 
 mod admin;
+mod audit;
 mod confirm;
 mod events;
 mod guards;
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(admin::delete_user))
         .routes(routes!(personal::of_user))
         .routes(routes!(admin::user_sessions, admin::end_user_sessions))
+        .routes(routes!(audit::list))
         .routes(routes!(invitations::list, invitations::invite))
         .routes(routes!(invitations::resend))
         .routes(routes!(invitations::revoke))

@@ -18,8 +18,8 @@ use crate::view::{PersonalView, Viewer};
 
 /// Gives all that is kept of oneself.
 ///
-/// The account, its sessions with devices and addresses, the addresses that it signed in from, and the mails that were
-/// sent. The hash of the password is left out.
+/// The account, its sessions with devices and addresses, the addresses that it signed in from, the mails that were sent, and
+/// what the audit trail says of it. The hash of the password is left out.
 #[utoipa::path(
     get,
     path = "/api/auth/profile/data",
@@ -31,7 +31,12 @@ use crate::view::{PersonalView, Viewer};
         (status = 404, description = "The user is gone", body = Failure),
     )
 )]
-pub(crate) async fn own(State(app): State<Web>, Bearer(caller): Bearer) -> Result<Answer<PersonalView>, Problem> {
+pub(crate) async fn own(
+    State(app): State<Web>,
+    Bearer(caller): Bearer,
+    Client(origin): Client,
+) -> Result<Answer<PersonalView>, Problem> {
+    personal::record_own(&app, &caller, &origin).await?;
     read(&app, caller.user, (&caller.session, Viewer::Owner)).await
 }
 
@@ -54,6 +59,7 @@ pub(crate) async fn of_user(
     administrator: Administrator,
     UserPath(id): UserPath,
 ) -> Result<Answer<PersonalView>, Problem> {
+    personal::record_of(&app, administrator.by(), id).await?;
     read(&app, id, (&administrator.caller.session, Viewer::Administrator)).await
 }
 
