@@ -1,0 +1,98 @@
+import { CerrojoError } from "./errors.js";
+import type { Scope } from "./types.js";
+
+export interface Call {
+  readonly method?: string | undefined;
+  readonly body?: unknown;
+  readonly token?: string | undefined;
+  /** No person is behind this one. */
+  readonly background?: boolean | undefined;
+  /** Goes on when the page is gone. */
+  readonly keepalive?: boolean;
+  readonly signal?: AbortSignal;
+  /** Is told of a 401. */
+  readonly refused?: (answer: Answer) => void;
+}
+
+/** The parts of an answer that are looked at, whatever it is. */
+export type Answer = Record<string, unknown>;
+
+export function parse(text: string | undefined): Answer {
+  try {
+    return JSON.parse(text as string) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** The headers of what is sent for a session. */
+export function authorize(headers: Headers, { token, background }: Call): Headers {
+  if (token) headers.set("Authorization", `Bearer ${token}`);
+  if (background) headers.set("Cerrojo-Activity", "background");
+  return headers;
+}
+
+/** A signal for what may take so long, and no longer than another signal says. `clear` is for its end, whichever that was. */
+export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
+  const inner = new AbortController();
+  const stop = () => inner.abort();
+  let timer: number | undefined;
+  const extend = (by: number) => {
+    w.clearTimeout(timer);
+    timer = w.setTimeout(stop, by);
+  };
+  extend(milliseconds);
+  if (outer?.aborted) stop();
+  outer?.addEventListener("abort", stop);
+  return {
+    signal: inner.signal,
+    extend,
+    clear() {
+      w.clearTimeout(timer);
+      outer?.removeEventListener("abort", stop);
+      // What is left of an answer is not waited for.
+      stop();
+    },
+  };
+}
+
+export function http(w: Scope, api: string, isCookie: boolean, timeout: number) {
+  const send = (path: string, call: Call, signal: AbortSignal) => {
+    const headers = authorize(new Headers(), call);
+    const { method = "POST", body, keepalive = false } = call;
+    if (body) headers.set("Content-Type", "application/json");
+    return w.fetch(api + path, {
+      method,
+      headers,
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      keepalive,
+      signal,
+      redirect: "error",
+      cache: "no-store",
+      credentials: isCookie ? "include" : "omit",
+    });
+  };
+  return {
+    send,
+    /** Asks the server. Answers `data`; throws {@link CerrojoError} and nothing else, after the timeout at the latest. */
+    async ask(path: string, call: Call = {}): Promise<unknown> {
+      const limit = limited(w, timeout, call.signal);
+      try {
+        const response = await send(path, call, limit.signal);
+        const { status, ok } = response;
+        const answer = parse(await response.text());
+        if (status === 401) call.refused?.(answer);
+        if (ok && answer.success) return answer.data;
+        const { code, message, errors } = answer as { code?: string; message?: string; errors?: string[] };
+        throw new CerrojoError(code ?? "BAD_ANSWER", message, status, errors);
+      } catch (error) {
+        if (error instanceof CerrojoError) throw error;
+        throw new CerrojoError(call.signal?.aborted ? "SIGNED_OUT" : limit.signal.aborted ? "TIMEOUT" : "NETWORK");
+      } finally {
+        limit.clear();
+      }
+    },
+  };
+}
+
+export type Http = ReturnType<typeof http>;

@@ -1,0 +1,169 @@
+import type { Activity } from "./keep.js";
+import type { ServerTime } from "./time.js";
+import type { Scope, Warning } from "./types.js";
+
+/** What the server says of a session's end, by its own clock. Its `idle_at` is null where there is no idle timeout. */
+export type Deadlines = { readonly now?: unknown; readonly expires_at?: unknown; readonly idle_at?: unknown };
+
+/** ISO 8601 or unix milliseconds; Infinity for what is no time. */
+export const when = (time: unknown): number => (time ? new Date(time as string).getTime() : 0) || Infinity;
+
+export interface Watching {
+  /** Unix milliseconds of the server's clock; 0: not known. */
+  readonly expires: number;
+  readonly kept: Activity | null;
+  /** The application's own idle timeout, or Infinity. */
+  readonly own: number;
+  readonly warnBefore: number;
+  /** Aborts when the session is over. */
+  readonly gone: AbortSignal;
+  end(cause: Warning["cause"]): void;
+  warn(warning: Warning | null): void;
+  /** Asks the server for the deadlines, and moves the idle one if a person did something. Whether it answered. */
+  refresh(isPerson: boolean): Promise<boolean>;
+  /** Something that other tabs and the next page should know. */
+  share(active: number, posted: number, timeout: number): void;
+  /** Each tick: what is to be looked at as well. */
+  look(): void;
+}
+
+/** How often a visible page looks at the clock, which is how soon it notices that the machine slept; and a hidden one. */
+const VISIBLE = 1000;
+const HIDDEN = 15_000;
+/** How long the server is given to say what time it is when the end seems to be there and the clocks are in doubt. */
+const DOUBT = 800;
+
+/** Watches over one session's end by time: expiry, and idleness of the person. */
+export function watch(w: Scope, time: ServerTime, of: Watching) {
+  const { own, warnBefore, gone } = of;
+  let expires = of.expires || Infinity;
+  /** When a person last did something, and when the server was last told that somebody did. */
+  let active = of.kept?.[0] ?? time.now();
+  let posted = of.kept?.[1] ?? active;
+  /** The server's idle timeout, once it is known; until then its deadline. */
+  let timeout = of.kept?.[3] || Infinity;
+  let idle = Infinity;
+  let timer: number | undefined;
+  let warned: Warning | null = null;
+  let isAsking = false;
+  let askedAt = -Infinity;
+  let sharedAt = -Infinity;
+
+  /** How far apart the server is told of activity. */
+  const gap = () => Math.min(Math.max(timeout / 6, 500), 60_000);
+
+  function share() {
+    sharedAt = w.performance.now();
+    of.share(active, posted, timeout);
+  }
+
+  /** Tells the server that somebody is there, which also says what the timeout is. */
+  async function post() {
+    const before = posted;
+    posted = time.now();
+    if (!(await of.refresh(true))) posted = Math.min(before, posted);
+  }
+
+  /** What was done since the server was last told. */
+  function tell() {
+    if (idle < Infinity && active > posted && time.now() - posted >= gap()) void post();
+  }
+
+  function person() {
+    active = time.now();
+    if (w.performance.now() - sharedAt >= 1000) share();
+    tell();
+    if (warned) tick();
+  }
+
+  /** The end seems to be near, and the clocks cannot be trusted. */
+  function doubt(cause: Warning["cause"], at: number) {
+    // A server that does not answer is not asked each second.
+    if (isAsking || w.performance.now() - askedAt < 5000) return;
+    isAsking = true;
+    askedAt = w.performance.now();
+    const settle = (heard: boolean) => {
+      if (!isAsking || gone.aborted) return;
+      isAsking = false;
+      // Without any word of the server's, a clock that may be wrong expires nothing: the server does.
+      if (!heard && time.now() >= at && (cause === "idle" || time.isKnown())) of.end(cause);
+      else tick();
+    };
+    w.setTimeout(() => settle(false), DOUBT);
+    void of.refresh(false).then(settle);
+  }
+
+  function warn(warning: Warning | null) {
+    warned = warning;
+    of.warn(warning);
+  }
+
+  function tick() {
+    w.clearTimeout(timer);
+    of.look();
+    if (gone.aborted) return;
+    const now = time.now();
+    active = Math.min(active, now);
+    const limit = Math.min(timeout, own);
+    const idleAt = limit < Infinity ? active + limit : idle;
+    const at = Math.min(idleAt, expires);
+    const cause = idleAt < expires ? "idle" : "expired";
+    const warnAt = at - (cause === "idle" ? Math.min(warnBefore, limit / 3) : warnBefore);
+    if (now >= warnAt && !time.isSure()) doubt(cause, at);
+    else if (now >= at) return of.end(cause);
+    if (now < warnAt) {
+      if (warned) warn(null);
+    } else if (!isAsking && warned?.cause !== cause) {
+      warn({ cause, endsAt: time.here(at) });
+    }
+    if (gone.aborted) return;
+    tell();
+    const next = [at, warnAt].map((it) => it - now).filter((it) => it > 0);
+    timer = w.setTimeout(
+      tick,
+      Math.max(10, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next)),
+    );
+  }
+
+  return {
+    tick,
+    person,
+    /** As by a person, and the server is told at once. */
+    async stay() {
+      person();
+      await post();
+    },
+    /** The server said so, to this tab or another. `isPerson`: it was an answer to a person's activity, which shows the timeout. */
+    heard(deadlines: Deadlines, isPerson?: boolean) {
+      const now = when(deadlines.now);
+      if (now === Infinity) return;
+      time.set(now, true);
+      expires = when(deadlines.expires_at);
+      idle = when(deadlines.idle_at);
+      active = Math.min(active, now);
+      if (isPerson || idle === Infinity) timeout = idle - now;
+      // A session that just began: its person is there.
+      else if (timeout === Infinity && now - active < 5000) void post();
+      if (isPerson) share();
+      tick();
+    },
+    /** Somebody did something in another tab. */
+    elsewhere([at, told, , known]: Activity) {
+      active = Math.max(active, at);
+      posted = Math.max(posted, told);
+      timeout = known || timeout;
+    },
+    /** Whether a request is sent for nobody: nobody did anything since the last one that was for somebody. */
+    isBackground(): boolean {
+      if (active <= posted) return true;
+      posted = time.now();
+      return false;
+    },
+    /** A request that was for somebody did not get through. */
+    unsent() {
+      posted = 0;
+    },
+  };
+}
+
+export type Watch = ReturnType<typeof watch>;
