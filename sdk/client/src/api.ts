@@ -25,6 +25,8 @@ export type Failure = {
 
 /** What signing in takes. */
 export type Login = {
+  /** True: the token is set as a cookie that scripts cannot read, and left out of the answer. The request has to come from the server's own pages or an origin of `cors.origins`. */
+  cookie?: boolean;
   /** Case and surrounding white space do not matter. */
   email: string;
   password: string;
@@ -54,6 +56,8 @@ export type Profile = {
 
 /** What registering takes. A `role` that is sent is ignored. */
 export type Register = {
+  /** True: the token is set as a cookie that scripts cannot read, and left out of the answer. The request has to come from the server's own pages or an origin of `cors.origins`. */
+  cookie?: boolean;
   email: string;
   name: string;
   /** 8 to 256 characters, not a common one. */
@@ -87,8 +91,8 @@ export type SignedIn = {
   /** The role's name. */
   role: string;
   role_id: number;
-  /** The bearer token: a JWT (RFC 9068). */
-  token: string;
+  /** The bearer token: a JWT (RFC 9068). Left out where it was set as a cookie. */
+  token?: string;
   user: User;
 };
 

@@ -41,7 +41,6 @@ export function createClient(options: Options = {}) {
     if (!browser) throw new CerrojoError("NO_BROWSER");
     return browser;
   };
-  const confirmed = (currentPassword?: string) => (currentPassword ? { body: { currentPassword } } : {});
   /** What nobody has to be signed in for. */
   const open = async (path: string, body: object): Promise<void> => void (await here().ask(path, { body }));
 
@@ -56,9 +55,9 @@ export function createClient(options: Options = {}) {
     subscribe: (run: (state: State) => void) => on("change", run),
 
     /** Signs in. With a session there already, that one ends. */
-    login: async (body: api.Login) => (await here().enter("login", body)) as api.User,
+    login: async (body: Omit<api.Login, "cookie">) => (await here().enter("login", body)) as api.User,
     /** Registers and signs in. Answers `null` if the server wants the address confirmed first: a mail is on its way. */
-    register: async (body: api.Register) => here().enter("register", body),
+    register: async (body: Omit<api.Register, "cookie">) => here().enter("register", body),
     /**
      * Signs out. `"this"` (unless said): here, at once, also offline; the server is told now or as soon as it can be reached, and the answer
      * says which. `"all"`: likewise, with all other devices. `"others"`: only those, and this one stays.
@@ -79,10 +78,7 @@ export function createClient(options: Options = {}) {
       ((await here().mine(`sessions${which.ended ? "?ended=true" : ""}`, { method: "GET" })) as api.Sessions).sessions,
     /** Ends one of one's sessions, by its `id` as `sessions` has it. */
     endSession: async (id: string, currentPassword?: string) =>
-      void (await here().mine(`sessions/${encodeURIComponent(id)}`, {
-        method: "DELETE",
-        ...confirmed(currentPassword),
-      })),
+      void (await here().mine(`sessions/${encodeURIComponent(id)}`, { method: "DELETE", body: { currentPassword } })),
     /** Ends all other sessions. A wrong current password is an `INVALID_CREDENTIALS`, and nothing happens to this session. */
     changePassword: async (body: api.Password) => void (await here().mine("password", { method: "PUT", body })),
     /** Has a mail sent, if there is such an account; which is not told. */

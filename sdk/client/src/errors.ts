@@ -1,3 +1,5 @@
+import type { EndReason } from "./types.js";
+
 /** What the server answers (docs/openapi.json), and what befalls a request on its way. */
 export type ErrorCode =
   | "VALIDATION_ERROR"
@@ -49,9 +51,11 @@ export class CerrojoError extends Error {
   declare readonly status: number;
   /** What exactly is wrong with the input, for people. */
   declare readonly errors: readonly string[];
+  /** With a 401 about a session that is over: why it is. */
+  declare readonly reason: EndReason | undefined;
 
-  constructor(code: ErrorCode, message: string = code, status = 0, errors: readonly string[] = []) {
+  constructor(code: ErrorCode, message: string = code, status = 0, errors: readonly string[] = [], reason?: EndReason) {
     super(message);
-    Object.assign(this, { name: "CerrojoError", code, status, errors });
+    Object.assign(this, { name: "CerrojoError", code, status, errors, reason });
   }
 }

@@ -10,8 +10,6 @@ export interface Call {
   /** Goes on when the page is gone. */
   readonly keepalive?: boolean;
   readonly signal?: AbortSignal;
-  /** Is told of a 401. */
-  readonly refused?: (answer: Answer) => void;
 }
 
 /** The parts of an answer that are looked at, whatever it is. */
@@ -42,14 +40,11 @@ export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
     timer = w.setTimeout(stop, by);
   };
   extend(milliseconds);
-  if (outer?.aborted) stop();
-  outer?.addEventListener("abort", stop);
   return {
-    signal: inner.signal,
+    signal: outer ? AbortSignal.any([inner.signal, outer]) : inner.signal,
     extend,
     clear() {
       w.clearTimeout(timer);
-      outer?.removeEventListener("abort", stop);
       // What is left of an answer is not waited for.
       stop();
     },
@@ -58,13 +53,11 @@ export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
 
 export function http(w: Scope, api: string, isCookie: boolean, timeout: number) {
   const send = (path: string, call: Call, signal: AbortSignal) => {
-    const headers = authorize(new Headers(), call);
     const { method = "POST", body, keepalive = false } = call;
-    if (body) headers.set("Content-Type", "application/json");
     return w.fetch(api + path, {
       method,
-      headers,
-      ...(body ? { body: JSON.stringify(body) } : {}),
+      headers: authorize(new Headers({ "Content-Type": "application/json" }), call),
+      body: body ? JSON.stringify(body) : null,
       keepalive,
       signal,
       redirect: "error",
@@ -81,10 +74,9 @@ export function http(w: Scope, api: string, isCookie: boolean, timeout: number) 
         const response = await send(path, call, limit.signal);
         const { status, ok } = response;
         const answer = parse(await response.text());
-        if (status === 401) call.refused?.(answer);
         if (ok && answer.success) return answer.data;
-        const { code, message, errors } = answer as { code?: string; message?: string; errors?: string[] };
-        throw new CerrojoError(code ?? "BAD_ANSWER", message, status, errors);
+        const { code, message, errors, reason } = answer as { [key: string]: string } & { errors?: string[] };
+        throw new CerrojoError(code ?? "BAD_ANSWER", message, status, errors, reason);
       } catch (error) {
         if (error instanceof CerrojoError) throw error;
         throw new CerrojoError(call.signal?.aborted ? "SIGNED_OUT" : limit.signal.aborted ? "TIMEOUT" : "NETWORK");

@@ -6,15 +6,12 @@ import type { Scope } from "./types.js";
 /** Waits for a lock that other tabs may hold, but not for ever: nothing rests on it alone. */
 export async function exclusive<T>(w: Scope, name: string, run: () => Promise<T>): Promise<T> {
   let began = false;
-  const waiting = new AbortController();
-  const timer = w.setTimeout(() => waiting.abort(), 9000);
   const begin = () => {
     began = true;
-    w.clearTimeout(timer);
     return run();
   };
   try {
-    return await (w.navigator.locks?.request(name, { signal: waiting.signal }, begin) ?? begin());
+    return await (w.navigator.locks?.request(name, { signal: AbortSignal.timeout(9000) }, begin) ?? begin());
   } catch (error) {
     if (began) throw error;
     return begin();

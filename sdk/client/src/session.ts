@@ -30,15 +30,14 @@ interface Ending {
   readonly at?: number;
   readonly by?: string | undefined;
   /** The server is told, by this endpoint. */
-  readonly tell?: string | false | undefined;
-  /** Another session takes its place, so nobody is sent to the login page. */
-  readonly stay?: boolean;
+  readonly tell?: string | false | null | undefined;
 }
 
 /** What shows that a person is there. */
-const SIGNS = ["pointerdown", "pointermove", "keydown", "wheel", "scroll"];
+const SIGNS = "pointerdown pointermove keydown wheel scroll";
 
-const number = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+/** Tells sessions of one browser apart, and is no secret. */
+const number = () => `${Math.random()}`;
 
 /** Everything that is about the session of one tab. */
 export function sessions(w: Scope, { options, origins, state, set, emit }: Setting) {
@@ -62,7 +61,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   let unauthorized = 0;
 
   /** The four duties. */
-  function end(id: string | undefined, reason: string, { at = w.Date.now(), by, tell, stay }: Ending = {}) {
+  function end(id: string | undefined, reason: string, { at = w.Date.now(), by, tell }: Ending = {}) {
     const it = live;
     if (!it || it.id !== id) return;
     // First what must not be lost, whatever happens to the page: the server's part, then that it is over here.
@@ -75,21 +74,21 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     const ended: Ended = { reason, at, by, session: id };
     set({ status: "signed-out", session: null, user: null, warning: null, ended });
     emit("session.ended", ended);
-    void leave(ended, stay);
+    void leave(ended);
   }
 
-  async function leave(ended: Ended, stay?: boolean) {
+  async function leave(ended: Ended) {
     try {
       await Promise.race([options.clear?.(ended), new Promise<void>((resolve) => w.setTimeout(resolve, 2000))]);
     } catch (error) {
       console.error(error);
     }
-    if (live || stay) return;
+    if (live || ended.reason === "switched") return;
     if (options.navigate) options.navigate(ended);
     else if (options.loginPage) {
-      const { href } = w.location;
+      const { href, pathname } = w.location;
       const page = new URL(options.loginPage, href);
-      if (page.pathname !== new URL(href).pathname) w.location.assign(page.href);
+      if (page.pathname !== pathname) w.location.assign(page.href);
     }
   }
 
@@ -152,9 +151,10 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   function look() {
     const stored = kept.read();
     if (live && live.id !== stored?.id) {
-      const [at, reason, by] = kept.tombstone(live.id) ?? [w.Date.now(), stored ? "replaced" : "logout"];
+      const tombstone = kept.tombstone(live.id);
+      const [at, reason, by] = tombstone ?? [w.Date.now(), stored ? "switched" : "logout"];
       // One that nobody has any more is ended at the server; a cookie's is out of reach.
-      end(live.id, reason, { at, by, stay: !!stored, tell: reason === "replaced" && !isCookie && "logout" });
+      end(live.id, reason, { at, by, tell: !tombstone && stored && !isCookie && "logout" });
     }
     if (stored && !live) adopt(stored, null);
     const activity = live && kept.activity(live.id);
@@ -172,7 +172,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   }
 
   /** What a 401 means for the session that it was sent for. */
-  function refused(of: Live, { code, reason }: Answer) {
+  function refused(of: Live, { code, reason }: { code?: unknown; reason?: unknown }) {
     if (live !== of || code === "INVALID_CREDENTIALS") return;
     if (reason) end(of.id, String(reason));
     else if (++unauthorized >= unauthorizedLimit) end(of.id, "unauthorized", { tell: "logout" });
@@ -196,20 +196,17 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
         token,
         background,
         signal: gone.signal,
-        refused: (it401) => refused(it, it401),
       });
       if (live !== it) throw new CerrojoError("SIGNED_OUT");
       unauthorized = 0;
       return answer;
     } catch (error) {
-      if (!background) it.watch.unsent();
+      if ((error as CerrojoError).status === 401) refused(it, error as CerrojoError);
       throw error;
     }
   }
 
-  async function profile(): Promise<api.User> {
-    return known((await mine("profile", { method: "GET" })) as api.OneUser);
-  }
+  const profile = async () => known((await mine("profile", { method: "GET" })) as api.OneUser);
 
   function known({ user }: api.OneUser): api.User {
     if (JSON.stringify(user) !== JSON.stringify(state().user)) {
@@ -233,7 +230,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     const attempt = async () => {
       if (isCookie) {
         // A cookie holds one session: the one before is ended while it can be.
-        end(live?.id, "replaced", { tell: "logout", stay: true });
+        end(live?.id, "switched", { tell: "logout" });
         for (const id of kept.pending()) if (!(await pending.attempt(id))) throw new CerrojoError("NETWORK");
       }
       const data = (await net.ask(path, { body: isCookie ? { ...body, cookie: true } : body })) as api.SignedIn;
@@ -248,8 +245,8 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
         throw new CerrojoError(wrong);
       }
       // A cookie's has been replaced by the answer already.
-      end(current()?.id, "replaced", { tell: !isCookie && "logout", stay: true });
-      begin({ id, token, expires: Date.parse(data.expires_at) }, user);
+      end(current()?.id, "switched", { tell: !isCookie && "logout" });
+      begin({ id, token, expires: when(data.expires_at) }, user);
       return user;
     };
     return cookieLock ? exclusive(w, cookieLock, attempt) : attempt();
@@ -269,7 +266,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     wish++;
     const it = current();
     const all = scope === "all";
-    const call = currentPassword ? { body: { currentPassword } } : {};
+    const call = { body: { currentPassword } };
     if (scope === "others") await mine("logout-others", call);
     else if (it) {
       // A password that is wrong is told before anything ends; the password itself is not kept for later.
@@ -309,12 +306,11 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       else if (ok) unauthorized = 0;
       return response;
     } catch (error) {
-      if (!background) it.watch.unsent();
       throw gone.aborted ? new CerrojoError("SIGNED_OUT") : error;
     }
   }
 
-  const person = () => live?.watch.person();
+  const person = () => void live?.watch.person();
   const wakeUp = ({ type }: Event) => {
     look();
     live?.watch.tick();
@@ -322,13 +318,14 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     if (kept.pending()[0]) void pending.flush();
   };
   const closed = new AbortController();
-  const listen = (types: string[], run: (event: never) => void) => {
-    for (const type of types) w.addEventListener(type, run, { passive: true, capture: true, signal: closed.signal });
+  const listen = (types: string, run: (event: never) => void) => {
+    for (const type of types.split(" "))
+      w.addEventListener(type, run, { passive: true, capture: true, signal: closed.signal });
   };
   listen(SIGNS, person);
-  listen(["visibilitychange", "pageshow", "focus", "online"], wakeUp);
-  listen(["pagehide"], pending.leave);
-  listen(["storage"], ({ key }: StorageEvent) => (!key || key.startsWith(name)) && look());
+  listen("visibilitychange pageshow focus online", wakeUp);
+  listen("pagehide", pending.leave);
+  listen("storage", ({ key }: StorageEvent) => (!key || key.startsWith(name)) && look());
 
   const stored = kept.read();
   const isLeft = kept.pending()[0];

@@ -37,6 +37,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
   const mine = 1 + Math.random();
   let rank = 0;
   let leading: AbortController | null = null;
+  let running: Promise<void> | undefined;
   let watchdog: number | undefined;
   let wake = () => {};
   let cut = () => {};
@@ -48,14 +49,17 @@ export function follow(w: Scope, { send }: Http, of: Following) {
     watchdog = w.setTimeout(() => lead(mine), milliseconds);
   }
 
-  function lead(as: number) {
+  /** For as long as it does. */
+  async function lead(as: number) {
     w.clearTimeout(watchdog);
     if (gone.aborted) return;
     rank = leading ? Math.min(rank, as) : as;
     beat();
-    if (leading) return;
-    leading = new AbortController();
-    void run(leading.signal);
+    if (!leading) {
+      leading = new AbortController();
+      running = run(leading.signal);
+    }
+    return running;
   }
 
   /** No more waiting; with what was connected given up, which may be so no more without anybody noticing. */
@@ -127,11 +131,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
     stepDown();
   });
   const { locks } = w.navigator;
-  const held = () => {
-    lead(0);
-    return new Promise<void>((resolve) => gone.addEventListener("abort", () => resolve()));
-  };
-  locks?.request(of.lock, { signal: gone }, held).catch(() => {});
+  locks?.request(of.lock, { signal: gone }, () => lead(0)).catch(() => {});
   listen(locks ? LEADERLESS : 400 * Math.random());
 
   return {

@@ -13,29 +13,22 @@ export function serverTime(w: Scope) {
   let wall = server;
   let monotonic = w.performance.now();
   let heard = false;
-  let known = false;
   const passed = (): [number, number] => [w.Date.now() - wall, w.performance.now() - monotonic];
-  const now = () => server + Math.max(...passed());
   return {
-    now,
+    now: () => server + Math.max(...passed()),
     /** Whether `now` is good enough to end a session by. */
     isSure(): boolean {
       const [byWall, byMonotonic] = passed();
       return heard && Math.abs(byWall - byMonotonic) < JUMP;
     },
-    /** Whether there is anything but this machine's own clock to go by. */
-    isKnown: () => known,
     /** `sure`: the server said so just now. */
     set(now: number, sure: boolean) {
       server = now;
       wall = w.Date.now();
       monotonic = w.performance.now();
       heard = sure;
-      known = true;
     },
     offset: () => server - wall,
-    /** A time of the server's by this machine's clock. */
-    here: (at: number): number => w.Date.now() + at - now(),
   };
 }
 

@@ -30,6 +30,8 @@ export type EndReason =
   | "replaced"
   | "restored"
   | "ended"
+  /** Somebody signed in here again, in this tab or another: the new session takes its place, and nobody is sent to the login page. */
+  | "switched"
   /** Several 401 in a row, none of which said more. */
   | "unauthorized"
   | (string & {});
@@ -112,7 +114,7 @@ export interface Scope {
   readonly performance: { now(): number };
   readonly localStorage: Storage;
   readonly sessionStorage: Storage;
-  readonly location: { readonly href: string; assign(address: string): void };
+  readonly location: { readonly href: string; readonly pathname: string; assign(address: string): void };
   readonly navigator: { readonly locks?: Locks };
   readonly document: { readonly visibilityState: string };
   readonly BroadcastChannel?: new (

@@ -6,7 +6,7 @@ import type { Scope, Warning } from "./types.js";
 export type Deadlines = { readonly now?: unknown; readonly expires_at?: unknown; readonly idle_at?: unknown };
 
 /** ISO 8601 or unix milliseconds; Infinity for what is no time. */
-export const when = (time: unknown): number => (time ? new Date(time as string).getTime() : 0) || Infinity;
+export const when = (time: unknown): number => +new Date((time ?? NaN) as string) || Infinity;
 
 export interface Watching {
   /** Unix milliseconds of the server's clock; 0: not known. */
@@ -32,6 +32,8 @@ const VISIBLE = 1000;
 const HIDDEN = 15_000;
 /** How long the server is given to say what time it is when the end seems to be there and the clocks are in doubt. */
 const DOUBT = 800;
+/** How often a person is looked for. */
+const SEEN = 500;
 
 /** Watches over one session's end by time: expiry, and idleness of the person. */
 export function watch(w: Scope, time: ServerTime, of: Watching) {
@@ -47,15 +49,12 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
   let warned: Warning | null = null;
   let isAsking = false;
   let askedAt = -Infinity;
-  let sharedAt = -Infinity;
+  let seenAt = -Infinity;
 
   /** How far apart the server is told of activity. */
   const gap = () => Math.min(Math.max(timeout / 6, 500), 60_000);
 
-  function share() {
-    sharedAt = w.performance.now();
-    of.share(active, posted, timeout);
-  }
+  const share = () => of.share(active, posted, timeout);
 
   /** Tells the server that somebody is there, which also says what the timeout is. */
   async function post() {
@@ -69,9 +68,14 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     if (idle < Infinity && active > posted && time.now() - posted >= gap()) void post();
   }
 
-  function person() {
+  function person(isCertain?: boolean) {
+    const at = w.performance.now();
+    if (!isCertain && at - seenAt < SEEN) return;
+    seenAt = at;
+    // Whoever wakes the machine does not bring back what was over by then.
+    if (tick() || gone.aborted) return;
     active = time.now();
-    if (w.performance.now() - sharedAt >= 1000) share();
+    share();
     tell();
     if (warned) tick();
   }
@@ -79,14 +83,13 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
   /** The end seems to be near, and the clocks cannot be trusted. */
   function doubt(cause: Warning["cause"], at: number) {
     // A server that does not answer is not asked each second.
-    if (isAsking || w.performance.now() - askedAt < 5000) return;
+    if (isAsking || Math.abs(time.now() - askedAt) < 5000) return;
     isAsking = true;
-    askedAt = w.performance.now();
+    askedAt = time.now();
     const settle = (heard: boolean) => {
       if (!isAsking || gone.aborted) return;
       isAsking = false;
-      // Without any word of the server's, a clock that may be wrong expires nothing: the server does.
-      if (!heard && time.now() >= at && (cause === "idle" || time.isKnown())) of.end(cause);
+      if (!heard && time.now() >= at) of.end(cause);
       else tick();
     };
     w.setTimeout(() => settle(false), DOUBT);
@@ -98,10 +101,11 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     of.warn(warning);
   }
 
-  function tick() {
+  /** Whether it is in doubt if the session is over. */
+  function tick(): boolean {
     w.clearTimeout(timer);
     of.look();
-    if (gone.aborted) return;
+    if (gone.aborted) return false;
     const now = time.now();
     active = Math.min(active, now);
     const limit = Math.min(timeout, own);
@@ -109,20 +113,22 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     const at = Math.min(idleAt, expires);
     const cause = idleAt < expires ? "idle" : "expired";
     const warnAt = at - (cause === "idle" ? Math.min(warnBefore, limit / 3) : warnBefore);
-    if (now >= warnAt && !time.isSure()) doubt(cause, at);
-    else if (now >= at) return of.end(cause);
+    const isInDoubt = now >= warnAt && !time.isSure();
+    if (isInDoubt) doubt(cause, at);
+    else if (now >= at) of.end(cause);
     if (now < warnAt) {
       if (warned) warn(null);
     } else if (!isAsking && warned?.cause !== cause) {
-      warn({ cause, endsAt: time.here(at) });
+      warn({ cause, endsAt: w.Date.now() + at - now });
     }
-    if (gone.aborted) return;
+    if (gone.aborted) return false;
     tell();
     const next = [at, warnAt].map((it) => it - now).filter((it) => it > 0);
     timer = w.setTimeout(
       tick,
       Math.max(10, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next)),
     );
+    return isInDoubt;
   }
 
   return {
@@ -130,13 +136,14 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     person,
     /** As by a person, and the server is told at once. */
     async stay() {
-      person();
+      person(true);
       await post();
     },
     /** The server said so, to this tab or another. `isPerson`: it was an answer to a person's activity, which shows the timeout. */
     heard(deadlines: Deadlines, isPerson?: boolean) {
       const now = when(deadlines.now);
       if (now === Infinity) return;
+      const isFirst = !time.isSure();
       time.set(now, true);
       expires = when(deadlines.expires_at);
       idle = when(deadlines.idle_at);
@@ -144,7 +151,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
       if (isPerson || idle === Infinity) timeout = idle - now;
       // A session that just began: its person is there.
       else if (timeout === Infinity && now - active < 5000) void post();
-      if (isPerson) share();
+      if (isPerson || isFirst) share();
       tick();
     },
     /** Somebody did something in another tab. */
@@ -158,10 +165,6 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
       if (active <= posted) return true;
       posted = time.now();
       return false;
-    },
-    /** A request that was for somebody did not get through. */
-    unsent() {
-      posted = 0;
     },
   };
 }
