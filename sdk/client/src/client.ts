@@ -6,7 +6,7 @@ import type { Events, Options, Scope, State } from "./types.js";
 /** Origins that may get the token, the server's first. */
 function originsOf(w: Scope | undefined, { server, origins = [] }: Options): string[] {
   const all = [server ?? w?.location.href ?? "http://localhost", ...origins].map((it) => new URL(it).origin);
-  if (/^https/.test(all[0] as string) && /^http:/m.test(all.join("\n"))) throw new TypeError("all origins need https");
+  if (/^https/.test(all[0] as string) && /^http:/m.test(all.join("\n"))) throw new TypeError("https only");
   return all;
 }
 
@@ -49,10 +49,8 @@ export function createClient(options: Options = {}) {
     get state() {
       return state;
     },
-    /** Calls `run` at each event; what it answers ends that. */
+    /** Calls `run` at each event, `"change"` being any change of the state; what it answers ends that. */
     on,
-    /** Calls `run` at each change of the state; what it answers ends that. */
-    subscribe: (run: (state: State) => void) => on("change", run),
 
     /** Signs in. With a session there already, that one ends. */
     login: async (body: Omit<api.Login, "cookie">) => (await here().enter("login", body)) as api.User,

@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from "react";
+import { useCallback, useSyncExternalStore } from "react";
 import type { Client } from "./client.js";
 import type { State } from "./types.js";
 
@@ -7,7 +7,7 @@ const LOADING: State = { status: "loading", session: null, user: null, ended: nu
 /** The client's state; the component is drawn anew whenever it changes. `loading` where pages are rendered on a server. */
 export function useSession(client: Client): State {
   return useSyncExternalStore(
-    client.subscribe,
+    useCallback((run) => client.on("change", run), [client]),
     () => client.state,
     () => LOADING,
   );

@@ -6,7 +6,7 @@ export function sessionStore(client: Client): { subscribe(run: (state: State) =>
   return {
     subscribe(run) {
       run(client.state);
-      return client.subscribe(run);
+      return client.on("change", run);
     },
   };
 }

@@ -6,7 +6,7 @@ import type { State } from "./types.js";
 export function useSession(client: Client): Readonly<ShallowRef<State>> {
   const state = shallowRef(client.state);
   onScopeDispose(
-    client.subscribe((now) => {
+    client.on("change", (now) => {
       state.value = now;
     }),
   );

@@ -124,10 +124,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     if (gone.aborted) return false;
     tell();
     const next = [at, warnAt].map((it) => it - now).filter((it) => it > 0);
-    timer = w.setTimeout(
-      tick,
-      Math.max(10, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next)),
-    );
+    timer = w.setTimeout(tick, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next));
     return isInDoubt;
   }
 
