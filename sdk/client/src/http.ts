@@ -72,11 +72,10 @@ export function http(w: Scope, api: string, isCookie: boolean, timeout: number) 
       const limit = limited(w, timeout, call.signal);
       try {
         const response = await send(path, call, limit.signal);
-        const { status, ok } = response;
         const answer = parse(await response.text());
-        if (ok && answer.success) return answer.data;
+        if (answer.success) return answer.data;
         const { code, message, errors, reason } = answer as { [key: string]: string } & { errors?: string[] };
-        throw new CerrojoError(code ?? "BAD_ANSWER", message, status, errors, reason);
+        throw new CerrojoError(code ?? "BAD_ANSWER", message, response.status, errors, reason);
       } catch (error) {
         if (error instanceof CerrojoError) throw error;
         throw new CerrojoError(call.signal?.aborted ? "SIGNED_OUT" : limit.signal.aborted ? "TIMEOUT" : "NETWORK");

@@ -15,14 +15,16 @@ export interface Session {
  */
 export type Activity = [active: number, posted: number, offset: number, timeout: number];
 
-/** What is needed to end a session, and nothing else. */
+/** What is needed to end a session, and to say so. */
 export interface Pending {
   readonly token?: string | undefined;
   readonly path: string;
+  /** That it is over: other tabs may see this before the tombstone itself. */
+  readonly over?: Tombstone;
 }
 
 /** That a session is over. */
-export type Tombstone = [at: number, reason: string, by?: string];
+export type Tombstone = [at: number, reason: string, by?: string | null | undefined];
 
 /** How long that is remembered: longer than a browser is likely to bring back an old tab. 30 days. */
 const REMEMBERED = 30 * 86_400_000;
@@ -93,7 +95,7 @@ export function keep(w: Scope, name: string, mode: StorageMode) {
     },
     activity: (id: string): Activity | null => shared.get(`a:${id}`),
     setActivity: (id: string, activity: Activity) => shared.set(`a:${id}`, activity),
-    tombstone: (id: string): Tombstone | null => shared.get(`e:${id}`),
+    tombstone: (id: string): Tombstone | undefined => shared.get(`e:${id}`) ?? own.get(`p:${id}`)?.over,
     pending: () => own.list("p:"),
   };
 }

@@ -1,7 +1,7 @@
 import type * as api from "./api.js";
 import { CerrojoError } from "./errors.js";
 import { type Answer, authorize, type Call, http, parse } from "./http.js";
-import { keep, type Session } from "./keep.js";
+import { keep, type Session, type Tombstone } from "./keep.js";
 import { exclusive, logouts } from "./logouts.js";
 import { type Follow, follow } from "./stream.js";
 import { type Message, tabs } from "./tabs.js";
@@ -28,7 +28,7 @@ interface Live extends Session {
 
 interface Ending {
   readonly at?: number;
-  readonly by?: string | undefined;
+  readonly by?: string | null | undefined;
   /** The server is told, by this endpoint. */
   readonly tell?: string | false | null | undefined;
 }
@@ -65,13 +65,14 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     const it = live;
     if (!it || it.id !== id) return;
     // First what must not be lost, whatever happens to the page: the server's part, then that it is over here.
-    if (tell) kept.set(`p:${id}`, { token: it.token, path: tell });
-    kept.forget(id, by ? [at, reason, by] : [at, reason]);
+    const over: Tombstone = [at, reason, by];
+    if (tell) kept.set(`p:${id}`, { token: it.token, path: tell, over });
+    kept.forget(id, over);
     live = null;
     bus.post({ id, type: "ended", data: { reason, at, by } });
     it.gone.abort();
     if (tell) void pending.flush();
-    const ended: Ended = { reason, at, by, session: id };
+    const ended: Ended = { reason, at, by: by ?? undefined, session: id };
     set({ status: "signed-out", session: null, user: null, warning: null, ended });
     emit("session.ended", ended);
     void leave(ended);
@@ -87,8 +88,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     if (options.navigate) options.navigate(ended);
     else if (options.loginPage) {
       const { href, pathname } = w.location;
-      const page = new URL(options.loginPage, href);
-      if (page.pathname !== pathname) w.location.assign(page.href);
+      if (new URL(options.loginPage, href).pathname !== pathname) w.location.assign(options.loginPage);
     }
   }
 
@@ -103,16 +103,6 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     live = it;
     unauthorized = 0;
     const post = (type: string, data: Answer) => bus.post({ id, type, data });
-    const refresh = async (isPerson?: boolean) => {
-      try {
-        const data = (await mine("activity", { background: !isPerson })) as Answer;
-        post("session", data);
-        it.watch.heard(data, isPerson);
-        return true;
-      } catch {
-        return false;
-      }
-    };
     it.watch = watch(w, clock, {
       expires,
       kept: activity,
@@ -125,7 +115,20 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
         if (!warning) emit("session.active", undefined);
         else emit(warning.cause === "idle" ? "session.idle-warning" : "session.expiring", warning);
       },
-      refresh,
+      async touch() {
+        try {
+          const data = (await mine("activity", { background: false })) as Answer;
+          post("session", data);
+          it.watch.heard(data, true);
+          return true;
+        } catch {
+          return false;
+        }
+      },
+      doubt() {
+        post("doubt", {});
+        it.follow.kick(true);
+      },
       share(active, posted, idle) {
         if (!gone.signal.aborted) kept.setActivity(id, [active, posted, clock.offset(), idle < Infinity ? idle : 0]);
       },
@@ -138,7 +141,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       post,
       event: (type, data) => hear({ id, type, data }),
       refused: (answer) => refused(it, answer),
-      poll: refresh,
+      poll: () => profile(true).catch(() => {}),
     });
     set({ status: "signed-in", session: id, user, warning: null });
     emit("session.started", state());
@@ -168,6 +171,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     if (type === "session") live.watch.heard(data);
     else if (type === "ended") end(id, data.reason as string, { at: when(data.at), by: data.by as string });
     else if (type === "profile") reread();
+    else if (type === "doubt") live.follow.kick(true);
     else if (type === "lead") live.follow.heard(data.rank as number);
   }
 
@@ -206,7 +210,8 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     }
   }
 
-  const profile = async () => known((await mine("profile", { method: "GET" })) as api.OneUser);
+  const profile = async (background?: boolean) =>
+    known((await mine("profile", { method: "GET", background })) as api.OneUser);
 
   function known({ user }: api.OneUser): api.User {
     if (JSON.stringify(user) !== JSON.stringify(state().user)) {
@@ -216,7 +221,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     return user;
   }
 
-  const reread = () => void profile().catch(() => {});
+  const reread = () => void profile(true).catch(() => {});
 
   function begin(session: Session, user: api.User) {
     kept.begin(session);
@@ -346,7 +351,6 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     close() {
       closed.abort();
       live?.gone.abort();
-      live = null;
       pending.close();
       bus.close();
     },

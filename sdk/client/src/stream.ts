@@ -41,6 +41,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
   let watchdog: number | undefined;
   let wake = () => {};
   let cut = () => {};
+  let isHurried = false;
 
   const beat = () => post("lead", { rank });
 
@@ -64,6 +65,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
 
   /** No more waiting; with what was connected given up, which may be so no more without anybody noticing. */
   function kick(isOther?: boolean) {
+    isHurried = true;
     if (isOther) cut();
     wake();
   }
@@ -77,12 +79,14 @@ export function follow(w: Scope, { send }: Http, of: Following) {
   async function run(signal: AbortSignal) {
     let failures = 0;
     for (;;) {
+      isHurried = false;
       failures = (await connect(signal)) ? 0 : failures + 1;
       if (signal.aborted) return;
       beat();
       if (failures) await of.poll();
       const wait = Math.min(500 * 2 ** failures, AGAIN);
       await new Promise<void>((resolve) => {
+        if (isHurried) resolve();
         const timer = w.setTimeout(resolve, wait * (0.5 + Math.random() / 2));
         wake = () => {
           w.clearTimeout(timer);
@@ -97,11 +101,10 @@ export function follow(w: Scope, { send }: Http, of: Following) {
   async function connect(signal: AbortSignal): Promise<boolean> {
     let heard = false;
     const limit = limited(w, OPENING, signal);
-    cut = limit.clear;
     try {
       const response = await send("events", { method: "GET", token: of.token, background: true }, limit.signal);
       if (response.status === 401) of.refused(parse(await response.text()));
-      const reader = response.ok && response.body?.getReader();
+      const reader = response.body?.getReader();
       const utf8 = new TextDecoder();
       let text = "";
       while (reader && text.length < LONGEST) {
@@ -115,6 +118,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
           const type = field("event");
           if (!type) continue;
           heard = true;
+          cut = limit.clear;
           const data = parse(field("data"));
           post(type, data);
           of.event(type, data);

@@ -3,7 +3,7 @@ import type { Scope } from "./types.js";
 
 /**
  * What tabs of one browser say to each other, about the session `id`: what the stream says (`session`, `ended`, `profile`), that a session has
- * `started`, and that a tab does `lead`: it holds the stream.
+ * `started`, that a tab does `lead`: it holds the stream, and that one is in `doubt` how things stand.
  */
 export interface Message {
   readonly id: string;

@@ -19,8 +19,10 @@ export interface Watching {
   readonly gone: AbortSignal;
   end(cause: Warning["cause"]): void;
   warn(warning: Warning | null): void;
-  /** Asks the server for the deadlines, and moves the idle one if a person did something. Whether it answered. */
-  refresh(isPerson: boolean): Promise<boolean>;
+  /** Tells the server that a person is there, and asks for the deadlines. Whether it answered. */
+  touch(): Promise<boolean>;
+  /** Has the server say how the session stands, which is heard if it does. */
+  doubt(): void;
   /** Something that other tabs and the next page should know. */
   share(active: number, posted: number, timeout: number): void;
   /** Each tick: what is to be looked at as well. */
@@ -60,7 +62,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
   async function post() {
     const before = posted;
     posted = time.now();
-    if (!(await of.refresh(true))) posted = Math.min(before, posted);
+    if (!(await of.touch())) posted = Math.min(before, posted);
   }
 
   /** What was done since the server was last told. */
@@ -82,18 +84,21 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
 
   /** The end seems to be near, and the clocks cannot be trusted. */
   function doubt(cause: Warning["cause"], at: number) {
+    if (isAsking) return;
     // A server that does not answer is not asked each second.
-    if (isAsking || Math.abs(time.now() - askedAt) < 5000) return;
+    if (Math.abs(time.now() - askedAt) < 5000) {
+      if (time.now() >= at) of.end(cause);
+      return;
+    }
     isAsking = true;
     askedAt = time.now();
-    const settle = (heard: boolean) => {
-      if (!isAsking || gone.aborted) return;
+    of.doubt();
+    w.setTimeout(() => {
       isAsking = false;
-      if (!heard && time.now() >= at) of.end(cause);
+      if (gone.aborted) return;
+      if (!time.isSure() && time.now() >= at) of.end(cause);
       else tick();
-    };
-    w.setTimeout(() => settle(false), DOUBT);
-    void of.refresh(false).then(settle);
+    }, DOUBT);
   }
 
   function warn(warning: Warning | null) {

@@ -199,7 +199,7 @@ export class TestServer {
     const { user } = account;
     if (path === "events") return this.#open(tab, session, init.signal);
     const { browser } = tab;
-    if (!background) {
+    if (!background || path === "activity") {
       session.used = this.clock.now;
       for (const stream of this.streams)
         if (stream.session === session) stream.send("session", this.#deadlines(session));

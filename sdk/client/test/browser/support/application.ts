@@ -12,7 +12,7 @@ import { Installation } from "../../../../guard/test/support/installation.js";
 import { launch } from "../../../../pages/test/support/browser.js";
 
 export const PASSWORD = "una contraseña larga y propia 7";
-const CORE = fileURLToPath(new URL("../../../../../../dist/index.js", import.meta.url));
+const CORE = fileURLToPath(new URL("../../../../../dist/index.js", import.meta.url));
 
 /** What a page of it has in its window. */
 interface Inside {
@@ -50,8 +50,9 @@ async function serve(context: TestContext): Promise<string> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     if (pathname === "/core.js") response.writeHead(200, { "content-type": "text/javascript" }).end(core);
-    else if (pathname === "/elsewhere") response.writeHead(302, { location: "http://localhost:9/" }).end();
-    else response.writeHead(200, { "content-type": "text/html" }).end(page);
+    else if (pathname.startsWith("/to/")) {
+      response.writeHead(302, { location: decodeURIComponent(pathname.slice(4)) }).end();
+    } else response.writeHead(200, { "content-type": "text/html" }).end(page);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
