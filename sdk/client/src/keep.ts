@@ -94,8 +94,8 @@ export function keep(w: Scope, name: string, mode: StorageMode) {
       shared.remove(`a:${id}`);
     },
     activity: (id: string): Activity | null => shared.get(`a:${id}`),
-    setActivity: (id: string, activity: Activity) => shared.set(`a:${id}`, activity),
-    tombstone: (id: string): Tombstone | undefined => shared.get(`e:${id}`) ?? own.get(`p:${id}`)?.over,
+    note: (id: string, activity: Activity) => shared.set(`a:${id}`, activity),
+    over: (id: string): Tombstone | undefined => shared.get(`e:${id}`) ?? own.get(`p:${id}`)?.over,
     pending: () => own.list("p:"),
   };
 }

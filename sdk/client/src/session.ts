@@ -130,7 +130,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
         it.follow.kick(true);
       },
       share(active, posted, idle) {
-        if (!gone.signal.aborted) kept.setActivity(id, [active, posted, clock.offset(), idle < Infinity ? idle : 0]);
+        if (!gone.signal.aborted) kept.note(id, [active, posted, clock.offset(), idle < Infinity ? idle : 0]);
       },
       look,
     });
@@ -154,14 +154,14 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   function look() {
     const stored = kept.read();
     if (live && live.id !== stored?.id) {
-      const tombstone = kept.tombstone(live.id);
+      const tombstone = kept.over(live.id);
       const [at, reason, by] = tombstone ?? [w.Date.now(), stored ? "switched" : "logout"];
       // One that nobody has any more is ended at the server; a cookie's is out of reach.
       end(live.id, reason, { at, by, tell: !tombstone && stored && !isCookie && "logout" });
     }
     if (stored && !live) adopt(stored, null);
     const activity = live && kept.activity(live.id);
-    if (activity) live?.watch.elsewhere(activity);
+    if (activity) live?.watch.merge(activity);
   }
 
   /** What another tab says, or the stream. */

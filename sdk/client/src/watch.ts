@@ -106,7 +106,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     of.warn(warning);
   }
 
-  /** Whether it is in doubt if the session is over. */
+  /** Whether the session is over if the clocks are right, which is in doubt then. */
   function tick(): boolean {
     w.clearTimeout(timer);
     of.look();
@@ -118,8 +118,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     const at = Math.min(idleAt, expires);
     const cause = idleAt < expires ? "idle" : "expired";
     const warnAt = at - (cause === "idle" ? Math.min(warnBefore, limit / 3) : warnBefore);
-    const isInDoubt = now >= warnAt && !time.isSure();
-    if (isInDoubt) doubt(cause, at);
+    if (now >= warnAt && !time.isSure()) doubt(cause, at);
     else if (now >= at) of.end(cause);
     if (now < warnAt) {
       if (warned) warn(null);
@@ -130,7 +129,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     tell();
     const next = [at, warnAt].map((it) => it - now).filter((it) => it > 0);
     timer = w.setTimeout(tick, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next));
-    return isInDoubt;
+    return now >= at;
   }
 
   return {
@@ -157,7 +156,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
       tick();
     },
     /** Somebody did something in another tab. */
-    elsewhere([at, told, , known]: Activity) {
+    merge([at, told, , known]: Activity) {
       active = Math.max(active, at);
       posted = Math.max(posted, told);
       timeout = known || timeout;
