@@ -107,12 +107,13 @@ export class TestBrowser {
       if (signal.aborted) reject(new DOMException("given up", "AbortError"));
       else if (queue.push(begin) === 1) resolve();
     });
-    const gone = new Promise<never>((_, reject) => tab.onGone(() => reject(new DOMException("gone", "AbortError"))));
-    try {
-      return await Promise.race([run(), gone]);
-    } finally {
-      release();
-    }
+    // Nothing of a page that is gone goes on.
+    const gone = new Promise<"gone">((resolve) => tab.onGone(() => resolve("gone")));
+    const running = run();
+    const first = await Promise.race([running.then(release, release), gone]);
+    if (first !== "gone") return running;
+    release();
+    return new Promise<never>(() => {});
   }
 }
 
