@@ -65,11 +65,6 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     if (!(await of.touch())) posted = Math.min(before, posted);
   }
 
-  /** What was done since the server was last told. */
-  function tell() {
-    if (idle < Infinity && active > posted && time.now() - posted >= gap()) void post();
-  }
-
   function person(isCertain?: boolean) {
     const at = w.performance.now();
     if (!isCertain && at - seenAt < SEEN) return;
@@ -78,8 +73,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     if (tick() || gone.aborted) return;
     active = time.now();
     share();
-    tell();
-    if (warned) tick();
+    tick();
   }
 
   /** The end seems to be near, and the clocks cannot be trusted. */
@@ -126,7 +120,8 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
       warn({ cause, endsAt: w.Date.now() + at - now });
     }
     if (gone.aborted) return false;
-    tell();
+    // What was done since the server was last told.
+    if (idle < Infinity && active > posted && now - posted >= gap()) void post();
     const next = [at, warnAt].map((it) => it - now).filter((it) => it > 0);
     timer = w.setTimeout(tick, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next));
     return now >= at;
@@ -157,7 +152,8 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     },
     /** Somebody did something in another tab. */
     merge([at, told, , known]: Activity) {
-      active = Math.max(active, at);
+      // What lies ahead was written by a clock that was wrong.
+      if (at <= time.now()) active = Math.max(active, at);
       posted = Math.max(posted, told);
       timeout = known || timeout;
     },
