@@ -79,6 +79,16 @@ fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), AcceptError> {
     if flaws.is_empty() { Ok(()) } else { Err(AcceptError::Password(flaws)) }
 }
 
+/// Who is invited by the code of a link: the address, and the name if the invitation says one. `None`: it would not work. It is
+/// not used up.
+///
+/// # Errors
+/// [`Trouble`] if the database cannot be read.
+pub async fn invited(app: &App, token: &str) -> Result<Option<(Email, Option<String>)>, Trouble> {
+    let found = look_up(app, token).await?;
+    Ok(found.map(|(_, invitation)| (invitation.email, invitation.name)))
+}
+
 /// The code and the invitation that it is for, if there is one. It is not used up.
 async fn look_up(app: &App, token: &str) -> Result<Option<(Code, Invitation)>, StoreError> {
     let found = codes::look_up(app, token).await?.filter(|code| code.purpose == Purpose::Invitation);

@@ -61,6 +61,15 @@ pub async fn confirm(
     limited
 }
 
+/// Whether the code of a link is one that confirms an address, and its time is not over. It is not used up.
+///
+/// # Errors
+/// [`Trouble`] if the database cannot be read.
+pub async fn works(app: &App, token: &str) -> Result<bool, Trouble> {
+    let code = codes::look_up(app, token).await?;
+    Ok(code.is_some_and(|code| matches!(code.purpose, Purpose::Verify | Purpose::Register | Purpose::Change)))
+}
+
 async fn take_link(
     app: &App,
     (origin, caller): (&Origin, Option<&Caller>),

@@ -13,6 +13,7 @@ pub mod breached;
 mod codes;
 pub mod confirm;
 pub mod end;
+pub mod farewell;
 pub mod feed;
 pub mod follow;
 pub mod hashing;

@@ -149,6 +149,14 @@ fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), ResetError> {
     if flaws.is_empty() { Ok(()) } else { Err(ResetError::Flawed(flaws)) }
 }
 
+/// Whether the code of a link would work now. It is not used up.
+///
+/// # Errors
+/// [`Trouble`] if the database cannot be read.
+pub async fn works(app: &App, token: &str) -> Result<bool, Trouble> {
+    Ok(look_up(app, token).await?.is_some())
+}
+
 /// The code and whose it is, if it would work now. It is not used up.
 async fn look_up(app: &App, token: &str) -> Result<Option<(Code, Whose)>, StoreError> {
     let Some(code) = codes::look_up(app, token).await? else { return Ok(None) };

@@ -22,8 +22,9 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// `Firefox, Linux`; `None` if nothing in it is known.
-pub(super) fn kind(user_agent: &str) -> Option<String> {
+/// `Firefox, Linux`, by what a client calls itself (`User-Agent`); `None` if nothing in it is known.
+#[must_use]
+pub fn kind(user_agent: &str) -> Option<String> {
     let known = |names: &[(&str, &'static str)]| {
         names.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name)
     };

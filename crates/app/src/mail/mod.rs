@@ -19,6 +19,7 @@ mod template;
 mod templates;
 
 pub use self::deliver::deliver_due;
+pub use self::device::kind as device_kind;
 pub(crate) use self::flood::{FLOOD_WINDOW, blurred, is_invited_enough};
 pub use self::folder::OutboxFolder;
 pub(crate) use self::job::{
