@@ -225,6 +225,7 @@ fn http_settings(configuration: &Configuration) -> HttpSettings {
         guards: configuration.guards,
         max_streams: configuration.max_streams,
         docs: configuration.docs,
+        pages: configuration.pages.clone(),
         callers: configuration.traces.as_ref().map(|traces| traces.callers.clone()).unwrap_or_default(),
         adopt: traces::adopt,
         ..HttpSettings::default()

@@ -37,6 +37,13 @@ impl SessionCookie {
         }
     }
 
+    /// The one that says to the next page what was done, of the same kind.
+    pub(crate) fn of_what_was_done(public_url: &str) -> Self {
+        let Self { name, attributes } = Self::new(public_url);
+        let name = if name == "cerrojo" { "cerrojo-done" } else { "__Host-cerrojo-done" };
+        Self { name, attributes }
+    }
+
     /// The token of the one cookie of this name. `None`: there is none, or there are several, of which somebody else may have
     /// set the one that was taken.
     pub(crate) fn token<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {

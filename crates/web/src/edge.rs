@@ -270,8 +270,10 @@ impl Edge {
         headers.reserve(8);
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        // Pages have a policy of their own.
+        // Pages have policies of their own.
+        if !headers.contains_key(REFERRER_POLICY) {
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        }
         if !headers.contains_key(CONTENT_SECURITY_POLICY) {
             headers.insert(
                 CONTENT_SECURITY_POLICY,

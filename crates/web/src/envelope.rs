@@ -39,6 +39,13 @@ impl Detail {
     }
 }
 
+impl Detail {
+    /// Without its subject.
+    pub(crate) fn text(&self) -> Text {
+        self.text
+    }
+}
+
 impl From<Text> for Detail {
     fn from(text: Text) -> Self {
         Self { subject: "", text }
@@ -196,6 +203,8 @@ impl<T> AnswerPage<T> {
 pub(crate) enum Unwritten {
     Success(Arc<dyn Fn(Voice) -> serde_json::Result<Vec<u8>> + Send + Sync>),
     Problem(Arc<Problem>),
+    /// A problem that a page tells, which is written.
+    Shown(Arc<Problem>),
     /// A problem told as RFC 6749, section 5.2, tells it.
     OAuth(Arc<Problem>, &'static str),
 }
@@ -271,7 +280,7 @@ pub(crate) struct Why(pub(crate) Reason);
 pub(crate) fn row(response: &Response) -> Option<&'static Row> {
     match response.extensions().get::<Unwritten>()? {
         Unwritten::Problem(problem) => Some(problem.row),
-        Unwritten::Success(_) | Unwritten::OAuth(..) => None,
+        Unwritten::Success(_) | Unwritten::OAuth(..) | Unwritten::Shown(_) => None,
     }
 }
 
@@ -279,6 +288,7 @@ pub(crate) fn row(response: &Response) -> Option<&'static Row> {
 pub(crate) fn write(response: &mut Response, voice: Voice) -> Option<Arc<Problem>> {
     let unwritten = response.extensions_mut().remove::<Unwritten>()?;
     let (written, problem) = match unwritten {
+        Unwritten::Shown(problem) => return Some(problem),
         Unwritten::Success(write) => (write(voice), None),
         Unwritten::Problem(problem) => {
             let why = response.extensions_mut().remove::<Why>();

@@ -1,4 +1,7 @@
-//! `application/x-www-form-urlencoded`, as RFC 6749 uses it (appendix B).
+//! `application/x-www-form-urlencoded`, as RFC 6749 uses it (appendix B) and browsers do (URL standard, section 5).
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 /// The text that an encoded piece stands for; `None`: a percent sign without two digits behind it, or no UTF-8.
 pub(crate) fn decode(piece: &[u8]) -> Option<String> {
@@ -18,18 +21,28 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
+/// Whether the body is declared to be a form, not compressed.
+pub(crate) fn says_form(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// Names and values of a form, decoded; `None`: some pair of it is broken.
+pub(crate) fn pairs(form: &[u8]) -> Option<Vec<(String, String)>> {
+    let pairs = form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            Some((decode(halves.next()?)?, decode(halves.next().unwrap_or_default())?))
+        })
+        .collect()
+}
+
 /// The values of `name` in a form, decoded; `None`: some pair of it is broken.
 pub(crate) fn values(form: &[u8], name: &str) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    for pair in form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-        let mut halves = pair.splitn(2, |byte| *byte == b'=');
-        let key = decode(halves.next()?)?;
-        let value = decode(halves.next().unwrap_or_default())?;
-        if key == name {
-            found.push(value);
-        }
-    }
-    Some(found)
+    let named = pairs(form)?.into_iter().filter(|(key, _)| key == name);
+    Some(named.map(|(_, value)| value).collect())
 }
 
 #[cfg(test)]

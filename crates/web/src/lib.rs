@@ -46,10 +46,12 @@ use cerrojo_app::App;
 use crate::cookie::SessionCookie;
 use crate::cors::CorsPolicy;
 use crate::cross_site::OwnPages;
+use crate::pages::Pages;
 use crate::places::Places;
 
 pub use connection::{serve, serve_behind};
 pub use doors::Doors;
+pub use pages::{Accent, LARGEST_LOGO, Logo, PageSettings};
 pub use proxies::{Network, NetworkError};
 pub use settings::{Cors, GuardPlaces, HttpSettings};
 pub use tls::{Identity, Tls};
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
     questions: Arc<Places>,
     cookie: SessionCookie,
     own_pages: OwnPages,
+    /// What pages are made with; `None`: there are none.
+    pages: Option<Pages>,
 }
 
 impl Web {
@@ -89,6 +93,10 @@ impl Web {
 
     pub(crate) fn questions(&self) -> &Arc<Places> {
         &self.0.questions
+    }
+
+    pub(crate) fn pages(&self) -> Option<&Pages> {
+        self.0.pages.as_ref()
     }
 
     /// The cookie that may hold a session's token.
@@ -129,7 +137,9 @@ pub fn routers(app: Arc<App>, settings: HttpSettings, doors: &Doors) -> Routers 
     let (places, questions) = (Places::new(settings.guards), Places::new(settings.guards));
     let openapi = api::openapi::written();
     let (routes, described) = api::routes().split_for_parts();
-    let counted = metrics::Routes::new(described.paths.paths.into_keys());
+    let counted = metrics::Routes::new(
+        described.paths.paths.into_keys().chain(pages::PATHS.iter().map(|path| (*path).to_owned())),
+    );
     let edge = edge::EdgeLayer::new(&app, &settings, Arc::clone(&counted));
     let metrics = metrics::router(metrics::Sources {
         app: Arc::clone(&app),
@@ -141,10 +151,12 @@ pub fn routers(app: Arc<App>, settings: HttpSettings, doors: &Doors) -> Routers 
     let public_url = &app.settings.public_url;
     let cookie = SessionCookie::new(public_url);
     let own_pages = OwnPages::new(public_url, CorsPolicy::new(&settings.cors, public_url));
+    let pages = settings.pages.as_ref().map(|settings| Pages::new(settings, &app.settings));
+    let routes = if pages.is_some() { routes.merge(pages::routes()) } else { routes };
     let public = routes
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::other_method)
-        .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions, cookie, own_pages })))
+        .with_state(Web(Arc::new(Shared { app, settings, openapi, places, questions, cookie, own_pages, pages })))
         .layer(edge);
     Routers { public, metrics }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tracing::Span;
 
-use crate::Network;
+use crate::{Network, PageSettings};
 
 /// Which other web origins may call the API from a browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct HttpSettings {
     pub max_streams: u32,
     /// Whether `/docs` is there.
     pub docs: bool,
+    /// What pages look like; `None`: there are none.
+    pub pages: Option<PageSettings>,
     /// Peers whose requests go on in their own trace.
     pub callers: Vec<Network>,
     /// How a request's span becomes one of its caller's trace, which the headers name.
@@ -68,6 +70,7 @@ impl Default for HttpSettings {
             guards: GuardPlaces::default(),
             max_streams: 20_000,
             docs: true,
+            pages: Some(PageSettings::default()),
             callers: Vec::new(),
             adopt: |_, _| {},
         }

@@ -19,7 +19,8 @@ use super::read::{Effective, Reader};
 use super::tls::{TlsFiles, read_tls};
 use super::values::{Scheme, WebUrl};
 use super::{
-    Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, secret_file, traces, values,
+    Configuration, Database, LogFormat, MailRoute, MasterKeySource, PostgresUrl, keys, pages, secret_file, traces,
+    values,
 };
 
 struct Places {
@@ -44,6 +45,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let log = read_log(reader);
     let guards = read_guards(reader);
     let max_streams = reader.value(&keys::EVENTS_MAX_STREAMS, |text| values::number(text, 1..=200_000));
+    let pages = pages::read(reader);
     let traces = traces::read(reader);
     let mut app = Settings::for_url(&public_url.text);
     read_accounts(reader, &mut app);
@@ -59,6 +61,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     let mut warnings = warnings(reader, &places, &app);
     warnings.extend(traces.as_ref().and_then(traces::warning));
     warnings.extend(warning_of_verification(&app, &route));
+    warnings.extend(pages::warning(reader, pages.as_ref()));
     warnings.extend(reader.open_secret_files().iter().map(secret_file::warning));
     Some(Configuration {
         app,
@@ -69,6 +72,7 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
         traces,
         trusted_proxies: places.trusted_proxies,
         docs: places.docs,
+        pages,
         guards,
         max_streams: max_streams.unwrap_or(20_000),
         database: places.database,

@@ -91,6 +91,18 @@ keys! {
     DOCS = "server.docs", Standard::Text("true"), Open, No,
         "true or false",
         "Whether `/docs` is served: the API to read and to try, by a page that loads nothing from elsewhere.";
+    PAGES_ENABLED = "pages.enabled", Standard::Text("true"), Open, No,
+        "true or false",
+        "Whether the server has pages for people: to sign in and register, those that links in mails open, and the account with its devices. See `docs/PAGES.md`.";
+    PAGES_NAME = "pages.name", Standard::Text("Cerrojo"), Open, No,
+        "a text of 60 characters at most",
+        "What whoever runs the server is called on its pages.";
+    PAGES_LOGO = "pages.logo", Standard::Unset("the name stands alone"), Open, No,
+        "a PNG, WebP or SVG file of 24 KiB at most",
+        "The picture before the name on pages, 32 pixels high. Read at the start.";
+    PAGES_ACCENT = "pages.accent", Standard::Text("#1f5fa8"), Open, No,
+        "a colour such as #1f5fa8 that can be read on light pages (a contrast of 4.5:1)",
+        "The colour of buttons and links on pages. Dark pages have a lighter one of its kind.";
     DATABASE_URL = "database.url", Standard::Text("sqlite:data/cerrojo.db"), UrlWithPassword, No,
         "sqlite:PATH or a postgres:// URL",
         "The database: a file for one server, or PostgreSQL (15 or later) for several nodes. A relative path counts from the working directory. A server elsewhere is asked for a certificate that fits its name (`sslmode=verify-full`) unless the URL has another `sslmode`.";
@@ -157,15 +169,15 @@ keys! {
     MAIL_RESET_LINK = "mail.reset_link",
         Standard::Derived("`<server.public_url>/reset-password?token={token}`"), Open, No,
         "a URL that contains {token}",
-        "The link in mails for a forgotten password: a page of your application, which sends the code to `POST /api/auth/reset-password`. The server has none of its own yet.";
+        "The link in mails for a forgotten password: the server's own page, or one of your application, which sends the code to `POST /api/auth/reset-password`.";
     MAIL_VERIFY_LINK = "mail.verify_link",
         Standard::Derived("`<server.public_url>/verify-email?token={token}`"), Open, No,
         "a URL that contains {token}",
-        "The link in mails that ask to confirm an address: a page of your application, which sends the code to `POST /api/auth/verify-email` when somebody presses a button.";
+        "The link in mails that ask to confirm an address: the server's own page, or one of your application, which sends the code to `POST /api/auth/verify-email` when somebody presses a button.";
     MAIL_INVITE_LINK = "mail.invite_link",
         Standard::Derived("`<server.public_url>/accept-invitation?token={token}`"), Open, No,
         "a URL that contains {token}",
-        "The link in invitations: a page of your application, which asks for a name and a password and sends them with the code to `POST /api/auth/accept-invitation`.";
+        "The link in invitations: the server's own page, or one of your application, which asks for a name and a password and sends them with the code to `POST /api/auth/accept-invitation`.";
     MAIL_NEW_DEVICE = "mail.new_device", Standard::Text("true"), Open, No,
         "true or false",
         "Whether people get a mail when somebody signs in to their account from a network that it was not signed in from lately (`retention.known_addresses`), three a day at most. See `docs/OPERATIONS.md`.";

@@ -3,6 +3,7 @@
 mod check;
 mod given;
 mod keys;
+mod pages;
 mod read;
 mod secret_file;
 mod show;
@@ -15,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cerrojo_app::Settings;
-use cerrojo_web::{GuardPlaces, Network};
+use cerrojo_web::{GuardPlaces, Network, PageSettings};
 use zeroize::Zeroizing;
 
 pub(crate) use given::Origin;
@@ -127,6 +128,8 @@ pub(crate) struct Configuration {
     pub(crate) trusted_proxies: Vec<Network>,
     /// Whether `/docs` is served.
     pub(crate) docs: bool,
+    /// What pages look like, if there are any.
+    pub(crate) pages: Option<PageSettings>,
     /// How many guards may follow.
     pub(crate) guards: GuardPlaces,
     /// How many may follow their own session.

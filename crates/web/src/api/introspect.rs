@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cerrojo_app::introspect::{self, Active};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ fn token(gathered: Option<&Gathered>, headers: &HeaderMap) -> Result<String, Pro
         Some(Gathered::CutOff) => return Err((&problem::CUT_OFF).into()),
         Some(Gathered::Whole(bytes)) => bytes,
     };
-    if !says_form(headers) {
+    if !form::says_form(headers) {
         return Err((&problem::NOT_FORM).into());
     }
     let mut tokens = form::values(form, "token").ok_or_else(missing)?.into_iter();
@@ -101,12 +101,6 @@ fn token(gathered: Option<&Gathered>, headers: &HeaderMap) -> Result<String, Pro
         (Some(token), None) if !token.is_empty() => Ok(token),
         _ => Err(missing()),
     }
-}
-
-fn says_form(headers: &HeaderMap) -> bool {
-    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = declared.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") && !headers.contains_key(CONTENT_ENCODING)
 }
 
 fn described(web: &Web, active: &Active) -> Value {

@@ -12,7 +12,7 @@ mod login;
 mod logout;
 pub(crate) mod openapi;
 mod password;
-mod personal;
+pub(crate) mod personal;
 mod profile;
 mod recover;
 mod register;
@@ -20,15 +20,15 @@ mod sessions;
 mod verify;
 mod well_known;
 
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Web;
+use crate::pages::missing::Reader;
 use crate::pages::reference;
-use crate::problem::{self, Problem};
+use crate::problem;
 
 /// Every route there is, with its documentation: there is no other way to add one.
 pub(crate) fn routes() -> OpenApiRouter<Web> {
@@ -77,15 +77,15 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
 }
 
 /// 404.
-pub(crate) async fn not_found(State(_): State<Web>) -> Problem {
-    (&problem::NO_ROUTE).into()
+pub(crate) async fn not_found(reader: Reader) -> Response {
+    reader.told((&problem::NO_ROUTE).into())
 }
 
 /// 204 to `OPTIONS`, 405 to any other method that a route does not have. The router adds `Allow`.
-pub(crate) async fn other_method(method: Method) -> Response {
+pub(crate) async fn other_method(method: Method, reader: Reader) -> Response {
     if method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        Problem::from(&problem::OTHER_METHOD).into_response()
+        reader.told((&problem::OTHER_METHOD).into())
     }
 }

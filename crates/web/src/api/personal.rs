@@ -63,16 +63,21 @@ pub(crate) async fn of_user(
     read(&app, id, (&administrator.caller.session, Viewer::Administrator)).await
 }
 
-async fn read(
+async fn read(app: &App, user: UserId, seen: (&SessionId, Viewer)) -> Result<Answer<PersonalView>, Problem> {
+    Ok(Answer::new(messages::PERSONAL, view(app, user, seen).await?))
+}
+
+/// All that is kept of a user, as of one moment.
+pub(crate) async fn view(
     app: &App,
     user: UserId,
     (current, viewer): (&SessionId, Viewer),
-) -> Result<Answer<PersonalView>, Problem> {
+) -> Result<PersonalView, Problem> {
     let mut run = app.store.snapshot().await.map_err(cerrojo_app::Trouble::from)?;
     let kept = (app.clock.now(), app.settings.retention);
     let personal = personal::of(&mut run, user, kept).await.map_err(cerrojo_app::Trouble::from)?;
     let personal = personal.ok_or(&problem::NO_USER)?;
-    Ok(Answer::new(messages::PERSONAL, PersonalView::new(personal, &app.settings, (current, viewer))))
+    Ok(PersonalView::new(personal, &app.settings, (current, viewer)))
 }
 
 /// Deletes one's own account.

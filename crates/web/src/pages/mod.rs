@@ -1,18 +1,93 @@
 //! Pages for people, made on the server. They load nothing from elsewhere and carry no script in their text.
 
+mod accent;
+mod account;
+mod devices;
+mod endings;
+mod faults;
+mod form;
 mod language;
+mod links;
+mod looks;
+pub(crate) mod missing;
+mod next;
+mod recover;
 pub(crate) mod reference;
 mod sample;
+mod sign_in;
+mod sign_out;
+mod stage;
+mod told;
+mod written;
 
+use axum::Router;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 
+use crate::Web;
+
+pub use self::accent::Accent;
 pub(crate) use self::language::Language;
+pub use self::looks::{LARGEST_LOGO, Logo};
+pub(crate) use self::written::Pages;
 
 /// Scripts and styles of this server's alone, none of them inline; requests to this server alone; no frames, no forms that leave.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// What an operator can set about pages, already checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageSettings {
+    /// What whoever runs the server is called.
+    pub name: String,
+    /// The colour of what can be pressed.
+    pub accent: Accent,
+    /// The picture beside the name, if there is one.
+    pub logo: Option<Logo>,
+}
+
+impl Default for PageSettings {
+    fn default() -> Self {
+        Self { name: "Cerrojo".to_owned(), accent: Accent::default(), logo: None }
+    }
+}
+
+macro_rules! routes {
+    ($($path:literal => $methods:expr;)+) => {
+        /// The paths of pages, for what counts requests by route.
+        pub(crate) const PATHS: &[&str] = &[$($path),+];
+
+        /// Every page. They are for people, and not in the description of the API.
+        pub(crate) fn routes() -> Router<Web> {
+            Router::new()$(.route($path, $methods))+
+        }
+    };
+}
+
+routes! {
+    "/login" => get(sign_in::login_form).post(sign_in::login);
+    "/register" => get(sign_in::register_form).post(sign_in::register);
+    "/register/sent" => get(sign_in::register_sent);
+    "/logout" => get(sign_out::form).post(sign_out::logout);
+    "/logged-out" => get(sign_out::logged_out);
+    "/done" => get(sign_out::done);
+    "/forgot-password" => get(recover::forgot_form).post(recover::forgot);
+    "/forgot-password/sent" => get(recover::forgot_sent);
+    "/resend-verification" => get(recover::resend_form).post(recover::resend);
+    "/reset-password" => get(links::reset_form).post(links::reset);
+    "/verify-email" => get(links::verify_form).post(links::verify);
+    "/accept-invitation" => get(links::accept_form).post(links::accept);
+    "/account" => get(account::form).post(account::change);
+    "/account/password" => get(account::password_form).post(account::change_password);
+    "/account/data" => get(account::own_data);
+    "/account/delete" => get(account::delete_form).post(account::delete);
+    "/account/devices" => get(devices::list);
+    "/account/devices/end" => get(devices::end_form).post(devices::end_one);
+    "/account/devices/end-others" => post(devices::end_others);
+    "/pages/{file}" => get(looks::file);
+}
 
 /// A page in a language that was chosen by what the browser asks for.
 fn html(text: String, language: Language) -> Response {

@@ -1,0 +1,70 @@
+//! `/logout`, `/logged-out`, and what says that something was done.
+
+use axum::response::Response;
+use cerrojo_app::end::{self, LogoutError};
+use cerrojo_domain::Origin;
+use minijinja::context;
+
+use super::form::Form;
+use super::stage::{Stage, View, Visitor};
+use super::told::Told;
+use crate::client::Client;
+use crate::cookie::KeptPages;
+use crate::problem::Problem;
+
+/// A button that signs out: to open a link does not.
+pub(super) async fn form(stage: Stage) -> Response {
+    match stage.visitor().await {
+        Ok(Visitor::Person(caller)) => stage.show(View::new("logout.html", context! {}).of(&caller)).await,
+        Ok(Visitor::Over(session)) => {
+            stage.leaving(stage.go_telling("/logged-out", &Told::SignedOut(session)), KeptPages::Left)
+        }
+        Ok(Visitor::Nobody) => stage.go("/logged-out"),
+        Err(problem) => stage.fail(problem),
+    }
+}
+
+/// Signs out. Whoever has no session, or one that is over, is told so and not refused.
+pub(super) async fn logout(stage: Stage, Client(origin): Client, _: Form) -> Response {
+    match sign_out(&stage, &origin).await {
+        Ok(told) => stage.leaving(stage.go_telling("/logged-out", &told), KeptPages::Forgotten),
+        // Whether the session is over is not known, so it is not said: the button is there again.
+        Err(problem) => stage.refuse(View::new("logout.html", context! {}), problem),
+    }
+}
+
+async fn sign_out(stage: &Stage, origin: &Origin) -> Result<Told, Problem> {
+    match stage.visitor().await? {
+        Visitor::Nobody => Ok(Told::SignedOut(None)),
+        Visitor::Over(session) => {
+            if let Some(token) = stage.token() {
+                end::known_to_be_over(&stage.web, token).await?;
+            }
+            Ok(Told::SignedOut(session))
+        }
+        Visitor::Person(caller) => match end::logout(&stage.web, &caller, origin).await {
+            Ok(()) | Err(LogoutError::AlreadyEnded) => Ok(Told::SignedOut(Some(caller.session.clone()))),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+/// That no session is open here any more; or that one is.
+pub(super) async fn logged_out(stage: Stage) -> Response {
+    match stage.visitor().await {
+        Ok(Visitor::Person(caller)) => stage.show(View::new("logout.html", context! {}).of(&caller)).await,
+        Ok(Visitor::Nobody | Visitor::Over(_)) | Err(_) => stage.show(View::new("signed-out.html", context! {})).await,
+    }
+}
+
+/// What was done, by whoever need not be signed in.
+pub(super) async fn done(stage: Stage) -> Response {
+    match (&stage.told, stage.visitor().await) {
+        (None, Ok(Visitor::Person(_))) => stage.go("/account"),
+        (None, _) => stage.go("/login"),
+        (Some(_), visitor) => {
+            let signed_in = matches!(visitor, Ok(Visitor::Person(_)));
+            stage.show(View::new("done.html", context! { signed_in => signed_in })).await
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a page says that follows an act: the act answers 303, and a cookie of a minute says to the next page what was done.
+//!
+//! It cannot stand in the address: there anybody could write it and send it to somebody.
+
+use cerrojo_domain::SessionId;
+
+use crate::envelope::Text;
+use crate::query::is_name;
+
+macro_rules! told {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, ($title_es:literal, $title_en:literal), ($es:literal, $en:literal);)+) => {
+        /// What was done.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(super) enum Told {
+            /// A session that the browser held has ended; which.
+            Ended(Option<SessionId>),
+            /// The person signed out of it; which it was.
+            SignedOut(Option<SessionId>),
+            $($(#[$doc])* $name),+
+        }
+
+        impl Told {
+            fn word(&self) -> &'static str {
+                match self {
+                    Self::Ended(_) => "ended",
+                    Self::SignedOut(_) => "signed-out",
+                    $(Self::$name => $word),+
+                }
+            }
+
+            fn without_session(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
+
+            /// A title and a text.
+            pub(super) fn words(&self) -> (Text, Text) {
+                match self {
+                    Self::Ended(_) => (
+                        Text { es: "Tu sesión ha terminado", en: "Your session has ended" },
+                        Text { es: "Inicia sesión de nuevo para continuar.", en: "Sign in again to continue." },
+                    ),
+                    Self::SignedOut(_) => (
+                        Text { es: "Has cerrado la sesión", en: "You are signed out" },
+                        Text { es: "Ya no queda sesión abierta en este navegador.", en: "No session is open in this browser any more." },
+                    ),
+                    $(Self::$name => (
+                        Text { es: $title_es, en: $title_en },
+                        Text { es: $es, en: $en },
+                    )),+
+                }
+            }
+        }
+    };
+}
+
+told! {
+    Deleted = "deleted", ("Tu cuenta se ha eliminado", "Your account is deleted"),
+        ("Todas tus sesiones han terminado y tus datos se han borrado.", "All your sessions are over and your data is gone.");
+    Reset = "reset", ("Tu contraseña ha cambiado", "Your password has changed"),
+        ("Se han cerrado todas las sesiones de tu cuenta. Inicia sesión con la contraseña nueva.",
+         "All sessions of your account are over. Sign in with the new password.");
+    Confirmed = "confirmed", ("Correo confirmado", "Email address confirmed"),
+        ("Gracias: ya sabemos que los correos te llegan a esa dirección.", "Thank you: we know now that mail reaches you at that address.");
+    Accepted = "accepted", ("Tu cuenta está lista", "Your account is ready"),
+        ("Inicia sesión con tu correo y la contraseña que acabas de elegir.", "Sign in with your email address and the password that you just chose.");
+    Saved = "saved", ("Cambios guardados", "Changes saved"),
+        ("Tu perfil está al día.", "Your profile is up to date.");
+    EmailChanged = "email-changed", ("Correo cambiado", "Email address changed"),
+        ("Hemos avisado a la dirección anterior. Tus otras sesiones han terminado; esta sigue abierta.",
+         "The address of before was told. Your other sessions are over; this one goes on.");
+    EmailWaits = "email-waits", ("Confirma tu nueva dirección", "Confirm your new address"),
+        ("Te hemos enviado un enlace. Hasta que lo abras sigue valiendo la dirección de antes.",
+         "We have sent you a link. Until you open it, the address of before stays.");
+    PasswordChanged = "password-changed", ("Contraseña cambiada", "Password changed"),
+        ("Tus otras sesiones han terminado; esta sigue abierta.", "Your other sessions are over; this one goes on.");
+    OneEnded = "one-ended", ("Sesión cerrada", "Session ended"),
+        ("Ese dispositivo ya no tiene acceso a tu cuenta.", "That device has no access to your account any more.");
+    OneWasOver = "one-was-over", ("Esa sesión ya había terminado", "That session was over already"),
+        ("Nadie puede usarla.", "Nobody can use it.");
+    OthersEnded = "others-ended", ("Las demás sesiones se han cerrado", "All other sessions are over"),
+        ("Solo queda abierta la de este navegador.", "Only the one of this browser goes on.");
+}
+
+impl Told {
+    /// As the cookie's value.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Self::Ended(Some(session)) | Self::SignedOut(Some(session)) => {
+                format!("{}.{}", self.word(), session.as_str())
+            }
+            other => other.word().to_owned(),
+        }
+    }
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (word, session) = text.split_once('.').map_or((text, None), |(word, session)| (word, Some(session)));
+        let session = session.filter(|name| is_name(name)).map(|name| SessionId::from_text(name.to_owned()));
+        match word {
+            "ended" => Some(Self::Ended(session)),
+            "signed-out" => Some(Self::SignedOut(session)),
+            word => Self::without_session(word),
+        }
+    }
+
+    /// The session that it is about.
+    pub(super) fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Ended(session) | Self::SignedOut(session) => session.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else() {
+        let session = SessionId::from_text("pQ7-x_9tVgJ0hB3kLm2NaA".to_owned());
+        for told in [Told::Ended(None), Told::SignedOut(Some(session)), Told::Reset, Told::OthersEnded] {
+            assert_eq!(Told::read(&told.written()), Some(told));
+        }
+        assert_eq!(Told::read("ended.<script>"), Some(Told::Ended(None)));
+        for other in ["", "nonsense", ".", "reset2"] {
+            assert_eq!(Told::read(other), None, "{other}");
+        }
+    }
+}
