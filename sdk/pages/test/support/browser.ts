@@ -46,6 +46,11 @@ export class Watched {
     return watched;
   }
 
+  /** Nothing in the console, nothing from elsewhere. For pages without scripts, in which axe does not run. */
+  assertNothingWrong(): void {
+    assert.deepEqual(this.#wrong, []);
+  }
+
   /** What axe has to say by WCAG 2.2 A and AA, and whatever else went wrong. */
   async assertClean(): Promise<void> {
     // Through the debugger, which no policy of the page keeps out.
