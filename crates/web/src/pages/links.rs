@@ -8,7 +8,7 @@ use cerrojo_app::{Trouble, Verification};
 use minijinja::context;
 
 use super::form::{Form, LinkForm};
-use super::stage::{Asked, Stage, View, limited, without_referrer};
+use super::stage::{Asked, Stage, View, Visitor, limited, without_referrer};
 use super::told::Told;
 use crate::client::Client;
 use crate::problem::{self, Problem, Row};
@@ -95,7 +95,12 @@ pub(super) async fn verify_form(stage: Stage, Asked { token, .. }: Asked) -> Res
 
 /// Confirms it.
 pub(super) async fn verify(stage: Stage, Client(origin): Client, LinkForm(form): LinkForm) -> Response {
-    let outcome = limited(confirm::confirm(&stage.web, &origin, form.text("token")).await);
+    let caller = match stage.visitor().await {
+        Ok(Visitor::Person(caller)) => Some(caller),
+        Ok(Visitor::Nobody | Visitor::Over(_)) => None,
+        Err(problem) => return without_referrer(stage.fail(problem)),
+    };
+    let outcome = limited(confirm::confirm(&stage.web, &origin, caller.as_ref(), form.text("token")).await);
     used(&stage, outcome.map(|_| &Told::Confirmed), (Kind::Verify, verify_page(&form.typed("token"))))
 }
 
