@@ -446,9 +446,10 @@ async fn nobody_uses_up_the_links_that_anothers_account_needs() {
 async fn jobs_of_an_earlier_release_confirm_nobodys_password_either() {
     on_both_engines_with(required, async |app| {
         registers(&app.visitor(), "ana@example.com", OTHER_PASSWORD).await.assert_ok(202, WAIT);
-        let without = match app.database_url().starts_with("postgres") {
-            true => "UPDATE outbox SET body = CAST(CAST(body AS JSONB) - 'id' AS TEXT)",
-            false => "UPDATE outbox SET body = json_remove(body, '$.id')",
+        let without = if app.database_url().starts_with("postgres") {
+            "UPDATE outbox SET body = CAST(CAST(body AS JSONB) - 'id' AS TEXT)"
+        } else {
+            "UPDATE outbox SET body = json_remove(body, '$.id')"
         };
         testing::execute(app.database_url(), without.to_owned()).await;
         let code = app.link_code("ana@example.com").await;
