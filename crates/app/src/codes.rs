@@ -32,8 +32,16 @@ pub(crate) async fn make(
 /// The code that was typed, if there is one and its time is not over. It is not used up. Nobody guesses 256 bits, so what the
 /// time tells about one tells nothing.
 pub(crate) async fn look_up(app: &App, typed: &str) -> Result<Option<Code>, StoreError> {
+    if !is_shaped(typed) {
+        return Ok(None);
+    }
     let found = codes::find(&mut app.store.reader(), &hash(typed)).await?;
     Ok(found.filter(|code| is_in_time(app, code)))
+}
+
+/// Whether it could be one: what could not costs no query.
+fn is_shaped(typed: &str) -> bool {
+    typed.len() == 43 && typed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Uses it up; whether it was there, just so. Of all who try, one hears yes.
@@ -58,6 +66,14 @@ fn hash(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_has_the_shape_that_is_looked_up() {
+        assert!(is_shaped(&URL_SAFE_NO_PAD.encode([0xff; 32])));
+        for other in ["", "x", &"a".repeat(42), &"a".repeat(44), &"+".repeat(43), &"ñ".repeat(21)] {
+            assert!(!is_shaped(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_code_is_stored_as_its_sha_256() {

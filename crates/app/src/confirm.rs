@@ -11,6 +11,7 @@ use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change, NewUser};
 use cerrojo_store::{StoreError, Tx, outbox, registrations, sessions};
 
+use crate::account::if_live;
 use crate::limits::Public;
 use crate::metrics::Attempt;
 use crate::profile::filled;
@@ -166,17 +167,15 @@ pub(crate) async fn open_account(
     }
 }
 
-/// The new address takes the old one's place. As with any change of one's own address the other sessions end and the one that
-/// asked goes on; if that is over, or anything raised the epoch since, so is what it asked for.
+/// The new address takes the old one's place. As with any change of one's own address the other sessions end and the calling one
+/// goes on; if the one that asked is over, or anything raised the epoch since, so is what it asked for.
 ///
 /// It takes both, the mail and a session of the account: anybody can want anybody's address, and whoever reads the mail may be
 /// about to confirm a registration of their own.
 async fn change(app: &App, (origin, caller): (&Origin, Option<&Caller>), code: &Code) -> Result<Email, ConfirmError> {
     let waiting = email_changes::by_id(&mut app.store.reader(), &code.subject).await?;
     let EmailChange { id, user, email, epoch, session, .. } = waiting.ok_or(ConfirmError::InvalidToken)?;
-    if caller.is_none_or(|caller| caller.user != user) {
-        return Err(ConfirmError::SignInNeeded);
-    }
+    let caller = caller.filter(|caller| caller.user == user).ok_or(ConfirmError::SignInNeeded)?;
     let before = users::by_id(&mut app.store.reader(), user).await?;
     let before = before.filter(|user| user.epoch == epoch && user.status == Status::Active);
     let before = before.ok_or(ConfirmError::InvalidToken)?;
@@ -191,12 +190,13 @@ async fn change(app: &App, (origin, caller): (&Origin, Option<&Caller>), code: &
         Err(StoreError::Taken) => return Err(ConfirmError::EmailTaken),
         changed => changed?.filter(|user| user.status == Status::Active).ok_or(ConfirmError::InvalidToken)?,
     };
+    let mut tx = if_live(app, tx, caller).await?.ok_or(ConfirmError::SignInNeeded)?;
     let is_wanted = sessions::is_live(&mut tx, &session).await? && email_changes::take(&mut tx, &id).await?;
     if !is_wanted || !codes::use_up(app, &mut tx, code).await? {
         return Err(ConfirmError::InvalidToken);
     }
     let ending = Ending { reason: EndReason::EmailChanged, actor: Actor::User(user), at, place };
-    let entries = end::in_tx(&mut tx, Which::OthersOf(user, &session), &ending).await?;
+    let entries = end::in_tx(&mut tx, Which::OthersOf(user, &caller.session), &ending).await?;
     outbox::adopt(&mut tx, user, &email).await?;
     mail::keep_with(&mut tx, &before).await?;
     let act = Act::new(AuditKind::EmailChanged, at).by(Actor::User(user)).to(user).in_session(&session).from(origin);

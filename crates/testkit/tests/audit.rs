@@ -332,6 +332,47 @@ async fn entries_that_were_put_behind_the_end_keep_nothing_new_out() {
     .await;
 }
 
+#[tokio::test]
+async fn an_end_that_was_cut_off_is_not_made_good_by_the_next_entry() {
+    on_both_engines(async |app| {
+        let (ana, last) = a_trail(&app).await;
+        let first = last - 3;
+        app.database().run(format!("DELETE FROM audit WHERE position > {first}")).await;
+        let back = format!("position = {first}, mac = (SELECT mac FROM audit WHERE position = {first})");
+        app.database().run(format!("UPDATE audit_head SET {back}")).await;
+        ana.another_session().await;
+        seal(&app).await;
+        assert_eq!(found(&verify(&app, None).await), [(first + 1, Wrong::Changed)]);
+        ana.another_session().await;
+        seal(&app).await;
+        assert_eq!(found(&verify(&app, None).await), [(first + 1, Wrong::Changed)], "for good");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nor_one_that_was_put_back_with_its_seal_under_a_running_server() {
+    on_both_engines(async |app| {
+        let (ana, _) = a_trail(&app).await;
+        let earlier = testing::rows_as_text(app.database_url(), "audit_head").await;
+        app.database().run("CREATE TABLE kept AS SELECT * FROM audit_head".to_owned()).await;
+        let at = verify(&app, None).await.last.0;
+        for _ in 0..2 {
+            ana.another_session().await;
+        }
+        seal(&app).await;
+        assert_ne!(testing::rows_as_text(app.database_url(), "audit_head").await, earlier);
+        app.database().run(format!("DELETE FROM audit WHERE position > {at}")).await;
+        app.database().run("DELETE FROM audit_head".to_owned()).await;
+        app.database().run("INSERT INTO audit_head SELECT * FROM kept".to_owned()).await;
+        app.database().run("DROP TABLE kept".to_owned()).await;
+        ana.another_session().await;
+        seal(&app).await;
+        assert_eq!(found(&verify(&app, None).await), [(at + 1, Wrong::Changed)]);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn simultaneous_sealers_make_one_chain() {
     on_both_engines(async |app| {

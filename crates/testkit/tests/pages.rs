@@ -261,6 +261,71 @@ async fn a_browser_that_signs_in_anew_leaves_no_session_behind() {
 }
 
 #[tokio::test]
+async fn who_knows_a_sessions_id_alone_is_told_nothing() {
+    on_both_engines(async |app| {
+        let mut browser = Browser::of(&app);
+        browser.register("ana").await;
+        let token = browser.token();
+        let session = browser.person.with_token(&token).get("/api/auth/sessions").await.data()["sessions"][0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        browser.send("/logout", &[]).await;
+        let sealed = browser.cookies.values().next().unwrap().clone();
+        let forged = [
+            format!("signed-out.{session}"),
+            sealed.replacen("signed-out", "ended", 1),
+            format!("{}0", &sealed[..sealed.len() - 1]),
+        ];
+        for note in forged.into_iter().filter(|note| *note != sealed) {
+            let page =
+                text(&app.visitor().call("GET", "/logged-out").header("cookie", format!("cerrojo-done={note}")).await);
+            assert!(!page.contains("ana@") && !page.contains("<time"), "{note}: {page}");
+        }
+        // Nor by the right one once its minute is over.
+        app.clock.advance(std::time::Duration::from_secs(61));
+        let page = text(&browser.get("/logged-out").await);
+        assert!(!page.contains("ana@"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_know_says_of_no_session_that_it_is_over() {
+    on_both_engines(async |app| {
+        let mut browser = Browser::of(&app);
+        browser.register("ana").await;
+        if app.engine() == cerrojo_testkit::Engine::Sqlite {
+            return;
+        }
+        app.stop_beating();
+        app.clock.advance(std::time::Duration::from_secs(5));
+        for path in ["/logged-out", "/logout", "/login", "/account"] {
+            let reply = browser.get(path).await;
+            assert_eq!(reply.status, 503, "{path}: {reply}");
+            assert!(!text(&reply).contains("You are signed out"), "{path}");
+        }
+        let reply = browser.send("/logout", &[]).await;
+        assert_eq!(reply.status, 503, "{reply}");
+        assert!(!browser.cookies.is_empty(), "and the cookie stays");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_data_file_is_recorded_also_from_the_page() {
+    on_both_engines(async |app| {
+        let mut browser = Browser::of(&app);
+        browser.register("ana").await;
+        assert_eq!(browser.get("/account/data").await.status, 200);
+        let acts =
+            browser.person.with_token(&browser.token()).get("/api/auth/profile/data").await.data()["audit"].clone();
+        assert_eq!(acts.to_string().matches("data.exported").count(), 2, "{acts}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn forms_of_other_sites_are_refused() {
     on_both_engines(async |app| {
         let mut browser = Browser::of(&app);
@@ -530,7 +595,7 @@ async fn devices_are_seen_and_ended() {
         assert!(!one.is_in().await && two.is_in().await);
         for over in [one.session_id(), berta.session_id(), "x y".to_owned(), String::new()] {
             let (_, page) = browser.send_and_follow("/account/devices/end", &[("id", &over)]).await;
-            says(&page, "That session was over already");
+            says(&page, "That session is not open");
         }
         assert!(berta.is_in().await, "somebody else's");
         let (_, page) = browser.send_and_follow("/account/devices/end-others", &[]).await;

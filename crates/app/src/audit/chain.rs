@@ -43,6 +43,7 @@ impl TrailKey {
         self.sign(&bytes)
     }
 
+    /// What is behind no entry.
     /// The end of the chain, confirmed.
     pub(super) fn end_at(&self, position: i64, mac: &str) -> Place {
         self.place("end", position, mac)
@@ -71,6 +72,11 @@ impl TrailKey {
     fn sign(&self, Bytes(bytes): &Bytes) -> String {
         hex(hmac::sign(&self.0, bytes).as_ref())
     }
+}
+
+/// What is behind no entry.
+pub(super) fn never(random: &dyn Random) -> String {
+    format!("unconfirmed:{}", hex(&random.bytes::<16>()))
 }
 
 fn is_same(one: &Place, other: &Place) -> bool {

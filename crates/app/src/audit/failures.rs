@@ -44,15 +44,25 @@ struct Counted {
     since: Option<Duration>,
     written: u32,
     left_out: u64,
+    /// Of hours that are over.
+    owed: u64,
+}
+
+impl Counted {
+    fn end_hour(&mut self, now: Duration) {
+        if self.since.is_some_and(|since| now.saturating_sub(since) >= HOUR) {
+            self.owed = self.owed.saturating_add(std::mem::take(&mut self.left_out));
+            (self.since, self.written) = (None, 0);
+        }
+    }
 }
 
 impl Failures {
     /// Whether there is room for another entry; otherwise it is counted.
     pub(crate) fn have_room(&self, about: About, now: Duration) -> bool {
         let mut counted = self.counted(about);
-        if counted.since.is_none_or(|since| now.saturating_sub(since) >= HOUR) {
-            (counted.since, counted.written) = (Some(now), 0);
-        }
+        counted.end_hour(now);
+        counted.since.get_or_insert(now);
         if counted.written >= about.most() {
             counted.left_out = counted.left_out.saturating_add(1);
             return false;
@@ -77,16 +87,16 @@ impl Failures {
         tx.commit().await?;
         for (about, said) in [(About::Account, of_accounts), (About::Nobody, of_nobody)] {
             let mut counted = self.counted(about);
-            counted.left_out = counted.left_out.saturating_sub(said);
+            counted.owed = counted.owed.saturating_sub(said);
         }
         Ok(())
     }
 
     /// In hours that are over.
     fn left_out(&self, about: About, now: Duration) -> u64 {
-        let counted = self.counted(about);
-        let is_over = counted.since.is_some_and(|since| now.saturating_sub(since) >= HOUR);
-        if is_over { counted.left_out } else { 0 }
+        let mut counted = self.counted(about);
+        counted.end_hour(now);
+        counted.owed
     }
 
     fn counted(&self, about: About) -> MutexGuard<'_, Counted> {
@@ -117,5 +127,9 @@ mod tests {
         let counted = u64::try_from(most * 3).unwrap();
         assert_eq!(failures.left_out(About::Nobody, Duration::from_secs(3_610)), counted);
         assert_eq!(written(3_610), most);
+        // Also where somebody goes on all the time.
+        assert_eq!(written(7_210), most);
+        let again = counted + u64::try_from(most).unwrap();
+        assert_eq!(failures.left_out(About::Nobody, Duration::from_secs(7_211)), again);
     }
 }

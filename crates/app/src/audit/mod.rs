@@ -9,10 +9,11 @@ mod retain;
 mod seal;
 mod verify;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cerrojo_domain::{Actor, AuditKind, Origin};
+use cerrojo_store::audit::chain::Place;
 use cerrojo_store::audit::find;
 use cerrojo_store::audit::{self, Act, Stamp, chain as stored};
 use cerrojo_store::{Store, StoreError};
@@ -38,6 +39,8 @@ pub struct Trail {
     pub key: TrailKey,
     /// How many entries of what strangers do there were lately.
     failures: Failures,
+    /// Where this process left the chain, and in which incarnation.
+    end: Mutex<Option<(String, Place)>>,
     /// Whether it was looked for people who were deleted by a program that knows of no trail.
     are_gone_erased: AtomicBool,
 }
@@ -45,7 +48,19 @@ pub struct Trail {
 impl Trail {
     pub(crate) fn new(master: &MasterKey) -> Self {
         let (failures, are_gone_erased) = (Failures::default(), AtomicBool::new(false));
-        Self { key: TrailKey::new(master), failures, are_gone_erased }
+        Self { key: TrailKey::new(master), failures, end: Mutex::default(), are_gone_erased }
+    }
+
+    /// Whether a chain that ends there can be the one that this process wrote to: it only grows, unless the whole database went
+    /// back, which ends everything and begins another incarnation.
+    fn goes_on_from(&self, incarnation: &str, last: &Place) -> bool {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_so = |(of, end): &(String, Place)| of != incarnation || last == end || last.position > end.position;
+        end.as_ref().is_none_or(is_so)
+    }
+
+    fn note_end(&self, incarnation: String, end: Place) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some((incarnation, end));
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use cerrojo_domain::UserId;
-use cerrojo_store::StoreError;
 use cerrojo_store::audit::chain::{self, Said};
 use cerrojo_store::audit::is_any_waiting;
+use cerrojo_store::{StoreError, log};
 
+use super::chain as link;
 use crate::{App, Trouble};
 
 /// Entries moved in one transaction: others get their turn in between.
@@ -26,7 +27,9 @@ pub async fn seal(app: &App) -> Result<(), Trouble> {
 async fn seal_some(app: &App) -> Result<(), Trouble> {
     let mut tx = app.store.begin().await?;
     let head = chain::take(&mut tx).await?;
-    if !app.trail.key.confirms(&head) {
+    let incarnation = log::incarnation(&mut tx).await?;
+    let is_ours = app.trail.key.confirms(&head) && app.trail.goes_on_from(&incarnation, &head.last);
+    if !is_ours {
         tracing::error!("the head of the audit trail is not what a server wrote: `cerrojo audit verify` says more");
     }
     let mut said = chain::take_waiting(&mut tx, CHUNK).await?;
@@ -44,7 +47,8 @@ async fn seal_some(app: &App) -> Result<(), Trouble> {
         );
         position = highest;
     }
-    let mut mac = head.last.mac;
+    // A chain that goes on from there as if nothing had been would hide what was done to it: this link never fits.
+    let mut mac = if is_ours { head.last.mac } else { link::never(&*app.random) };
     let mut links = Vec::with_capacity(said.len());
     for said in said {
         position = position.saturating_add(1);
@@ -52,8 +56,11 @@ async fn seal_some(app: &App) -> Result<(), Trouble> {
         mac.clone_from(&link.mac);
         links.push(link);
     }
-    chain::append(&mut tx, &links, &app.trail.key.end_at(position, &mac)).await?;
-    Ok(tx.commit().await?)
+    let end = app.trail.key.end_at(position, &mac);
+    chain::append(&mut tx, &links, &end).await?;
+    tx.commit().await?;
+    app.trail.note_end(incarnation, end);
+    Ok(())
 }
 
 /// Whoever was deleted after an act was begun, and before it was written, has nothing personal here.

@@ -190,6 +190,9 @@ fn look_at_ends(key: &TrailKey, head: &Head, report: &mut Report) {
     if !key.confirms(&alone(&head.last, &Place::default())) {
         report.add(head.last.position, Wrong::Head);
     }
+    if head.last.position < head.anchor.position {
+        report.add(head.last.position, Wrong::Head);
+    }
     if !key.confirms(&alone(&Place::default(), &head.anchor)) {
         report.add(head.anchor.position, Wrong::Anchor);
     }

@@ -1,8 +1,8 @@
 //! What is kept of a person: read all of it, and have it deleted.
 
 use axum::extract::State;
-use cerrojo_app::{App, leave, personal};
-use cerrojo_domain::{SessionId, UserId};
+use cerrojo_app::{App, Caller, leave, personal};
+use cerrojo_domain::{Origin, SessionId, UserId};
 
 use crate::Web;
 use crate::api::sessions::Confirmation;
@@ -36,8 +36,13 @@ pub(crate) async fn own(
     Bearer(caller): Bearer,
     Client(origin): Client,
 ) -> Result<Answer<PersonalView>, Problem> {
-    personal::record_own(&app, &caller, &origin).await?;
-    read(&app, caller.user, (&caller.session, Viewer::Owner)).await
+    Ok(Answer::new(messages::PERSONAL, own_view(&app, &caller, &origin).await?))
+}
+
+/// All that is kept of the caller, which is recorded first.
+pub(crate) async fn own_view(app: &App, caller: &Caller, origin: &Origin) -> Result<PersonalView, Problem> {
+    personal::record_own(app, caller, origin).await?;
+    view(app, caller.user, (&caller.session, Viewer::Owner)).await
 }
 
 /// Gives all that is kept of a user.
@@ -60,19 +65,12 @@ pub(crate) async fn of_user(
     UserPath(id): UserPath,
 ) -> Result<Answer<PersonalView>, Problem> {
     personal::record_of(&app, administrator.by(), id).await?;
-    read(&app, id, (&administrator.caller.session, Viewer::Administrator)).await
-}
-
-async fn read(app: &App, user: UserId, seen: (&SessionId, Viewer)) -> Result<Answer<PersonalView>, Problem> {
-    Ok(Answer::new(messages::PERSONAL, view(app, user, seen).await?))
+    let seen = (&administrator.caller.session, Viewer::Administrator);
+    Ok(Answer::new(messages::PERSONAL, view(&app, id, seen).await?))
 }
 
 /// All that is kept of a user, as of one moment.
-pub(crate) async fn view(
-    app: &App,
-    user: UserId,
-    (current, viewer): (&SessionId, Viewer),
-) -> Result<PersonalView, Problem> {
+async fn view(app: &App, user: UserId, (current, viewer): (&SessionId, Viewer)) -> Result<PersonalView, Problem> {
     let mut run = app.store.snapshot().await.map_err(cerrojo_app::Trouble::from)?;
     let kept = (app.clock.now(), app.settings.retention);
     let personal = personal::of(&mut run, user, kept).await.map_err(cerrojo_app::Trouble::from)?;

@@ -17,7 +17,6 @@ use crate::client::Client;
 use crate::cookie::KeptPages;
 use crate::envelope::JSON;
 use crate::problem::{self, Problem};
-use crate::view::Viewer;
 
 /// Whether the person may delete the account here.
 fn may_leave(stage: &Stage, caller: &Caller) -> bool {
@@ -101,8 +100,8 @@ pub(super) async fn change_password(
 }
 
 /// All that is kept of the person, as a file.
-pub(super) async fn own_data(SignedIn { stage, caller }: SignedIn) -> Response {
-    let view = match personal::view(&stage.web, caller.user, (&caller.session, Viewer::Owner)).await {
+pub(super) async fn own_data(SignedIn { stage, caller }: SignedIn, Client(origin): Client) -> Response {
+    let view = match personal::own_view(&stage.web, &caller, &origin).await {
         Ok(view) => view,
         Err(problem) => return stage.fail(problem),
     };

@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 
 use super::form::Form;
 use super::stage::{Asked, SignedIn, Stage, View};
-use super::told::Told;
+use super::told::{Told, Whose};
 use crate::client::Client;
 use crate::cookie::KeptPages;
 use crate::problem::Problem;
@@ -72,9 +72,8 @@ pub(super) async fn end_one(form: Form, SignedIn { stage, caller }: SignedIn, Cl
     }
     let id = SessionId::from_text(name.clone());
     match sessions::end_one(&stage.web, &caller, &origin, (&id, form.text("currentPassword"))).await {
-        Ok(()) if id == caller.session => {
-            stage.leaving(stage.go_telling("/logged-out", &Told::SignedOut(Some(id))), KeptPages::Forgotten)
-        }
+        Ok(()) if id == caller.session => stage
+            .leaving(stage.go_telling("/logged-out", &Told::SignedOut(Some(Whose::of(&caller)))), KeptPages::Forgotten),
         Ok(()) => stage.go_telling(DEVICES, &Told::OneEnded),
         Err(SessionsError::NotFound) => stage.go_telling(DEVICES, &Told::OneWasOver),
         Err(error) => refused(&stage, &caller, (&name, error)),

@@ -11,6 +11,9 @@ use crate::Web;
 use crate::body::Gathered;
 use crate::problem::{self, Problem};
 
+/// Fields of a form, at most; none of ours has ten.
+const MOST: usize = 32;
+
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The fields of a form that one of our own pages sent.
@@ -40,17 +43,31 @@ impl FromRequestParts<Web> for Form {
 }
 
 /// The same of a page that a link in a mail opened. It has a secret in its address and so sends no referrer; browsers that say
-/// nothing of the site (older ones, and all over plain http) then say `Origin: null`. That is enough here: these forms ask for no
-/// session and make none, and whoever knows the code of the link could send it without a browser.
-pub(super) struct LinkForm(pub(super) Form);
+/// nothing of the site (older ones, and all over plain http) then say `Origin: null`. That is enough for what the code of the link alone is
+/// enough for: whoever knows it could send it without a browser. A session counts only beside a form that is known to be ours.
+pub(super) struct LinkForm(pub(super) Form, pub(super) Sent);
+
+/// Where the form of a link comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// One of our own pages.
+    ByUs,
+    /// Nobody knows.
+    BySomebody,
+}
 
 impl FromRequestParts<Web> for LinkForm {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let stage = Stage::from_request_parts(parts, web).await.map_err(Problem::into_response)?;
-        let ours = if says_nothing(&parts.headers) { Ok(()) } else { web.own_pages().check(&parts.headers) };
-        ours.and_then(|()| read(parts)).map(Self).map_err(|problem| stage.fail(problem))
+        let sent = if says_nothing(&parts.headers) {
+            Ok(Sent::BySomebody)
+        } else {
+            web.own_pages().check(&parts.headers).map(|()| Sent::ByUs)
+        };
+        let read = sent.and_then(|sent| Ok(Self(read(parts)?, sent)));
+        read.map_err(|problem| stage.fail(problem))
     }
 }
 
@@ -76,8 +93,11 @@ fn read(parts: &Parts) -> Result<Form, Problem> {
     fields(bytes).map(Form).ok_or_else(|| (&problem::WRONG_INPUT).into())
 }
 
-/// No name twice, and no NUL, as in JSON.
+/// No name twice, and no NUL, as in JSON; and few: each is compared with all before.
 fn fields(bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    if bytes.iter().filter(|byte| **byte == b'&').count() >= MOST {
+        return None;
+    }
     let mut fields: Vec<(String, String)> = Vec::new();
     for (name, value) in crate::form::pairs(bytes)? {
         if value.contains('\0') || fields.iter().any(|(known, _)| *known == name) {
@@ -103,6 +123,14 @@ mod tests {
         for broken in [&b"a=1&a=2"[..], b"a=%00", b"a=%zz", b"a=%ff", b"%61=1&a=1"] {
             assert!(fields(broken).is_none(), "{broken:?}");
         }
+    }
+
+    #[test]
+    fn a_form_of_very_many_fields_is_not_looked_through() {
+        let of = |count: usize| (0..count).map(|number| format!("f{number}=1")).collect::<Vec<_>>().join("&");
+        assert_eq!(fields(of(MOST).as_bytes()).map(|fields| fields.len()), Some(MOST));
+        assert!(fields(of(MOST + 1).as_bytes()).is_none());
+        assert!(fields("&".repeat(64 * 1024).as_bytes()).is_none());
     }
 
     #[test]

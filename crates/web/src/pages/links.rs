@@ -7,7 +7,7 @@ use cerrojo_app::recover::{self, Reset};
 use cerrojo_app::{Trouble, Verification};
 use minijinja::context;
 
-use super::form::{Form, LinkForm};
+use super::form::{Form, LinkForm, Sent};
 use super::stage::{Asked, Stage, View, Visitor, limited, without_referrer};
 use super::told::Told;
 use crate::client::Client;
@@ -77,7 +77,7 @@ pub(super) async fn reset_form(stage: Stage, Asked { token, .. }: Asked) -> Resp
 }
 
 /// Sets it.
-pub(super) async fn reset(stage: Stage, Client(origin): Client, LinkForm(form): LinkForm) -> Response {
+pub(super) async fn reset(stage: Stage, Client(origin): Client, LinkForm(form, _): LinkForm) -> Response {
     let typed = Reset { token: form.text("token"), new_password: form.text("newPassword") };
     let outcome = limited(recover::reset(&stage.web, &origin, typed).await);
     used(&stage, outcome.map(|()| &Told::Reset), (Kind::Reset, reset_page(&form.typed("token"))))
@@ -94,10 +94,10 @@ pub(super) async fn verify_form(stage: Stage, Asked { token, .. }: Asked) -> Res
 }
 
 /// Confirms it.
-pub(super) async fn verify(stage: Stage, Client(origin): Client, LinkForm(form): LinkForm) -> Response {
+pub(super) async fn verify(stage: Stage, Client(origin): Client, LinkForm(form, sent): LinkForm) -> Response {
     let caller = match stage.visitor().await {
-        Ok(Visitor::Person(caller)) => Some(caller),
-        Ok(Visitor::Nobody | Visitor::Over(_)) => None,
+        Ok(Visitor::Person(caller)) if sent == Sent::ByUs => Some(caller),
+        Ok(_) => None,
         Err(problem) => return without_referrer(stage.fail(problem)),
     };
     let outcome = limited(confirm::confirm(&stage.web, &origin, caller.as_ref(), form.text("token")).await);
@@ -119,10 +119,11 @@ pub(super) async fn accept_form(stage: Stage, Asked { token, .. }: Asked) -> Res
 }
 
 /// Accepts it.
-pub(super) async fn accept(stage: Stage, Client(origin): Client, LinkForm(form): LinkForm) -> Response {
+pub(super) async fn accept(stage: Stage, Client(origin): Client, LinkForm(form, _): LinkForm) -> Response {
     let typed = Acceptance { token: form.text("token"), name: form.text("name"), password: form.text("password") };
     let outcome = limited(accept::accept(&stage.web, &origin, typed).await);
-    let email = if outcome.is_err() { invited(&stage, &form).await } else { String::new() };
+    let is_looked_up = outcome.as_ref().is_err_and(|problem| problem.row != &problem::TOO_MANY_REQUESTS);
+    let email = if is_looked_up { invited(&stage, &form).await } else { String::new() };
     let view = accept_page(&email, (&form.typed("name"), &form.typed("token")));
     used(&stage, outcome.map(|_| &Told::Accepted), (Kind::Invitation, view))
 }

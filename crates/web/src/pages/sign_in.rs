@@ -21,7 +21,7 @@ const ACCOUNT: &str = "/account";
 pub(super) async fn login_form(mut stage: Stage, Asked { next, .. }: Asked) -> Response {
     match stage.visitor().await {
         Ok(Visitor::Person(_)) => return stage.go(next.as_ref().map_or(ACCOUNT, Next::as_str)),
-        Ok(Visitor::Over(session)) => stage.told = Some(Told::Ended(session)),
+        Ok(Visitor::Over(whose)) => stage.told = Some(Told::Ended(whose)),
         Ok(Visitor::Nobody) => {}
         Err(problem) => return stage.fail(problem),
     }

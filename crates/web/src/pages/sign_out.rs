@@ -7,7 +7,7 @@ use minijinja::context;
 
 use super::form::Form;
 use super::stage::{Stage, View, Visitor};
-use super::told::Told;
+use super::told::{Told, Whose};
 use crate::client::Client;
 use crate::cookie::KeptPages;
 use crate::problem::Problem;
@@ -16,12 +16,21 @@ use crate::problem::Problem;
 pub(super) async fn form(stage: Stage) -> Response {
     match stage.visitor().await {
         Ok(Visitor::Person(caller)) => stage.show(View::new("logout.html", context! {}).of(&caller)).await,
-        Ok(Visitor::Over(session)) => {
-            stage.leaving(stage.go_telling("/logged-out", &Told::SignedOut(session)), KeptPages::Left)
-        }
+        Ok(Visitor::Over(whose)) => match known_to_be_over(&stage).await {
+            Ok(()) => stage.leaving(stage.go_telling("/logged-out", &Told::SignedOut(whose)), KeptPages::Left),
+            Err(problem) => stage.fail(problem),
+        },
         Ok(Visitor::Nobody) => stage.go("/logged-out"),
         Err(problem) => stage.fail(problem),
     }
+}
+
+/// On every node: what is said of it next is so.
+async fn known_to_be_over(stage: &Stage) -> Result<(), Problem> {
+    if let Some(token) = stage.token() {
+        end::known_to_be_over(&stage.web, token).await?;
+    }
+    Ok(())
 }
 
 /// Signs out. Whoever has no session, or one that is over, is told so and not refused.
@@ -36,14 +45,12 @@ pub(super) async fn logout(stage: Stage, Client(origin): Client, _: Form) -> Res
 async fn sign_out(stage: &Stage, origin: &Origin) -> Result<Told, Problem> {
     match stage.visitor().await? {
         Visitor::Nobody => Ok(Told::SignedOut(None)),
-        Visitor::Over(session) => {
-            if let Some(token) = stage.token() {
-                end::known_to_be_over(&stage.web, token).await?;
-            }
-            Ok(Told::SignedOut(session))
+        Visitor::Over(whose) => {
+            known_to_be_over(stage).await?;
+            Ok(Told::SignedOut(whose))
         }
         Visitor::Person(caller) => match end::logout(&stage.web, &caller, origin).await {
-            Ok(()) | Err(LogoutError::AlreadyEnded) => Ok(Told::SignedOut(Some(caller.session.clone()))),
+            Ok(()) | Err(LogoutError::AlreadyEnded) => Ok(Told::SignedOut(Some(Whose::of(&caller)))),
             Err(error) => Err(error.into()),
         },
     }
@@ -53,7 +60,9 @@ async fn sign_out(stage: &Stage, origin: &Origin) -> Result<Told, Problem> {
 pub(super) async fn logged_out(stage: Stage) -> Response {
     match stage.visitor().await {
         Ok(Visitor::Person(caller)) => stage.show(View::new("logout.html", context! {}).of(&caller)).await,
-        Ok(Visitor::Nobody | Visitor::Over(_)) | Err(_) => stage.show(View::new("signed-out.html", context! {})).await,
+        Ok(Visitor::Nobody | Visitor::Over(_)) => stage.show(View::new("signed-out.html", context! {})).await,
+        // The browser holds a token, and whether that still is a session cannot be said now.
+        Err(problem) => stage.fail(problem),
     }
 }
 

@@ -7,7 +7,6 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use cerrojo_app::authenticate::{AuthError, Counts, Showing, authenticate};
 use cerrojo_app::{Caller, Limited, farewell};
-use cerrojo_domain::SessionId;
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
@@ -16,7 +15,7 @@ use minijinja::{Value, context};
 
 use super::faults::{self, Faults};
 use super::next::Next;
-use super::told::Told;
+use super::told::{Told, Whose};
 use super::{Language, html, written};
 use crate::Web;
 use crate::cookie::{KeptPages, SessionCookie, take_leave};
@@ -43,8 +42,8 @@ pub(super) enum Visitor {
     Nobody,
     /// Somebody who is signed in.
     Person(Caller),
-    /// Somebody who was; the session, if it was one of ours.
-    Over(Option<SessionId>),
+    /// Somebody who was; whose session, if it was one of ours.
+    Over(Option<Whose>),
 }
 
 /// A page that is to be shown: its template, and what that is given.
@@ -72,7 +71,8 @@ impl FromRequestParts<Web> for Stage {
         if web.pages().is_none() {
             return Err((&problem::NO_ROUTE).into());
         }
-        let told = told_cookie(web).token(&parts.headers).and_then(Told::read);
+        let told = told_cookie(web).token(&parts.headers).and_then(|note| farewell::unsealed(web, note, TOLD_FOR));
+        let told = told.and_then(Told::read);
         let token = web.cookie().token(&parts.headers).map(str::to_owned);
         let language = Language::of(&parts.headers, web.settings.locale);
         Ok(Self { web: web.clone(), language, told, token })
@@ -92,7 +92,7 @@ impl Stage {
             Ok(caller) => Ok(Visitor::Person(caller)),
             Err(AuthError::Invalid | AuthError::Over) => {
                 let known = self.web.guard.identify(token);
-                Ok(Visitor::Over(known.map(|session| session.session.clone())))
+                Ok(Visitor::Over(known.as_ref().map(Whose::of)))
             }
             Err(AuthError::Trouble(trouble)) => Err(trouble.into()),
         }
@@ -159,19 +159,17 @@ impl Stage {
 
     async fn told_value(&self) -> Value {
         let Some(told) = &self.told else { return Value::from(()) };
-        let farewell = match told.session() {
+        let ended = match told.whose() {
             // What cannot be looked up is not told; that the session is over is so all the same.
-            Some(session) => farewell::of(&self.web, session).await.unwrap_or_default(),
+            Some(whose) => farewell::of(&self.web, &whose.session).await.unwrap_or_default(),
             None => None,
         };
         let (title, text) = told.words();
-        let ended = farewell.as_ref().map(|farewell| {
-            let ended = &farewell.ended;
+        let ended = ended.map(|ended| {
             let by = ended.by.split(':').next().unwrap_or_default();
             context! { at => ended.at.rfc3339(), reason => ended.reason.clone(), by => by }
         });
-        let account = farewell.and_then(|farewell| farewell.account);
-        let account = account.map(|(name, email)| context! { name => name, email => email });
+        let account = told.whose().map(|whose| context! { name => whose.name.clone(), email => whose.email.clone() });
         context! {
             title => self.language.pick(title.es, title.en),
             text => self.language.pick(text.es, text.en),
@@ -193,14 +191,15 @@ impl Stage {
     /// The same, after something was done.
     pub(super) fn go_telling(&self, to: &str, told: &Told) -> Response {
         let mut response = self.go(to);
-        set_cookie(&mut response, told_cookie(&self.web).set(&told.written(), TOLD_FOR));
+        let note = farewell::sealed(&self.web, &told.written());
+        set_cookie(&mut response, told_cookie(&self.web).set(&note, TOLD_FOR));
         response
     }
 
     /// The session that the browser holds is over: to the page where one signs in, and back from there.
-    pub(super) fn over(&self, session: Option<SessionId>, next: Option<&Next>) -> Response {
+    pub(super) fn over(&self, whose: Option<Whose>, next: Option<&Next>) -> Response {
         let to = next.map_or("/login".to_owned(), |next| format!("/login?next={}", encoded(next.as_str())));
-        self.leaving(self.go_telling(&to, &Told::Ended(session)), KeptPages::Left)
+        self.leaving(self.go_telling(&to, &Told::Ended(whose)), KeptPages::Left)
     }
 
     /// Has the browser forget its session.
@@ -212,7 +211,7 @@ impl Stage {
     /// An act of somebody signed in was refused.
     pub(super) fn refuse_to(&self, caller: &Caller, view: View<'_>, problem: Problem) -> Response {
         if problem.row == &problem::SESSION_OVER {
-            return self.over(Some(caller.session.clone()), None);
+            return self.over(Some(Whose::of(caller)), None);
         }
         self.refuse(view.of(caller), problem)
     }
@@ -260,7 +259,7 @@ impl FromRequestParts<Web> for SignedIn {
         let next = Next::of(if parts.method == Method::GET { path } else { "/account" });
         match stage.visitor().await {
             Ok(Visitor::Person(caller)) => Ok(Self { stage, caller }),
-            Ok(Visitor::Over(session)) => Err(stage.over(session, next.as_ref())),
+            Ok(Visitor::Over(whose)) => Err(stage.over(whose, next.as_ref())),
             Ok(Visitor::Nobody) => {
                 let next = next.map(|next| encoded(next.as_str())).unwrap_or_default();
                 Err(stage.go(&format!("/login?next={next}")))

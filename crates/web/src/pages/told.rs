@@ -4,18 +4,48 @@
 
 use cerrojo_domain::SessionId;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cerrojo_app::Caller;
+
 use crate::envelope::Text;
-use crate::query::is_name;
+
+/// A session and its person as its token said: whoever has no token of it is told nothing, and whoever has an old one nothing
+/// newer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whose {
+    pub(super) session: SessionId,
+    pub(super) name: String,
+    pub(super) email: String,
+}
+
+impl Whose {
+    pub(super) fn of(caller: &Caller) -> Self {
+        Self { session: caller.session.clone(), name: caller.name.clone(), email: caller.email.clone() }
+    }
+
+    fn written(&self) -> String {
+        let parts = [self.session.as_str(), &self.name, &self.email];
+        URL_SAFE_NO_PAD.encode(parts.join("\n"))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let parts = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let mut parts = parts.splitn(3, '\n').map(str::to_owned);
+        let (session, name, email) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { session: SessionId::from_text(session), name, email })
+    }
+}
 
 macro_rules! told {
     ($($(#[$doc:meta])* $name:ident = $word:literal, ($title_es:literal, $title_en:literal), ($es:literal, $en:literal);)+) => {
         /// What was done.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(super) enum Told {
-            /// A session that the browser held has ended; which.
-            Ended(Option<SessionId>),
-            /// The person signed out of it; which it was.
-            SignedOut(Option<SessionId>),
+            /// A session that the browser held has ended; whose.
+            Ended(Option<Whose>),
+            /// The person signed out of it; whose it was.
+            SignedOut(Option<Whose>),
             $($(#[$doc])* $name),+
         }
 
@@ -78,8 +108,8 @@ told! {
         ("Tus otras sesiones han terminado; esta sigue abierta.", "Your other sessions are over; this one goes on.");
     OneEnded = "one-ended", ("Sesión cerrada", "Session ended"),
         ("Ese dispositivo ya no tiene acceso a tu cuenta.", "That device has no access to your account any more.");
-    OneWasOver = "one-was-over", ("Esa sesión ya había terminado", "That session was over already"),
-        ("Nadie puede usarla.", "Nobody can use it.");
+    OneWasOver = "one-was-over", ("Esa sesión no está abierta", "That session is not open"),
+        ("No está entre tus sesiones abiertas.", "It is not among your open sessions.");
     OthersEnded = "others-ended", ("Las demás sesiones se han cerrado", "All other sessions are over"),
         ("Solo queda abierta la de este navegador.", "Only the one of this browser goes on.");
 }
@@ -88,27 +118,24 @@ impl Told {
     /// As the cookie's value.
     pub(super) fn written(&self) -> String {
         match self {
-            Self::Ended(Some(session)) | Self::SignedOut(Some(session)) => {
-                format!("{}.{}", self.word(), session.as_str())
-            }
+            Self::Ended(Some(whose)) | Self::SignedOut(Some(whose)) => format!("{}.{}", self.word(), whose.written()),
             other => other.word().to_owned(),
         }
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
-        let (word, session) = text.split_once('.').map_or((text, None), |(word, session)| (word, Some(session)));
-        let session = session.filter(|name| is_name(name)).map(|name| SessionId::from_text(name.to_owned()));
+        let (word, whose) = text.split_once('.').map_or((text, None), |(word, whose)| (word, Whose::read(whose)));
         match word {
-            "ended" => Some(Self::Ended(session)),
-            "signed-out" => Some(Self::SignedOut(session)),
+            "ended" => Some(Self::Ended(whose)),
+            "signed-out" => Some(Self::SignedOut(whose)),
             word => Self::without_session(word),
         }
     }
 
     /// The session that it is about.
-    pub(super) fn session(&self) -> Option<&SessionId> {
+    pub(super) fn whose(&self) -> Option<&Whose> {
         match self {
-            Self::Ended(session) | Self::SignedOut(session) => session.as_ref(),
+            Self::Ended(whose) | Self::SignedOut(whose) => whose.as_ref(),
             _ => None,
         }
     }
@@ -121,7 +148,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_and_nothing_else() {
         let session = SessionId::from_text("pQ7-x_9tVgJ0hB3kLm2NaA".to_owned());
-        for told in [Told::Ended(None), Told::SignedOut(Some(session)), Told::Reset, Told::OthersEnded] {
+        let whose = Whose { session, name: "Ñu 2".to_owned(), email: "ana@example.com".to_owned() };
+        for told in [Told::Ended(None), Told::SignedOut(Some(whose)), Told::Reset, Told::OthersEnded] {
             assert_eq!(Told::read(&told.written()), Some(told));
         }
         assert_eq!(Told::read("ended.<script>"), Some(Told::Ended(None)));
