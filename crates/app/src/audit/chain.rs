@@ -43,7 +43,6 @@ impl TrailKey {
         self.sign(&bytes)
     }
 
-    /// What is behind no entry.
     /// The end of the chain, confirmed.
     pub(super) fn end_at(&self, position: i64, mac: &str) -> Place {
         self.place("end", position, mac)
