@@ -19,6 +19,8 @@ export type Failure = {
   errors?: string[];
   /** For people; the language is a setting of the server. */
   message: string;
+  /** With the 401 for the token of a session that has ended: why, for programs. `logout`, `logout_elsewhere`, `password_changed`, `email_changed`, `account_inactive`, `account_suspended`, `account_deleted`, `admin`, `idle`, `expired`, `replaced`, `restored`, or `ended` where nothing better is known. */
+  reason?: string;
   /** Always false. */
   success: boolean;
 };

@@ -1,14 +1,7 @@
 import type * as api from "./api.js";
 import { CerrojoError } from "./errors.js";
 import { sessions } from "./session.js";
-import type { Events, Options, Scope, State } from "./types.js";
-
-/** Origins that may get the token, the server's first. */
-function originsOf(w: Scope | undefined, { server, origins = [] }: Options): string[] {
-  const all = [server ?? w?.location.href ?? "http://localhost", ...origins].map((it) => new URL(it).origin);
-  if (/^https/.test(all[0] as string) && /^http:/m.test(all.join("\n"))) throw new TypeError("https only");
-  return all;
-}
+import type { Events, Logout, Options, Scope, State } from "./types.js";
 
 /**
  * Makes the client: one for an application, when it starts. On a server (no `window`) it is `loading` for ever and does nothing.
@@ -35,7 +28,10 @@ export function createClient(options: Options = {}) {
     emit("change", state);
   }
 
-  const origins = originsOf(w, options);
+  const { server = w?.location.href ?? "http://localhost" } = options;
+  /** Those that may get the token, the server's first. */
+  const origins = [server, ...(options.origins ?? [])].map((it) => new URL(it).origin);
+  if (/^https.*\nhttp:/s.test(origins.join("\n"))) throw new TypeError("https only");
   const browser = w && sessions(w, { options, origins, state: () => state, set, emit });
   const here = () => {
     if (!browser) throw new CerrojoError("NO_BROWSER");
@@ -53,16 +49,16 @@ export function createClient(options: Options = {}) {
     on,
 
     /** Signs in. With a session there already, that one ends. */
-    login: async (body: Omit<api.Login, "cookie">) => (await here().enter("login", body)) as api.User,
+    login: async (body: Omit<api.Login, "cookie">) => here().enter("login", body) as Promise<api.User>,
     /** Registers and signs in. Answers `null` if the server wants the address confirmed first: a mail is on its way. */
     register: async (body: Omit<api.Register, "cookie">) => here().enter("register", body),
     /**
      * Signs out. `"this"` (unless said): here, at once, also offline; the server is told now or as soon as it can be reached, and the answer
      * says which. `"all"`: likewise, with all other devices. `"others"`: only those, and this one stays.
-     * `currentPassword` where the server asks for it (`reauth`): with it, `"all"` asks the server first.
+     * `currentPassword` where the server asks for it (`reauth`): with it, `"all"` asks the server first; without it only this session
+     * ends there, and `scope` in the answer says so.
      */
-    logout: async (how: { scope?: "this" | "others" | "all"; currentPassword?: string } = {}) =>
-      here().logout(how.scope, how.currentPassword),
+    logout: async (how?: Logout) => here().logout(how),
     /** Reads the profile. */
     profile: async () => here().profile(),
     /** Changes name or e-mail; a new e-mail ends the other sessions, and may have to be confirmed first. */

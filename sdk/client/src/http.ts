@@ -30,7 +30,7 @@ export function authorize(headers: Headers, { token, background }: Call): Header
   return headers;
 }
 
-/** A signal for what may take so long, and no longer than another signal says. `clear` is for its end, whichever that was. */
+/** A signal for what may take so long, and no longer than another signal says. `stop` is for its end, whichever that was. */
 export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
   const inner = new AbortController();
   const stop = () => inner.abort();
@@ -41,24 +41,21 @@ export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
   };
   extend(milliseconds);
   return {
-    signal: outer ? AbortSignal.any([inner.signal, outer]) : inner.signal,
+    signal: AbortSignal.any([outer ?? inner.signal, inner.signal]),
     extend,
-    clear() {
-      w.clearTimeout(timer);
-      // What is left of an answer is not waited for.
-      stop();
-    },
+    /** What is left of an answer is not waited for. */
+    stop,
   };
 }
 
 export function http(w: Scope, api: string, isCookie: boolean, timeout: number) {
   const send = (path: string, call: Call, signal: AbortSignal) => {
-    const { method = "POST", body, keepalive = false } = call;
+    const { method = "POST", body } = call;
     return w.fetch(api + path, {
       method,
       headers: authorize(new Headers({ "Content-Type": "application/json" }), call),
-      body: body ? JSON.stringify(body) : null,
-      keepalive,
+      body: (body && JSON.stringify(body)) as string,
+      keepalive: !!call.keepalive,
       signal,
       redirect: "error",
       cache: "no-store",
@@ -80,7 +77,7 @@ export function http(w: Scope, api: string, isCookie: boolean, timeout: number) 
         if (error instanceof CerrojoError) throw error;
         throw new CerrojoError(call.signal?.aborted ? "SIGNED_OUT" : limit.signal.aborted ? "TIMEOUT" : "NETWORK");
       } finally {
-        limit.clear();
+        limit.stop();
       }
     },
   };

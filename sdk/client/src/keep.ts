@@ -11,7 +11,7 @@ export interface Session {
 
 /**
  * From what all tabs, and a page after a reload, reckon the idle timeout of a session: when somebody was last active, when the server was last told, both
- * in its time; how far that is ahead of this machine's; and the timeout, 0 if it is not known.
+ * in its time; how far that is ahead of this machine's; and the timeout, null (which Infinity is in JSON) if it is not known.
  */
 export type Activity = [active: number, posted: number, offset: number, timeout: number];
 
@@ -56,11 +56,10 @@ function shelf(name: string, storage: () => Storage | null) {
     },
     /** What follows `prefix` in the keys that begin with it. */
     list(prefix: string): string[] {
-      const keys = [...memory.keys()];
-      safely((on) => {
-        for (let at = 0; on && at < on.length; at++) keys.push(on.key(at) as string);
-      });
-      return keys.filter((it) => it.startsWith(name + prefix)).map((it) => it.slice((name + prefix).length));
+      const keys = Object.keys(safely((on) => on) ?? {});
+      return [...memory.keys(), ...keys]
+        .filter((it) => it.startsWith(name + prefix))
+        .map((it) => it.slice((name + prefix).length));
     },
   };
 }
@@ -77,26 +76,44 @@ export function keep(w: Scope, name: string, mode: StorageMode) {
   for (const id of shared.list("e:")) {
     if (!(w.Date.now() - shared.get(`e:${id}`)?.[0] < REMEMBERED)) shared.remove(`e:${id}`);
   }
+  /** What was owed to the server when a session ended in this page. */
+  const owed = new Map<string, Pending>();
+  const over = (id: string): Tombstone | undefined => shared.get(`e:${id}`) ?? own.get(`p:${id}`)?.over;
+  const forget = (id: string, tombstone: Tombstone) => {
+    const pending = own.get(`p:${id}`);
+    if (pending) owed.set(id, pending);
+    shared.set(`e:${id}`, tombstone);
+    own.remove(`s:${id}`);
+    shared.remove(`a:${id}`);
+  };
   return {
     ...own,
     /** The present session. */
     read(): Session | null {
       const id = own.get("cur");
-      return own.get(`p:${id}`) || shared.get(`e:${id}`) ? null : own.get(`s:${id}`);
+      return over(id) ? null : own.get(`s:${id}`);
     },
     begin(session: Session) {
       own.set(`s:${session.id}`, session);
       own.set("cur", session.id);
     },
-    forget(id: string, tombstone: Tombstone) {
-      shared.set(`e:${id}`, tombstone);
-      own.remove(`s:${id}`);
-      shared.remove(`a:${id}`);
-    },
+    forget,
     activity: (id: string): Activity | null => shared.get(`a:${id}`),
     note: (id: string, activity: Activity) => shared.set(`a:${id}`, activity),
-    over: (id: string): Tombstone | undefined => shared.get(`e:${id}`) ?? own.get(`p:${id}`)?.over,
-    pending: () => own.list("p:"),
+    over,
+    owed,
+    /** What the application's `clear` took along is put back: also the note that it is over, without which no other tab has done it. */
+    pending(): string[] {
+      for (const [id, pending] of owed) {
+        if (own.get(`p:${id}`)) continue;
+        if (own.get(`e:${id}`)) owed.delete(id);
+        else {
+          own.set(`p:${id}`, pending);
+          forget(id, pending.over as Tombstone);
+        }
+      }
+      return own.list("p:");
+    },
   };
 }
 

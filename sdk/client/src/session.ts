@@ -1,12 +1,12 @@
 import type * as api from "./api.js";
 import { CerrojoError } from "./errors.js";
-import { type Answer, authorize, type Call, http, parse } from "./http.js";
+import { type Answer, authorize, type Call, http } from "./http.js";
 import { keep, type Session, type Tombstone } from "./keep.js";
 import { exclusive, logouts } from "./logouts.js";
 import { type Follow, follow } from "./stream.js";
 import { type Message, tabs } from "./tabs.js";
 import { serverTime } from "./time.js";
-import type { Ended, Events, Options, Scope, State } from "./types.js";
+import type { Ended, Events, LoggedOut, Logout, Options, Scope, State, Warning } from "./types.js";
 import { type Watch, watch, when } from "./watch.js";
 
 /** What the parts of the client have in common. */
@@ -26,16 +26,6 @@ interface Live extends Session {
   follow: Follow;
 }
 
-interface Ending {
-  readonly at?: number;
-  readonly by?: string | null | undefined;
-  /** The server is told, by this endpoint. */
-  readonly tell?: string | false | null | undefined;
-}
-
-/** What shows that a person is there. */
-const SIGNS = "pointerdown pointermove keydown wheel scroll";
-
 /** Tells sessions of one browser apart, and is no secret. */
 const number = () => `${Math.random()}`;
 
@@ -50,18 +40,27 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   } = options;
   const isCookie = storage === "cookie";
   const name = `cerrojo:${origins[0]}:`;
-  const cookieLock = isCookie ? `${name}c` : undefined;
+  const cookieLock = isCookie && `${name}c`;
   const kept = keep(w, name, storage);
   const net = http(w, `${origins[0]}/api/auth/`, isCookie, timeout);
-  const pending = logouts(w, net, kept, cookieLock);
+  const closed = new AbortController();
+  const pending = logouts(w, net, kept, cookieLock, closed.signal);
   const bus = tabs(w, name, hear);
   let live: Live | null = null;
   /** Counts what the person asked for, so that a login that comes too late is known as such. */
   let wish = 0;
   let unauthorized = 0;
+  /** With a cookie: the server has not said yet whether there is a session. */
+  let isUnknown = false;
 
-  /** The four duties. */
-  function end(id: string | undefined, reason: string, { at = w.Date.now(), by, tell }: Ending = {}) {
+  /** The four duties. `tell`: the server is told, by this endpoint. */
+  function end(
+    id: string | undefined,
+    reason: string,
+    tell?: string | false | null,
+    at = w.Date.now(),
+    by?: string | null,
+  ) {
     const it = live;
     if (!it || it.id !== id) return;
     // First what must not be lost, whatever happens to the page: the server's part, then that it is over here.
@@ -69,10 +68,10 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     if (tell) kept.set(`p:${id}`, { token: it.token, path: tell, over });
     kept.forget(id, over);
     live = null;
-    bus.post({ id, type: "ended", data: { reason, at, by } });
+    const ended: Ended = { reason, at, by: by ?? undefined, session: id };
+    bus.post({ id, type: "ended", data: ended as never });
     it.gone.abort();
     if (tell) void pending.flush();
-    const ended: Ended = { reason, at, by: by ?? undefined, session: id };
     set({ status: "signed-out", session: null, user: null, warning: null, ended });
     emit("session.ended", ended);
     void leave(ended);
@@ -80,20 +79,25 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
 
   async function leave(ended: Ended) {
     try {
-      await Promise.race([options.clear?.(ended), new Promise<void>((resolve) => w.setTimeout(resolve, 2000))]);
+      const cleared = options.clear?.(ended);
+      kept.pending();
+      await Promise.race([cleared, new Promise<void>((resolve) => w.setTimeout(resolve, 2000))]);
     } catch (error) {
       console.error(error);
     }
+    kept.pending();
     if (live || ended.reason === "switched") return;
     if (options.navigate) options.navigate(ended);
     else if (options.loginPage) {
-      const { href, pathname } = w.location;
-      if (new URL(options.loginPage, href).pathname !== pathname) w.location.assign(options.loginPage);
+      const { href } = w.location;
+      const page = new URL(options.loginPage, w.document.baseURI).href;
+      if (!href.startsWith(page) || /^[^?#]/.test(href.slice(page.length))) w.location.assign(options.loginPage);
     }
   }
 
   /** A session becomes this tab's. */
   function adopt(session: Session, user: api.User | null) {
+    if (closed.signal.aborted) return;
     const { id, token, expires } = session;
     const gone = new AbortController();
     const clock = serverTime(w);
@@ -109,28 +113,25 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       own: idleTimeout,
       warnBefore,
       gone: gone.signal,
-      end: (cause) => end(id, cause, { tell: "logout" }),
+      end: (cause) => end(id, cause, "logout"),
       warn(warning) {
         set({ warning });
-        if (!warning) emit("session.active", undefined);
-        else emit(warning.cause === "idle" ? "session.idle-warning" : "session.expiring", warning);
+        emit(
+          !warning ? "session.active" : warning.cause === "idle" ? "session.idle-warning" : "session.expiring",
+          warning as Warning,
+        );
       },
       async touch() {
-        try {
-          const data = (await mine("activity", { background: false })) as Answer;
-          post("session", data);
-          it.watch.heard(data, true);
-          return true;
-        } catch {
-          return false;
-        }
+        const data = (await mine("activity", { background: false })) as Answer;
+        post("session", data);
+        it.watch.heard(data, true);
       },
       doubt() {
         post("doubt", {});
         it.follow.kick(true);
       },
       share(active, posted, idle) {
-        if (!gone.signal.aborted) kept.note(id, [active, posted, clock.offset(), idle < Infinity ? idle : 0]);
+        if (!gone.signal.aborted) kept.note(id, [active, posted, clock.offset(), idle]);
       },
       look,
     });
@@ -141,56 +142,51 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       post,
       event: (type, data) => hear({ id, type, data }),
       refused: (answer) => refused(it, answer),
-      poll: () => profile(true).catch(() => {}),
+      poll: reread,
     });
-    set({ status: "signed-in", session: id, user, warning: null });
+    set({ status: "signed-in", session: id, user });
     emit("session.started", state());
     if (live !== it) return;
     it.watch.tick();
-    if (!user) reread();
+    if (!user) void reread();
   }
 
   /** What the storage says is so: another tab may have signed in or out while this one was asleep. */
-  function look() {
+  function look(): Live | null {
     const stored = kept.read();
     if (live && live.id !== stored?.id) {
       const tombstone = kept.over(live.id);
-      const [at, reason, by] = tombstone ?? [w.Date.now(), stored ? "switched" : "logout"];
+      const [at, reason, by] = tombstone ?? [undefined, stored ? "switched" : "logout"];
       // One that nobody has any more is ended at the server; a cookie's is out of reach.
-      end(live.id, reason, { at, by, tell: !tombstone && stored && !isCookie && "logout" });
+      end(live.id, reason, !tombstone && stored && !isCookie && "logout", at, by);
     }
     if (stored && !live) adopt(stored, null);
     const activity = live && kept.activity(live.id);
     if (activity) live?.watch.merge(activity);
+    return live;
   }
 
   /** What another tab says, or the stream. */
   function hear({ id, type, data = {} }: Message) {
-    if (type === "started") look();
-    if (live?.id !== id) return;
-    if (type === "session") live.watch.heard(data);
-    else if (type === "ended") end(id, data.reason as string, { at: when(data.at), by: data.by as string });
-    else if (type === "profile") reread();
-    else if (type === "doubt") live.follow.kick(true);
-    else if (type === "lead") live.follow.heard(data.rank as number);
+    const it = look();
+    if (it?.id !== id) return;
+    if (type === "session") it.watch.heard(data);
+    else if (type === "ended") end(id, data.reason as string, null, when(data.at), data.by as string);
+    else if (type === "profile") void reread();
+    else if (type === "doubt") it.follow.kick(true);
+    else if (type === "lead") it.follow.heard(data.rank as number);
   }
 
-  /** What a 401 means for the session that it was sent for. */
+  /** What a 401 of the server's means for the session that it was sent for. */
   function refused(of: Live, { code, reason }: { code?: unknown; reason?: unknown }) {
-    if (live !== of || code === "INVALID_CREDENTIALS") return;
-    if (reason) end(of.id, String(reason));
-    else if (++unauthorized >= unauthorizedLimit) end(of.id, "unauthorized", { tell: "logout" });
-  }
-
-  /** The session, if there still is one. */
-  function current(): Live | null {
-    look();
-    return live;
+    if (live !== of || code !== "UNAUTHORIZED") return;
+    if (reason) end(of.id, reason as string);
+    else if (++unauthorized >= unauthorizedLimit) end(of.id, "unauthorized", "logout");
   }
 
   /** Asks for the session. */
   async function mine(path: string, call: Call = {}): Promise<unknown> {
-    const it = current();
+    const it = look();
     if (!it) throw new CerrojoError("SIGNED_OUT");
     const background = call.background ?? it.watch.isBackground();
     const { token, gone } = it;
@@ -205,7 +201,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       unauthorized = 0;
       return answer;
     } catch (error) {
-      if ((error as CerrojoError).status === 401) refused(it, error as CerrojoError);
+      refused(it, error as CerrojoError);
       throw error;
     }
   }
@@ -221,7 +217,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     return user;
   }
 
-  const reread = () => void profile(true).catch(() => {});
+  const reread = () => profile(true).catch(() => {});
 
   function begin(session: Session, user: api.User) {
     kept.begin(session);
@@ -235,7 +231,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     const attempt = async () => {
       if (isCookie) {
         // A cookie holds one session: the one before is ended while it can be.
-        end(live?.id, "switched", { tell: "logout" });
+        end(live?.id, "switched", "logout");
         for (const id of kept.pending()) if (!(await pending.attempt(id))) throw new CerrojoError("NETWORK");
       }
       const data = (await net.ask(path, { body: isCookie ? { ...body, cookie: true } : body })) as api.SignedIn;
@@ -250,64 +246,84 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
         throw new CerrojoError(wrong);
       }
       // A cookie's has been replaced by the answer already.
-      end(current()?.id, "switched", { tell: !isCookie && "logout" });
+      end(look()?.id, "switched", !isCookie && "logout");
       begin({ id, token, expires: when(data.expires_at) }, user);
       return user;
     };
-    return cookieLock ? exclusive(w, cookieLock, attempt) : attempt();
+    return exclusive(w, cookieLock, attempt);
   }
 
   /** With a cookie the server alone knows whether there is a session that no page of ours began. */
   async function resume() {
-    const wished = wish;
-    try {
-      const { user } = (await net.ask("profile", { method: "GET", background: true })) as api.OneUser;
-      if (!current() && wished === wish && !kept.pending()[0]) begin({ id: number(), expires: 0 }, user);
-    } catch {}
+    /** Another one once a session has ended, here or in another tab, which may have been this one; false where one is known. */
+    const sight = () => !look() && isCookie && !kept.pending()[0] && `${[wish, kept.list("e:")]}`;
+    const before = sight();
+    if (before) {
+      try {
+        const { user } = (await net.ask("profile", { method: "GET", background: true })) as api.OneUser;
+        if (before === sight()) begin({ id: number(), expires: 0 }, user);
+      } catch (error) {
+        isUnknown = (error as CerrojoError).status !== 401;
+      }
+    }
     if (state().status === "loading") set({ status: "signed-out" });
   }
 
-  async function logout(scope = "this", currentPassword?: string): Promise<{ server: "ended" | "pending" }> {
+  async function logout({ scope = "this", currentPassword }: Logout = {}): Promise<LoggedOut> {
     wish++;
-    const it = current();
-    const all = scope === "all";
-    const call = { body: { currentPassword } };
-    if (scope === "others") await mine("logout-others", call);
-    else if (it) {
+    const it = look();
+    let tell = scope === "this" ? "logout" : `logout-${scope}`;
+    const body = { currentPassword };
+    if (scope === "others") {
+      await mine(tell, { body });
+      tell = "";
+    } else if (it) {
       // A password that is wrong is told before anything ends; the password itself is not kept for later.
-      if (all && currentPassword) {
-        await mine("logout-all", call).catch((error: CerrojoError) => {
-          if (live === it && error.status && error.status < 500) throw error;
-        });
+      if (currentPassword && scope === "all") {
+        // Also if the stream is first to say that it is over.
+        await net.ask(tell, { token: it.token, body }).then(
+          () => {
+            tell = "";
+          },
+          (error: CerrojoError) => {
+            refused(it, error);
+            if (live === it && error.status && error.status < 500) throw error;
+          },
+        );
       }
-      end(it.id, "logout", { tell: all ? "logout-all" : "logout" });
+      end(it.id, "logout", tell);
       // There may be a cookie, of which it is not known yet whose it is.
     } else if (isCookie) kept.set(`p:${number()}`, { path: "logout" });
-    return { server: (await pending.flush()) ? "ended" : "pending" };
+    const done = await pending.flush();
+    const isDone = !done.includes(false);
+    return { server: isDone ? "ended" : "pending", scope: isDone && tell && !done.includes(tell) ? "this" : scope };
   }
 
   /** `fetch` that adds the session where it belongs. */
   async function authorized(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
-    const request = input instanceof Request ? input : null;
+    // Also one of another frame.
+    const request = typeof input === "object" && "url" in input ? input : null;
     const headers = new Headers(init.headers ?? request?.headers);
-    const { origin } = new URL(request?.url ?? (input as string), w.location.href);
-    if (!origins.includes(origin) || headers.has("Authorization")) return w.fetch(input, init);
-    const it = current();
+    const { origin, href } = new URL(request?.url ?? (input as string), w.document.baseURI);
+    const to = request ?? href;
+    if (!origins.includes(origin) || headers.has("Authorization")) return w.fetch(to, init);
+    const it = look() ?? (await ready.then(look));
     // A cookie whose session is over here is not sent, also if the server has not heard of that yet.
-    if (!it) return w.fetch(input, isCookie ? { ...init, credentials: "omit" } : init);
+    if (!it) return w.fetch(to, isCookie ? { ...init, credentials: "omit" } : init);
     const background = headers.has("Cerrojo-Activity") || it.watch.isBackground();
     const gone = it.gone.signal;
     const outer = init.signal ?? request?.signal;
     try {
-      const response = await w.fetch(input, {
+      const response = await w.fetch(to, {
         ...init,
         ...(isCookie ? { credentials: "include" } : { redirect: "manual" }),
         headers: authorize(headers, { token: it.token, background }),
-        signal: outer ? AbortSignal.any([outer, gone]) : gone,
+        signal: AbortSignal.any([outer ?? gone, gone]),
       });
       const { type, status, ok } = response;
       if (type === "opaqueredirect") throw new CerrojoError("REDIRECTED");
-      if (status === 401) refused(it, parse(await response.clone().text()));
+      // Whether the session is over is asked where that is known.
+      if (status === 401) (origin !== origins[0] && ++unauthorized % unauthorizedLimit) || reread();
       else if (ok) unauthorized = 0;
       return response;
     } catch (error) {
@@ -315,29 +331,24 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     }
   }
 
-  const person = () => void live?.watch.person();
-  const wakeUp = ({ type }: Event) => {
-    look();
-    live?.watch.tick();
-    live?.follow.kick(type === "online");
-    if (kept.pending()[0]) void pending.flush();
-  };
-  const closed = new AbortController();
   const listen = (types: string, run: (event: never) => void) => {
     for (const type of types.split(" "))
       w.addEventListener(type, run, { passive: true, capture: true, signal: closed.signal });
   };
-  listen(SIGNS, person);
-  listen("visibilitychange pageshow focus online", wakeUp);
+  // What shows that a person is there.
+  listen("pointerdown pointermove keydown wheel scroll", () => void live?.watch.person());
+  listen("visibilitychange pageshow focus online", ({ type }: Event) => {
+    look();
+    live?.watch.tick();
+    live?.follow.kick(type === "online");
+    void pending.flush();
+    if (isUnknown) void resume();
+  });
   listen("pagehide", pending.leave);
-  listen("storage", ({ key }: StorageEvent) => (!key || key.startsWith(name)) && look());
+  listen("storage", look);
 
-  const stored = kept.read();
-  const isLeft = kept.pending()[0];
-  if (isLeft) void pending.flush();
-  if (stored) adopt(stored, null);
-  else if (isCookie && !isLeft) void resume();
-  else set({ status: "signed-out" });
+  const ready = resume();
+  void pending.flush();
 
   return {
     mine,
@@ -351,7 +362,6 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     close() {
       closed.abort();
       live?.gone.abort();
-      pending.close();
       bus.close();
     },
   };

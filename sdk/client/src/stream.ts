@@ -16,23 +16,22 @@ export interface Following {
   poll(): Promise<unknown>;
 }
 
-/** Nothing for so long, and the stream is taken to be dead: the server sends something every 15 s. Milliseconds, as all of these. */
-const SILENCE = 40_000;
-/** A stream that says nothing for so long from its beginning does not get through. */
-const OPENING = 5000;
-/** How often, at most, it is tried again, with a plain request in its place each time. */
-const AGAIN = 10_000;
-/** A leader that is not heard of for so long leads no more, whatever lock it holds. */
-const LEADERLESS = 45_000;
-/** Characters. */
-const LONGEST = 65_536;
-
 /**
  * One stream a browser. The tab that holds the lock reads it and tells the others. Where there are no locks, or their holder is not
  * heard of any more, a tab appoints itself; of several that lead, all but the one with the lowest rank step down. Two that lead for a while
  * cost the server a stream, and nothing else.
  */
 export function follow(w: Scope, { send }: Http, of: Following) {
+  /** Nothing for so long, and the stream is taken to be dead: the server sends something every 15 s. Milliseconds, as all of these. */
+  const SILENCE = 40_000;
+  /** A stream that says nothing for so long from its beginning does not get through. */
+  const OPENING = 5000;
+  /** How often, at most, it is tried again, with a plain request in its place each time. */
+  const AGAIN = 10_000;
+  /** A leader that is not heard of for so long leads no more, whatever lock it holds. */
+  const LEADERLESS = 45_000;
+  /** Characters. */
+  const LONGEST = 65_536;
   const { gone, post } = of;
   const mine = 1 + Math.random();
   let rank = 0;
@@ -78,7 +77,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
 
   async function run(signal: AbortSignal) {
     let failures = 0;
-    for (;;) {
+    while (!signal.aborted) {
       isHurried = false;
       failures = (await connect(signal)) ? 0 : failures + 1;
       if (signal.aborted) return;
@@ -93,7 +92,6 @@ export function follow(w: Scope, { send }: Http, of: Following) {
           resolve();
         };
       });
-      if (signal.aborted) return;
     }
   }
 
@@ -118,7 +116,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
           const type = field("event");
           if (!type) continue;
           heard = true;
-          cut = limit.clear;
+          cut = limit.stop;
           const data = parse(field("data"));
           post(type, data);
           of.event(type, data);
@@ -126,7 +124,7 @@ export function follow(w: Scope, { send }: Http, of: Following) {
         if (heard) limit.extend(SILENCE);
       }
     } catch {}
-    limit.clear();
+    limit.stop();
     return heard;
   }
 

@@ -45,6 +45,21 @@ export interface Ended {
   readonly session: string;
 }
 
+/** Which sessions a logout is to end: this one, all others, or all. */
+export type Reach = "this" | "others" | "all";
+
+export interface Logout {
+  readonly scope?: Reach;
+  readonly currentPassword?: string;
+}
+
+export interface LoggedOut {
+  /** Whether the server has confirmed it, or is told later. */
+  readonly server: "ended" | "pending";
+  /** What was ended, or is to be: `"this"` if the server did not end all that was asked for, as where it wants the current password. */
+  readonly scope: Reach;
+}
+
 export interface Warning {
   /** `idle`: the person can stay by `stayActive()` or by doing anything; `expired`: only a new sign-in helps. */
   readonly cause: "idle" | "expired";
@@ -100,7 +115,7 @@ export interface Options {
   idleTimeout?: number;
   /** Milliseconds before the end at which to warn: 60,000 unless set, and never more than a third of the timeout. */
   warnBefore?: number;
-  /** How many 401 in a row, none of which says why, end the session: 3 unless set. */
+  /** How many 401 in a row of the server's, none of which says why, end the session; and after how many of `origins` it is asked: 3 unless set. */
   unauthorizedLimit?: number;
   /** Milliseconds that a request may take: 15,000 unless set. */
   timeout?: number;
@@ -114,9 +129,9 @@ export interface Scope {
   readonly performance: { now(): number };
   readonly localStorage: Storage;
   readonly sessionStorage: Storage;
-  readonly location: { readonly href: string; readonly pathname: string; assign(address: string): void };
+  readonly location: { readonly href: string; assign(address: string): void };
   readonly navigator: { readonly locks?: Locks };
-  readonly document: { readonly visibilityState: string };
+  readonly document: { readonly visibilityState: string; readonly baseURI: string };
   readonly BroadcastChannel?: new (
     name: string,
   ) => { onmessage: ((event: never) => void) | null; postMessage(message: unknown): void; close(): void };

@@ -19,8 +19,8 @@ export interface Watching {
   readonly gone: AbortSignal;
   end(cause: Warning["cause"]): void;
   warn(warning: Warning | null): void;
-  /** Tells the server that a person is there, and asks for the deadlines. Whether it answered. */
-  touch(): Promise<boolean>;
+  /** Tells the server that a person is there, and asks for the deadlines. Throws if it does not answer. */
+  touch(): Promise<void>;
   /** Has the server say how the session stands, which is heard if it does. */
   doubt(): void;
   /** Something that other tabs and the next page should know. */
@@ -62,7 +62,9 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
   async function post() {
     const before = posted;
     posted = time.now();
-    if (!(await of.touch())) posted = Math.min(before, posted);
+    await of.touch().catch(() => {
+      posted = Math.min(before, posted);
+    });
   }
 
   function person(isCertain?: boolean) {
@@ -159,9 +161,9 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     },
     /** Whether a request is sent for nobody: nobody did anything since the last one that was for somebody. */
     isBackground(): boolean {
-      if (active <= posted) return true;
-      posted = time.now();
-      return false;
+      const is = active <= posted;
+      if (!is) posted = time.now();
+      return is;
     },
   };
 }

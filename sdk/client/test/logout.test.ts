@@ -19,7 +19,7 @@ for (const storage of MODES) {
     assert.equal(page.client.state.user, null);
     assert.deepEqual(page.cleared, ["logout"]);
     await scene.clock.advance(0);
-    assert.deepEqual(await shown, { server: "ended" });
+    assert.deepEqual(await shown, { server: "ended", scope: "this" });
     assert.deepEqual(page.went, ["logout"]);
     assert.deepEqual(
       page.ends.map((it) => it.reason),
@@ -39,7 +39,7 @@ for (const storage of MODES) {
     const said = page.client.logout();
     assert.equal(page.client.state.status, "signed-out");
     await scene.clock.advance(0);
-    assert.deepEqual(await said, { server: "pending" });
+    assert.deepEqual(await said, { server: "pending", scope: "this" });
     assert.deepEqual(page.went, ["logout"]);
     assert.equal(scene.server.live.length, 1);
     await scene.clock.advance(HOUR);
@@ -94,7 +94,7 @@ test("a server that takes requests and answers none keeps nobody in, and nothing
   assert.equal(page.client.state.status, "signed-out");
   await assert.rejects(asked, { code: "SIGNED_OUT" });
   await scene.clock.advance(30 * SECOND);
-  assert.deepEqual(await said, { server: "pending" });
+  assert.deepEqual(await said, { server: "pending", scope: "this" });
   const login = page.client.login(ANA);
   login.catch(() => {});
   await scene.clock.advance(30 * SECOND);

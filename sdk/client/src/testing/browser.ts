@@ -28,12 +28,17 @@ class Shelf implements Storage {
   }
   setItem(key: string, value: string): void {
     this.#open.set(key, `${value}`);
+    // As in browsers, where `Object.keys` are the storage's.
+    Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
     this.#changed(key);
   }
   removeItem(key: string): void {
-    if (this.#open.delete(key)) this.#changed(key);
+    if (!this.#open.delete(key)) return;
+    Reflect.deleteProperty(this, key);
+    this.#changed(key);
   }
   clear(): void {
+    for (const key of this.#open.keys()) Reflect.deleteProperty(this, key);
     this.#open.clear();
     this.#changed(null);
   }
@@ -122,7 +127,8 @@ export class TestTab extends EventTarget {
   readonly browser: TestBrowser;
   readonly sessionStorage: Shelf = new Shelf(() => {});
   readonly localStorage: Storage;
-  readonly document = { visibilityState: "visible" };
+  /** `base`: what `<base href>` has, if there is one. */
+  readonly document: { visibilityState: string; base: string; readonly baseURI: string };
   readonly Date = { now: () => this.browser.machine.wall };
   readonly performance = { now: () => this.browser.machine.monotonic };
   readonly navigator: { locks?: Locks };
@@ -162,6 +168,14 @@ export class TestTab extends EventTarget {
       assign: (address) => {
         this.visited.push(address);
         this.location.href = new URL(address, href).href;
+      },
+    };
+    const { location } = this;
+    this.document = {
+      visibilityState: "visible",
+      base: "",
+      get baseURI() {
+        return new URL(this.base, location.href).href;
       },
     };
     this.navigator = browser.isOld
@@ -211,7 +225,10 @@ export class TestTab extends EventTarget {
   fetch = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
     this.browser.server.fetch(
       this,
-      new Request(new URL(input instanceof Request ? input.url : input, this.location.href), init),
+      new Request(
+        new URL(typeof input === "object" && "url" in input ? input.url : input, this.document.baseURI),
+        init,
+      ),
       init,
     );
 
