@@ -176,7 +176,7 @@ test("over a restart of the server the session goes on, and what ended meanwhile
   await app.server.serve();
   await app.login(page, email);
   await app.server.stop();
-  assert.deepEqual(await page.evaluate(logout), { server: "pending" });
+  assert.deepEqual(await page.evaluate(logout), { server: "pending", scope: "this" });
   assert.equal((await state(page)).status, "signed-out");
   await app.server.serve();
   await page.waitForFunction(() => !Object.keys(localStorage).some((it) => it.includes(":p:")), undefined, {
