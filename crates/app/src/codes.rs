@@ -1,15 +1,14 @@
 //! Codes that are mailed: 256 random bits, of which only the hash is kept. Each works once, and for a time.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cerrojo_domain::UnixMillis;
+use cerrojo_store::audit::chain::hex;
 use cerrojo_store::codes::{self, Code, Purpose};
 use cerrojo_store::{StoreError, Tx};
-use ring::digest::{SHA256, digest};
 
 use crate::App;
+use crate::sha256::sha256;
 
 /// Makes a code. One that was made for the same before works no more, unless it sets a password: anybody can ask for those, and
 /// nobody can make somebody else's link void so. Whoever uses one of them makes an end of the others, which are bound to the
@@ -56,11 +55,7 @@ fn is_in_time(app: &App, code: &Code) -> bool {
 
 /// What is stored of a code: SHA-256 in hex. A code is random enough to need no slow hash.
 fn hash(code: &str) -> String {
-    digest(&SHA256, code.as_bytes()).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&sha256(code.as_bytes()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use cerrojo_domain::{AddressBlock, Email, UnixMillis};
+use cerrojo_store::audit::chain::hex;
 use cerrojo_store::codes::{self, Purpose};
 use cerrojo_store::outbox::{self, Delivered, Job};
 use cerrojo_store::{StoreError, Tx};
@@ -105,6 +106,5 @@ pub(crate) async fn is_invited_enough(app: &App, tx: &mut Tx, to: &Email) -> Res
 /// What stays of an address or a network for the count when an account is forgotten: who does not have the master key learns
 /// nothing by it.
 pub(crate) fn blurred(app: &App, text: &str) -> String {
-    let digest = app.keys.compare_by(&["counted mails"], text.as_bytes());
-    digest.iter().fold("blurred:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("blurred:{}", hex(&app.keys.compare_by(&["counted mails"], text.as_bytes())))
 }
