@@ -1,5 +1,7 @@
 //! Proving again that the caller is the person: the current password.
 
+use std::time::Duration;
+
 use cerrojo_domain::{Actor, AuditKind, Origin, User, UserId};
 use cerrojo_store::audit::Act;
 use cerrojo_store::{Run, sessions, users};
@@ -53,6 +55,38 @@ pub(crate) async fn check_password(
             Limited { outcome: Err(saved.err().map_or(Reauth::Wrong, Reauth::Trouble)), quota }
         }
         Err(busy) => Limited { outcome: Err(Reauth::Trouble(busy.into())), quota: counted.give_back() },
+    }
+}
+
+/// How long after signing in nobody is asked for the password again before what hurts others (OWASP ASVS 5.0, 7.5.3).
+const FRESH: Duration = Duration::from_mins(10);
+
+/// Whether whoever is calling signed in so lately that it is the same person.
+#[must_use]
+pub fn is_fresh(app: &App, caller: &Caller) -> bool {
+    let now = app.clock.now();
+    caller.issued_at <= now && now.since(caller.issued_at) < FRESH
+}
+
+/// Asks for the current password unless the sign-in [is fresh](is_fresh); counted like a sign-in.
+///
+/// # Errors
+/// [`Reauth`].
+pub async fn confirm(
+    app: &App,
+    caller: &Caller,
+    origin: &Origin,
+    password: Option<String>,
+) -> Limited<Result<(), Reauth>> {
+    if is_fresh(app, caller) {
+        return Limited { outcome: Ok(()), quota: None };
+    }
+    let failed = |error| Limited { outcome: Err(error), quota: None };
+    let Some(password) = password.filter(|password| !password.is_empty()) else { return failed(Reauth::Missing) };
+    match users::by_id(&mut app.store.reader(), caller.user).await {
+        Ok(Some(user)) => check_password(app, &user, origin, password).await,
+        Ok(None) => failed(Reauth::Wrong),
+        Err(error) => failed(error.into()),
     }
 }
 

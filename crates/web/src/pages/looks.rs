@@ -15,6 +15,11 @@ use crate::problem::{self, Problem};
 
 const STYLE: &str = include_str!("pages.css");
 const SCRIPT: &str = include_str!("pages.js");
+const ADMIN_STYLE: &str = include_str!("admin.css");
+const ADMIN_SCRIPT: &str = include_str!("admin.js");
+
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Largest picture that is taken for a logo, in bytes: a page has at most 50 kB in all.
 pub const LARGEST_LOGO: usize = 24 * 1024;
@@ -74,6 +79,8 @@ impl Asset {
 pub(super) struct Looks {
     style: Asset,
     script: Asset,
+    admin_style: Asset,
+    admin_script: Asset,
     logo: Option<Asset>,
 }
 
@@ -81,8 +88,10 @@ impl Looks {
     pub(super) fn new(accent: Accent, logo: Option<Logo>) -> Self {
         let style = format!("{}{STYLE}", accent.variables());
         Self {
-            style: Asset::new(("pages", "css"), "text/css; charset=utf-8", style.into()),
-            script: Asset::new(("pages", "js"), "text/javascript; charset=utf-8", SCRIPT.into()),
+            style: Asset::new(("pages", "css"), CSS, style.into()),
+            script: Asset::new(("pages", "js"), JAVASCRIPT, SCRIPT.into()),
+            admin_style: Asset::new(("admin", "css"), CSS, ADMIN_STYLE.into()),
+            admin_script: Asset::new(("admin", "js"), JAVASCRIPT, ADMIN_SCRIPT.into()),
             logo: logo.map(|Logo { bytes, kind: (ending, kind) }| Asset::new(("logo", ending), kind, bytes)),
         }
     }
@@ -92,10 +101,16 @@ impl Looks {
         (&self.style.name, &self.script.name, self.logo.as_ref().map(|logo| &*logo.name))
     }
 
+    /// Names of the style and the script that the administrators' pages have beside these.
+    pub(super) fn administrators_names(&self) -> (&str, &str) {
+        (&self.admin_style.name, &self.admin_script.name)
+    }
+
     /// The one of this name; of another release's or node's the one that is in its place here, so that a page looks as it should
     /// while nodes are upgraded one by one.
     fn find(&self, name: &str) -> Option<&Asset> {
-        let mut all = [Some(&self.style), Some(&self.script), self.logo.as_ref()].into_iter().flatten();
+        let for_all = [&self.style, &self.script, &self.admin_style, &self.admin_script];
+        let mut all = for_all.into_iter().chain(self.logo.as_ref());
         let kind = |name: &str| Some((name.split_once('-')?.0.to_owned(), name.rsplit_once('.')?.1.to_owned()));
         let asked = kind(name)?;
         all.find(|asset| kind(&asset.name).as_ref() == Some(&asked))

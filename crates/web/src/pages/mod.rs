@@ -2,6 +2,7 @@
 
 mod accent;
 mod account;
+mod admin;
 mod devices;
 mod endings;
 mod faults;
@@ -86,6 +87,7 @@ routes! {
     "/account/devices" => get(devices::list);
     "/account/devices/end" => get(devices::end_form).post(devices::end_one);
     "/account/devices/end-others" => post(devices::end_others);
+    "/admin" => get(admin::overview::page);
     "/pages/{file}" => get(looks::file);
 }
 

@@ -142,7 +142,6 @@ impl Stage {
 
     fn page(&self, View { template, own, caller }: View<'_>, told: Value) -> Response {
         let Some(pages) = self.web.pages() else { return Problem::from(&problem::NO_ROUTE).into_response() };
-        let caller = caller.map(|caller| (caller.name.as_str(), caller.email.as_str()));
         match pages.write(template, self.language, (written::common(caller, told), own)) {
             Err(trouble) => Problem::from(trouble).into_response(),
             Ok(text) => {

@@ -1,8 +1,8 @@
 //! How pages are made: templates in each language, with what is the same on all of them.
 
 use cerrojo_app::mail::device_kind;
-use cerrojo_app::{Composition, Locale, Settings, Trouble};
-use cerrojo_domain::EndReason;
+use cerrojo_app::{Caller, Composition, Locale, Settings, Trouble};
+use cerrojo_domain::{ADMIN_ROLE, EndReason};
 use minijinja::value::merge_maps;
 use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 
@@ -20,6 +20,9 @@ templates! {
     "layout.html",
     "parts.html",
     "account.html",
+    "admin/layout.html",
+    "admin/overview.html",
+    "admin/parts.html",
     "delete.html",
     "devices.html",
     "devices-end.html",
@@ -100,6 +103,9 @@ fn environment(
     {
         environment.add_global(name, value.to_owned());
     }
+    let (admin_style, admin_script) = looks.administrators_names();
+    environment.add_global("admin_style", admin_style.to_owned());
+    environment.add_global("admin_script", admin_script.to_owned());
     environment.add_global("password_hint", language.pick(hint(composition).es, hint(composition).en));
     environment.add_global("logo", logo.map(str::to_owned));
     environment.add_filter("words", move |es: &str, en: &str| language.pick(es, en).to_owned());
@@ -147,8 +153,10 @@ fn moment(time: &str, language: Language) -> String {
 }
 
 /// What every page is given: who is signed in, and what was done before.
-pub(super) fn common(caller: Option<(&str, &str)>, told: Value) -> Value {
-    let caller = caller.map_or(Value::from(()), |(name, email)| context! { name => name, email => email });
+pub(super) fn common(caller: Option<&Caller>, told: Value) -> Value {
+    let caller = caller.map_or(Value::from(()), |caller| {
+        context! { name => &caller.name, email => &caller.email, administers => caller.role_id == ADMIN_ROLE }
+    });
     context! { caller => caller, told => told, here => "", faults => context! {}, values => context! {} }
 }
 

@@ -1,0 +1,2 @@
+"use strict";
+// The administrators' pages work without this.
