@@ -17,6 +17,7 @@
 
 mod actor;
 mod both_engines;
+pub mod browser;
 mod call;
 mod clock;
 mod database;

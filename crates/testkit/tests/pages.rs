@@ -1,119 +1,12 @@
 //! The pages for people, by forms and cookies, without scripts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cerrojo_app::{OwnDeletion, Reauthentication, Verification};
-use cerrojo_testkit::{Actor, Call, OTHER_PASSWORD, PASSWORD, Reply, TestApp, on_both_engines, on_both_engines_with};
+use cerrojo_testkit::browser::{Browser, encoded, form, moved, says, text};
+use cerrojo_testkit::{Actor, OTHER_PASSWORD, PASSWORD, on_both_engines, on_both_engines_with};
 use serde_json::json;
-
-/// A browser without scripts that keeps cookies, somebody's who reads English.
-struct Browser {
-    person: Actor,
-    cookies: BTreeMap<String, String>,
-}
-
-impl Browser {
-    fn of(app: &TestApp) -> Self {
-        Self { person: app.visitor(), cookies: BTreeMap::new() }
-    }
-
-    fn call(&self, method: &str, path: &str) -> Call {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let call =
-            self.person.call(method, path).header("accept", "text/html,*/*;q=0.8").header("accept-language", "en");
-        if cookies.is_empty() { call } else { call.header("cookie", cookies.join("; ")) }
-    }
-
-    async fn take(&mut self, call: Call) -> Reply {
-        let reply = call.await;
-        for cookie in reply.headers.get_all("set-cookie") {
-            let cookie = cookie.to_str().unwrap();
-            assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax"), "{cookie}");
-            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
-            if cookie.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        reply
-    }
-
-    async fn get(&mut self, path: &str) -> Reply {
-        self.take(self.call("GET", path)).await
-    }
-
-    async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        self.take(form(self.call("POST", path), fields).header("sec-fetch-site", "same-origin")).await
-    }
-
-    /// Sends a form and opens the page that follows; its path and text.
-    async fn send_and_follow(&mut self, path: &str, fields: &[(&str, &str)]) -> (String, String) {
-        let reply = self.send(path, fields).await;
-        let place = moved(&reply);
-        self.follow(place).await
-    }
-
-    async fn follow(&mut self, mut place: String) -> (String, String) {
-        for _ in 0..4 {
-            let reply = self.get(&place).await;
-            if reply.status != 303 {
-                assert_eq!(reply.status, 200, "{reply}");
-                return (place, text(&reply));
-            }
-            place = moved(&reply);
-        }
-        unreachable!("it goes on and on at {place}");
-    }
-
-    async fn register(&mut self, name: &str) {
-        let email = format!("{name}@example.com");
-        let fields = [("name", name), ("email", &*email), ("password", PASSWORD)];
-        let (place, _) = self.send_and_follow("/register", &fields).await;
-        assert_eq!(place, "/account");
-    }
-
-    async fn sign_in(&mut self, email: &str, password: &str) {
-        let (place, _) = self.send_and_follow("/login", &[("email", email), ("password", password)]).await;
-        assert_eq!(place, "/account");
-    }
-
-    fn token(&self) -> String {
-        self.cookies["cerrojo"].clone()
-    }
-}
-
-fn form(call: Call, fields: &[(&str, &str)]) -> Call {
-    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    call.header("content-type", "application/x-www-form-urlencoded").body(pairs.join("&"))
-}
-
-fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b' ' => "+".to_owned(),
-        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
-}
-
-#[track_caller]
-fn moved(reply: &Reply) -> String {
-    assert_eq!(reply.status, 303, "{reply}");
-    reply.header("location").unwrap().to_owned()
-}
-
-fn text(reply: &Reply) -> String {
-    // Slashes in values are written so, which means the same.
-    String::from_utf8(reply.body.clone()).unwrap().replace("&#x2f;", "/")
-}
-
-#[track_caller]
-fn says(page: &str, words: &str) {
-    assert!(page.contains(words), "{words:?} is not in {page}");
-}
 
 const FOR_ANYBODY: [&str; 9] = [
     "/login",
@@ -208,7 +101,7 @@ async fn a_page_has_fifty_kilobytes_at_most_in_all() {
 async fn a_person_registers_signs_out_and_signs_in_again() {
     on_both_engines(async |app| {
         let mut browser = Browser::of(&app);
-        let (place, page) = browser.get_account().await;
+        let (place, page) = browser.follow("/account".to_owned()).await;
         assert_eq!(place, "/login?next=/account");
         says(&page, "<h1>Sign in</h1>");
         browser.register("ana").await;
@@ -239,12 +132,6 @@ async fn a_person_registers_signs_out_and_signs_in_again() {
         says(&page, "This device");
     })
     .await;
-}
-
-impl Browser {
-    async fn get_account(&mut self) -> (String, String) {
-        self.follow("/account".to_owned()).await
-    }
 }
 
 #[tokio::test]
@@ -476,7 +363,7 @@ async fn an_address_is_confirmed_by_a_button_before_anybody_signs_in() {
             says(&page, "otra@example.com");
             let code = app.link_code("otra@example.com").await;
             browser.send_and_follow("/verify-email", &[("token", &code)]).await;
-            says(&browser.get_account().await.1, "value=\"otra@example.com\"");
+            says(&browser.follow("/account".to_owned()).await.1, "value=\"otra@example.com\"");
         },
     )
     .await;
