@@ -75,7 +75,7 @@ async fn take_link(app: &App, origin: &Origin, typed: Acceptance) -> Result<User
     open_account(app, origin, (&code, &invitation), (name, password_hash)).await
 }
 
-fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), AcceptError> {
+pub(crate) fn accepted(flaws: Vec<PasswordFlaw>) -> Result<(), AcceptError> {
     if flaws.is_empty() { Ok(()) } else { Err(AcceptError::Password(flaws)) }
 }
 

@@ -10,22 +10,30 @@ use cerrojo_store::{StoreError, Tx};
 use crate::App;
 use crate::sha256::sha256;
 
-/// Makes a code. One that was made for the same before works no more, unless it sets a password: anybody can ask for those, and
-/// nobody can make somebody else's link void so. Whoever uses one of them makes an end of the others, which are bound to the
-/// epoch or the registration.
+/// Makes a code. One that was made for the same before works no more, unless it is of a kind that somebody else could have made
+/// anew, who would make the earlier one void so: anybody can ask for a link that sets a password, whoever got into an account
+/// signs in again and changes its address again, and whoever starts a second node starts it beside the first. Whoever uses one of
+/// them makes an end of the others.
 pub(crate) async fn make(
     app: &App,
     tx: &mut Tx,
     (purpose, subject): (Purpose, &str),
     (bound_to, expires_at): (&str, UnixMillis),
 ) -> Result<String, StoreError> {
-    if !matches!(purpose, Purpose::Reset | Purpose::ResetRegistration) {
+    if !stays(purpose) {
         codes::void(tx, subject, purpose).await?;
     }
     let code = URL_SAFE_NO_PAD.encode(app.random.bytes::<32>());
     let (subject, bound_to) = (subject.to_owned(), bound_to.to_owned());
     codes::insert(tx, &Code { code_hash: hash(&code), purpose, subject, bound_to, expires_at }).await?;
     Ok(code)
+}
+
+fn stays(purpose: Purpose) -> bool {
+    matches!(
+        purpose,
+        Purpose::Reset | Purpose::ResetRegistration | Purpose::NotMe | Purpose::UndoEmail | Purpose::FirstAdministrator
+    )
 }
 
 /// The code that was typed, if there is one and its time is not over. It is not used up. Nobody guesses 256 bits, so what the

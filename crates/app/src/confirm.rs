@@ -13,10 +13,11 @@ use cerrojo_store::{StoreError, Tx, outbox, registrations, sessions};
 
 use crate::account::if_live;
 use crate::limits::Public;
+use crate::mail::Undo;
 use crate::metrics::Attempt;
 use crate::profile::filled;
 use crate::recover::{self, ForgotError};
-use crate::{App, Caller, Limited, Trouble, Verification, codes, end, mail};
+use crate::{App, Caller, Limited, Trouble, Verification, codes, end, mail, onlookers, take_back};
 
 /// Why not.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ async fn take_link(
         Purpose::Verify => verify(app, origin, &code).await,
         Purpose::Register => register(app, origin, &code).await,
         Purpose::Change => change(app, (origin, caller), &code).await,
-        Purpose::Reset | Purpose::ResetRegistration | Purpose::Invitation => Err(ConfirmError::InvalidToken),
+        _ => Err(ConfirmError::InvalidToken),
     }
 }
 
@@ -199,12 +200,15 @@ async fn change(app: &App, (origin, caller): (&Origin, Option<&Caller>), code: &
     let entries = end::in_tx(&mut tx, Which::OthersOf(user, &caller.session), &ending).await?;
     outbox::adopt(&mut tx, user, &email).await?;
     mail::keep_with(&mut tx, &before).await?;
-    let act = Act::new(AuditKind::EmailChanged, at).by(Actor::User(user)).to(user).in_session(&session).from(origin);
+    let act =
+        Act::new(AuditKind::EmailChanged, at).by(Actor::User(user)).to(user).in_session(&caller.session).from(origin);
     let act = act.with("confirmed", true).with_personal("from", before.email.as_str());
     audit::record(&mut tx, act.with_personal("to", email.as_str())).await?;
-    mail::tell_email_changed(&mut tx, (&before, &after), place, at).await?;
+    take_back::hold(app, &mut tx, &before, at).await?;
+    mail::tell_email_changed(&mut tx, (&before, &after, Undo::Offered), place, at).await?;
     end::commit(app, tx, entries).await?;
     app.mail_waiting.notify_one();
+    onlookers::tell_profile(app, user).await;
     Ok(email)
 }
 

@@ -48,6 +48,7 @@ mod side_file;
 pub mod snapshot;
 pub mod status_list;
 pub mod sweep;
+pub mod take_back;
 mod tasks;
 mod together;
 mod traced;

@@ -4,7 +4,7 @@ use cerrojo_domain::{Actor, AuditKind, Email, Origin, UnixMillis, User, UserId};
 use cerrojo_store::audit::Act;
 use cerrojo_store::audit::find::{self, Filter, Listed};
 use cerrojo_store::sessions::Session;
-use cerrojo_store::{Reader, Store, StoreError, email_changes, known_addresses, outbox, users};
+use cerrojo_store::{Reader, Store, StoreError, email_changes, held_addresses, known_addresses, outbox, users};
 
 use crate::administer::{self, AdminError, By};
 use crate::sessions::{self, Show};
@@ -16,6 +16,8 @@ pub struct Personal {
     pub user: User,
     /// The address that takes the place of the account's once it is confirmed.
     pub pending_email: Option<Email>,
+    /// Addresses that the account had and can have back, and until when.
+    pub held_emails: Vec<(Email, UnixMillis)>,
     /// Its sessions, the ended ones that are remembered too.
     pub sessions: Vec<Session>,
     /// Network addresses (IPv6: networks) that the account signed in from, and when last.
@@ -37,9 +39,10 @@ pub async fn of(
     let addresses = known_addresses::of_user(run, user.id).await?;
     let mails = outbox::of_user(run, &user).await?;
     let pending_email = email_changes::of_user(run, user.id).await?.map(|change| change.email);
+    let held_emails = held_addresses::of_user(run, user.id).await?;
     let filter = Filter { user: Some(user.id), ..Filter::default() };
     let audit = find::newest(run, &filter, i64::MAX).await?;
-    Ok(Some(Personal { user, pending_email, sessions, addresses, audit, mails }))
+    Ok(Some(Personal { user, pending_email, held_emails, sessions, addresses, audit, mails }))
 }
 
 /// Records that a person reads what is kept of them, before it is read.

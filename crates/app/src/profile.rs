@@ -8,7 +8,8 @@ use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
 use crate::account::{self, Reauth, if_live};
-use crate::{App, Caller, Trouble, Verification, end, mail, onlookers};
+use crate::mail::Undo;
+use crate::{App, Caller, Trouble, Verification, end, mail, onlookers, take_back};
 
 /// The longest name that is stored, in characters.
 const LONGEST_NAME: usize = 200;
@@ -152,6 +153,10 @@ async fn change_email(
     };
     let mut tx = if_live(app, tx, caller).await?.ok_or(ProfileError::SessionOver)?;
     let after = after.ok_or_else(changed_meanwhile)?;
+    if take_back::is_held(app, &mut tx, (after.id, &after.email)).await? {
+        return Err(ProfileError::EmailTaken);
+    }
+    take_back::hold(app, &mut tx, &before, at).await?;
     let actor = Actor::User(caller.user);
     let ending = Ending { reason: EndReason::EmailChanged, actor, at, place: Some(origin.address) };
     let entries = end::in_tx(&mut tx, Which::OthersOf(caller.user, &caller.session), &ending).await?;
@@ -162,7 +167,7 @@ async fn change_email(
     let act = act.with_personal("from", before.email.as_str()).with_personal("to", after.email.as_str());
     audit::record(&mut tx, act).await?;
     mail::keep_with(&mut tx, &before).await?;
-    mail::tell_email_changed(&mut tx, (&before, &after), Some(origin.address), at).await?;
+    mail::tell_email_changed(&mut tx, (&before, &after, Undo::Offered), Some(origin.address), at).await?;
     if app.settings.verification == Verification::Notify {
         mail::ask_verify(&mut tx, (Some(after.id), &after.email), Some(origin), at).await?;
     }

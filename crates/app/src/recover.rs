@@ -1,5 +1,7 @@
 //! Forgotten passwords: the link and what it does.
 
+use std::time::Duration;
+
 use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{Actor, AuditKind, Email, EndReason, Ending, Origin, Status, User};
 use cerrojo_store::audit::{self, Act};
@@ -14,6 +16,9 @@ use crate::limits::Public;
 use crate::metrics::Attempt;
 use crate::profile::filled;
 use crate::{App, Limited, Trouble, codes, confirm, end, mail, password};
+
+/// A reset link works for so long from when it was made.
+pub(crate) const RESET_TTL: Duration = Duration::from_hours(1);
 
 /// Why not.
 #[derive(Debug)]

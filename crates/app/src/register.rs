@@ -13,7 +13,7 @@ use crate::limits::Public;
 use crate::login::SignedIn;
 use crate::metrics::Attempt;
 use crate::profile::{filled, name_is_fit};
-use crate::{App, Limited, Trouble, Verification, mail, password};
+use crate::{App, Limited, Trouble, Verification, mail, password, take_back};
 
 /// What a person typed.
 pub struct NewAccount {
@@ -170,6 +170,9 @@ async fn open_account(
         Err(StoreError::Taken) => return Err(RegisterError::EmailTaken),
         inserted => inserted?,
     };
+    if take_back::is_held(app, &mut tx, (user.id, &user.email)).await? {
+        return Err(RegisterError::EmailTaken);
+    }
     let act = Act::new(AuditKind::Registered, registered_at).by(Actor::User(user.id)).to(user.id).from(origin);
     audit::record(&mut tx, act.with_personal("email", user.email.as_str())).await?;
     if app.settings.verification == Verification::Notify {

@@ -289,6 +289,10 @@ pub struct Settings {
     pub verify_link: String,
     /// The same in invitations.
     pub invite_link: String,
+    /// The same in notices of new devices, for whoever it was not; `None`: there is no such page.
+    pub not_me_link: Option<String>,
+    /// The same in notices of another address, which changes it back; `None`: there is no such page.
+    pub undo_link: Option<String>,
     /// Whether people are told of sign-ins from new places.
     pub new_device: NewDeviceNotice,
     /// The folder of texts of mails that take the place of the built-in ones; `None`: there is none.
@@ -320,6 +324,8 @@ impl Settings {
             reset_link: format!("{public_url}/reset-password?token={{token}}"),
             verify_link: format!("{public_url}/verify-email?token={{token}}"),
             invite_link: format!("{public_url}/accept-invitation?token={{token}}"),
+            not_me_link: Some(format!("{public_url}/not-me?token={{token}}")),
+            undo_link: Some(format!("{public_url}/undo-email?token={{token}}")),
             public_url,
             algorithm: Algorithm::Es256,
             earlier_secret: None,

@@ -7,8 +7,8 @@ use cerrojo_domain::{Actor, EndReason, Ending, Fact, RoleId, SessionId};
 use cerrojo_store::endings::Which;
 use cerrojo_store::sessions::Whose;
 use cerrojo_store::{
-    attempts, codes, email_changes, endings, invitations, known_addresses, lists, log, old_tokens, origin, outbox,
-    registrations, sessions,
+    attempts, codes, email_changes, endings, held_addresses, invitations, known_addresses, lists, log, old_tokens,
+    origin, outbox, registrations, sessions,
 };
 
 use crate::{App, SessionRules, Trouble, activity, audit, end, mail};
@@ -188,6 +188,7 @@ async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
     codes::sweep(&mut tx, now).await?;
     registrations::sweep(&mut tx, now).await?;
     email_changes::sweep(&mut tx, now).await?;
+    held_addresses::sweep(&mut tx, now).await?;
     invitations::sweep(&mut tx, now).await?;
     outbox::sweep(&mut tx, now.minus(kept.delivered_mail), now.minus(mail::FLOOD_WINDOW)).await?;
     attempts::sweep(&mut tx, now).await?;

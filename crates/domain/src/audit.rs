@@ -46,6 +46,8 @@ kinds! {
     SessionsEnded = "account.sessions_ended",
     /// The current password was asked for and a wrong one was given.
     ReauthenticationFailed = "account.reauthentication_failed",
+    /// Whoever reads an account's mail took it back by a link: its sessions ended and its password is worth nothing.
+    AccountTakenBack = "account.taken_back",
     /// An account was deleted.
     AccountDeleted = "account.deleted",
     /// Accounts of another application were taken over.

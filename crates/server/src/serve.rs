@@ -6,9 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use cerrojo_app::{App, Lease, audit};
-use cerrojo_domain::ADMIN_ROLE;
-use cerrojo_store::{Store, users};
+use cerrojo_app::{App, Lease, administer, audit};
+use cerrojo_store::Store;
 use cerrojo_web::{Cors, Doors, HttpSettings, Router};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,7 +23,7 @@ use crate::open::Node;
 use crate::place::Place;
 use crate::still_ours::Opened;
 use crate::systemd::{Running, Starting};
-use crate::{open, open_files, still_ours, telemetry, traces};
+use crate::{open, open_files, out, still_ours, telemetry, traces};
 
 /// Connections to where metrics are served, at a time.
 const MOST_WATCHERS: u32 = 16;
@@ -138,11 +137,6 @@ async fn answer(
     traces::count(&app.metrics.spans);
     audit::started(app).await?;
     let tasks = app.spawn_tasks();
-    if users::count_active_with_role(&mut app.store.reader(), ADMIN_ROLE).await? == 0 {
-        tracing::info!(
-            "there is no administrator yet: cerrojo user add --role admin --email EMAIL --name NAME --password-stdin"
-        );
-    }
     let tls = certificate.as_ref().map(|live| live.tls().clone());
     let doors = Doors::with_streams(configuration.trusted_proxies.clone(), configuration.max_streams).with_tls(tls);
     let routers = cerrojo_web::routers(Arc::clone(app), http_settings(configuration), &doors);
@@ -150,6 +144,7 @@ async fn answer(
     let watched = tokio::spawn(serve_metrics(listeners.metrics, routers.metrics, metrics_stopped));
     let scheme = if certificate.is_some() { "https" } else { "http" };
     let listening = format!("listening on {scheme}://{}", configuration.listen);
+    offer_first(configuration, app).await?;
     tracing::info!("{listening}");
     drop(starting);
     let running = Running::begin(app, routers.public.clone(), (tasks.pulse(), listening));
@@ -165,6 +160,27 @@ async fn answer(
     let ((), _) = tokio::join!(tasks.stop(app), watched);
     traces::stop().await;
     app.store.close().await;
+    Ok(())
+}
+
+/// Tells how to make the first administrator. Who may read what the server prints may make one; the log, which goes further, is not
+/// given the link.
+async fn offer_first(configuration: &Configuration, app: &App) -> Result<(), Failure> {
+    if !administer::lacks_administrator(app).await? {
+        return Ok(());
+    }
+    let how = "cerrojo user add --role admin --email EMAIL --name NAME --password-stdin";
+    if configuration.pages.is_none() {
+        tracing::info!("there is no administrator yet: {how}");
+        return Ok(());
+    }
+    let code = administer::offer_first(app).await?;
+    tracing::info!("there is no administrator yet: the link on standard output makes one, or {how}");
+    let hours = administer::FIRST_TTL.as_secs() / 3600;
+    out::line(&format!(
+        "\nThere is no administrator yet. This link makes one; it works once, within {hours} hours:\n\n    {}/first-administrator?token={code}\n",
+        configuration.app.public_url
+    ));
     Ok(())
 }
 

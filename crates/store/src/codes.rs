@@ -15,7 +15,7 @@ statements! {
     FIND(1) = "SELECT code_hash, purpose, subject, bound_to, expires_at FROM codes WHERE code_hash = $1";
     COUNT_GOOD(4) = "SELECT count(*) FROM codes WHERE subject = $1 AND purpose = $2 AND bound_to = $3 AND expires_at > $4";
     VOID(2) = "DELETE FROM codes WHERE subject = $1 AND purpose = $2";
-    FORGET(1) = "DELETE FROM codes WHERE subject = $1 AND purpose IN ('reset', 'verify')";
+    FORGET(1) = "DELETE FROM codes WHERE subject = $1 AND purpose IN ('reset', 'verify', 'not_me', 'undo_email')";
     SWEEP(1) = "DELETE FROM codes WHERE expires_at < $1";
 }
 
@@ -34,11 +34,26 @@ pub enum Purpose {
     Change,
     /// To accept an invitation (`invitations.id`).
     Invitation,
+    /// To say that a sign-in was somebody else's; bound to the user's address.
+    NotMe,
+    /// To give a user the address back that it is bound to.
+    UndoEmail,
+    /// To make the first administrator.
+    FirstAdministrator,
 }
 
 impl Purpose {
-    const ALL: [Self; 6] =
-        [Self::Reset, Self::ResetRegistration, Self::Verify, Self::Register, Self::Change, Self::Invitation];
+    const ALL: [Self; 9] = [
+        Self::Reset,
+        Self::ResetRegistration,
+        Self::Verify,
+        Self::Register,
+        Self::Change,
+        Self::Invitation,
+        Self::NotMe,
+        Self::UndoEmail,
+        Self::FirstAdministrator,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -48,6 +63,9 @@ impl Purpose {
             Self::Register => "register",
             Self::Change => "change",
             Self::Invitation => "invitation",
+            Self::NotMe => "not_me",
+            Self::UndoEmail => "undo_email",
+            Self::FirstAdministrator => "first_administrator",
         }
     }
 }
@@ -71,7 +89,8 @@ impl Code {
     /// The user whom it is for.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
-        matches!(self.purpose, Purpose::Reset | Purpose::Verify).then(|| self.subject.parse().ok().map(UserId))?
+        let is_for_one = matches!(self.purpose, Purpose::Reset | Purpose::Verify | Purpose::NotMe | Purpose::UndoEmail);
+        is_for_one.then(|| self.subject.parse().ok().map(UserId))?
     }
 }
 

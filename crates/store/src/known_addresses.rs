@@ -16,6 +16,7 @@ statements! {
          (SELECT block FROM known_addresses WHERE user_id = $1 ORDER BY seen_at DESC, block LIMIT 20)";
     IS_KNOWN(3) = "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND block = $2 AND seen_at >= $3";
     OF_USER(1) = "SELECT block, seen_at FROM known_addresses WHERE user_id = $1 ORDER BY seen_at DESC, block";
+    FORGET(1) = "DELETE FROM known_addresses WHERE user_id = $1";
     SWEEP(1) = "DELETE FROM known_addresses WHERE seen_at < $1";
 }
 
@@ -36,6 +37,11 @@ pub async fn is_known(run: &mut impl Run, user: UserId, block: AddressBlock, sin
 /// From which blocks `user` signed in, and when last; the latest first.
 pub async fn of_user(run: &mut impl Run, user: UserId) -> Result<Vec<(String, UnixMillis)>> {
     run.rows(OF_USER, binds![user]).await?.iter().map(|row| Ok((row.text(0)?, row.time(1)?))).collect()
+}
+
+/// Forgets all of this user's.
+pub async fn forget(tx: &mut Tx, user: UserId) -> Result<()> {
+    tx.execute(FORGET, binds![user]).await.map(drop)
 }
 
 /// Forgets what was last seen before `before`; how many.

@@ -20,6 +20,7 @@ pub mod commits;
 pub mod email_changes;
 pub mod endings;
 pub mod foreign_table;
+pub mod held_addresses;
 pub mod imports;
 pub mod invitations;
 pub mod keys;

@@ -53,6 +53,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     9 = "0009_verification";
     10 = "0010_mails_counted";
     11 = "0011_audit";
+    12 = "0012_held_addresses";
 };
 
 /// Their names.

@@ -2,7 +2,7 @@
 
 use cerrojo_app::accept::AcceptError;
 use cerrojo_app::account::Reauth;
-use cerrojo_app::administer::{AdminError, InviteError};
+use cerrojo_app::administer::{AdminError, FirstError, InviteError};
 use cerrojo_app::audit::{AskedError, LookError};
 use cerrojo_app::authenticate::AuthError;
 use cerrojo_app::confirm::{ConfirmError, ResendError};
@@ -14,6 +14,7 @@ use cerrojo_app::profile::ProfileError;
 use cerrojo_app::recover::{ForgotError, ResetError};
 use cerrojo_app::register::{Missing, RegisterError};
 use cerrojo_app::sessions::SessionsError;
+use cerrojo_app::take_back::TakeBackError;
 use cerrojo_app::{Quota, Trouble};
 use cerrojo_domain::password::PasswordFlaw;
 use http::StatusCode;
@@ -294,6 +295,28 @@ impl From<AcceptError> for Problem {
             AcceptError::EmailTaken => (&EMAIL_REGISTERED).into(),
             AcceptError::TooMany => (&TOO_MANY_REQUESTS).into(),
             AcceptError::Trouble(cause) => Self::trouble(cause, WHEN_HASHED),
+        }
+    }
+}
+
+impl From<FirstError> for Problem {
+    fn from(error: FirstError) -> Self {
+        match error {
+            FirstError::EmailMissing => (&EMAIL_MISSING).into(),
+            FirstError::Email => (&EMAIL).into(),
+            FirstError::Refused(error) => error.into(),
+        }
+    }
+}
+
+impl From<TakeBackError> for Problem {
+    fn from(error: TakeBackError) -> Self {
+        match error {
+            TakeBackError::TokenMissing => (&RESET_TOKEN_MISSING).into(),
+            TakeBackError::InvalidToken => (&RESET_TOKEN).into(),
+            TakeBackError::EmailTaken => (&EMAIL_TAKEN).into(),
+            TakeBackError::TooMany => (&TOO_MANY_REQUESTS).into(),
+            TakeBackError::Trouble(cause) => cause.into(),
         }
     }
 }

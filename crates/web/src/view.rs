@@ -6,7 +6,7 @@ use cerrojo_app::personal::Personal;
 use cerrojo_app::profile::Profile;
 use cerrojo_app::sessions::{Ended, Session};
 use cerrojo_app::{Settings, Verification};
-use cerrojo_domain::{RoleId, SessionId, UnixMillis, User};
+use cerrojo_domain::{Email, RoleId, SessionId, UnixMillis, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -213,11 +213,24 @@ pub(crate) struct PersonalView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, example = "ana@example.org")]
     pending_email: Option<String>,
+    /// Addresses that the account had and can have back; left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    held_emails: Vec<HeldEmailView>,
     sessions: Vec<SessionView>,
     addresses: Vec<AddressView>,
     mails: Vec<MailView>,
     /// What the audit trail says of the account, the newest first.
     audit: Vec<ActView>,
+}
+
+/// An address that the account had, and can have back by the link that was sent there.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = HeldEmail)]
+pub(crate) struct HeldEmailView {
+    #[schema(example = "ana@example.com")]
+    email: String,
+    until: String,
 }
 
 /// A network address (IPv6: a network) that the account signed in from.
@@ -294,8 +307,12 @@ pub(crate) fn json_of(text: &str) -> serde_json::Value {
 impl PersonalView {
     /// `current` is the calling session.
     pub(crate) fn new(personal: Personal, settings: &Settings, (current, viewer): (&SessionId, Viewer)) -> Self {
-        let Personal { user, pending_email, sessions, addresses, mails, audit } = personal;
+        let Personal { user, pending_email, held_emails, sessions, addresses, mails, audit } = personal;
         let address = |(address, seen): (String, UnixMillis)| AddressView { address, last_seen_at: seen.rfc3339() };
+        let held = |(email, until): (Email, UnixMillis)| HeldEmailView {
+            email: email.as_str().to_owned(),
+            until: until.rfc3339(),
+        };
         let mail = |(kind, created, delivered): (String, UnixMillis, Option<UnixMillis>)| MailView {
             kind,
             created_at: created.rfc3339(),
@@ -304,6 +321,7 @@ impl PersonalView {
         Self {
             user: UserView::new(&user, settings),
             pending_email: pending_email.map(|email| email.as_str().to_owned()),
+            held_emails: held_emails.into_iter().map(held).collect(),
             sessions: SessionsView::new(sessions, current, viewer).sessions,
             addresses: addresses.into_iter().map(address).collect(),
             mails: mails.into_iter().map(mail).collect(),

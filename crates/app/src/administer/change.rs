@@ -9,8 +9,9 @@ use cerrojo_store::{EndingTx, StoreError};
 use super::accounts::keep_an_administrator;
 use super::{AdminError, By, UserChange};
 use crate::hashing::Hasher;
+use crate::mail::Undo;
 use crate::profile::{changed_meanwhile, filled, name_is_fit};
-use crate::{App, Trouble, Verification, end, mail, onlookers, password};
+use crate::{App, Trouble, Verification, end, mail, onlookers, password, take_back};
 
 /// Changes a user. A role, a status other than `active`, a password or an e-mail address that was changed ends every
 /// session of the user; an administrator's own new address ends the other ones.
@@ -125,7 +126,9 @@ async fn apply(
         entries = end::in_tx(&mut tx, which, &ending).await?;
         if change.email.is_some() {
             mail::keep_with(&mut tx, &before).await?;
-            mail::tell_email_changed(&mut tx, (&before, &after), ending.place, ending.at).await?;
+            // On the word of somebody who may say whose account it is.
+            take_back::forget_links(&mut tx, &after).await?;
+            mail::tell_email_changed(&mut tx, (&before, &after, Undo::No), ending.place, ending.at).await?;
             ask_to_verify(app, &mut tx, &after, ending.at).await?;
         }
         if change.password_hash.is_some() {

@@ -162,11 +162,11 @@ async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>,
         REGISTERED | VERIFY | EMAIL_CHANGE => return links::confirm(app, tx, job).await,
         INVITATION => return links::invitation(app, tx, job).await,
         PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)).transpose()?,
-        EMAIL_CHANGED => read(job).map(|body| writer.email_changed(&body)).transpose()?,
+        EMAIL_CHANGED => links::email_changed(app, tx, job).await?,
         EMAIL_CHANGE_ASKED => read(job).map(|body| writer.email_change_asked(&body)).transpose()?,
         // Counted when it is written.
         NEW_DEVICE => {
-            let mail = read(job).map(|body| writer.new_device(&body)).transpose()?;
+            let mail = links::new_device(app, tx, job).await?;
             return Ok(mail.map(|mail| Addressed { user: job.user, mail }));
         }
         _ => None,

@@ -77,6 +77,9 @@ pub(super) struct EmailChanged {
     pub new: String,
     pub at: UnixMillis,
     pub address: Option<IpAddr>,
+    /// Whether a link goes with it that changes it back.
+    #[serde(default)]
+    pub undo: bool,
 }
 
 /// Body of a [`NEW_DEVICE`] job.
@@ -132,14 +135,24 @@ pub async fn tell_password_changed(
     tell(tx, (PASSWORD_CHANGED, &written(&body)?), (user, place), at).await
 }
 
+/// Whether who reads the old address may have it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// If it was confirmed: one that was typed wrong is somebody else's.
+    Offered,
+    /// Somebody changed it who may say whose account it is.
+    No,
+}
+
 /// Tells the user at the old address that another one took its place.
 pub async fn tell_email_changed(
     tx: &mut Tx,
-    (before, after): (&User, &User),
+    (before, after, undo): (&User, &User, Undo),
     place: Option<IpAddr>,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    let body = email_changed((before, after), place, at);
+    let undo = undo == Undo::Offered && before.email_verified;
+    let body = EmailChanged { undo, ..email_changed((before, after), place, at) };
     tell(tx, (EMAIL_CHANGED, &written(&body)?), (before, place), at).await
 }
 
@@ -161,6 +174,7 @@ fn email_changed((before, after): (&User, &User), place: Option<IpAddr>, at: Uni
         new: masked(&after.email),
         at,
         address: place,
+        undo: false,
     }
 }
 

@@ -68,8 +68,8 @@ macro_rules! kinds {
 kinds! {
     Reset = "reset", "The link of a forgotten password", ["when", "address", "device", "link"];
     PasswordChanged = "password-changed", "The password was changed", ["name", "when", "address"];
-    EmailChanged = "email-changed", "The address was changed; goes to the old one", ["name", "when", "address", "new_email"];
-    NewDevice = "new-device", "Somebody signed in from a new place", ["name", "when", "address", "device", "silent_until"];
+    EmailChanged = "email-changed", "The address was changed; goes to the old one", ["name", "when", "address", "new_email", "undo_link", "undo_until"];
+    NewDevice = "new-device", "Somebody signed in from a new place", ["name", "when", "address", "device", "silent_until", "not_me_link"];
     VerifyEmail = "verify-email", "The link that confirms an address", ["when", "address", "device", "until", "link"];
     FinishRegistration = "finish-registration", "The link that sets a password and so finishes a registration", ["when", "address", "device", "until", "link"];
     AlreadyRegistered = "already-registered", "Somebody wanted the address for an account, and it has one", ["when", "address", "device"];

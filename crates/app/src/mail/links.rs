@@ -1,7 +1,5 @@
 //! Mails with a link. Its code is made only now: a code is never stored, and one that could not be sent is followed by another.
 
-use std::time::Duration;
-
 use cerrojo_domain::{AddressBlock, AuditKind, Email, Origin, Status, UnixMillis, User};
 use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::Purpose;
@@ -11,15 +9,15 @@ use cerrojo_store::{StoreError, Tx, email_changes, invitations, users};
 
 use super::deliver::{Addressed, read};
 use super::flood::{has_links, is_flooded};
-use super::job::{ConfirmAsked, EMAIL_CHANGE, Invited, ResetAsked, VERIFY};
+use super::job::{ConfirmAsked, EMAIL_CHANGE, EmailChanged, Invited, NewDevice, ResetAsked, VERIFY};
 use super::templates::Writer;
+use crate::mail::Mail;
+use crate::recover::RESET_TTL;
+use crate::take_back::{Notice, TAKE_BACK_TTL};
 use crate::{App, administer, codes};
 
 /// What codes of registrations are bound to that were asked for as for a forgotten password: those are counted.
 const BY_FORGETTING: &str = "forgotten";
-/// A reset link works for so long from when it was made.
-const RESET_TTL: Duration = Duration::from_hours(1);
-
 /// A reset link.
 pub(super) async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
     let Some(asked) = read::<ResetAsked>(job) else { return Ok(None) };
@@ -155,6 +153,50 @@ async fn of_registration(
     bound: (&str, UnixMillis),
 ) -> Result<String, StoreError> {
     codes::make(app, tx, (purpose, waiting.id.as_str()), bound).await
+}
+
+/// Word of a sign-in from elsewhere; with a link for whoever it was not.
+pub(super) async fn new_device(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Mail>, StoreError> {
+    let Some(body) = read::<NewDevice>(job) else { return Ok(None) };
+    let until = app.clock.now().plus(TAKE_BACK_TTL);
+    let owner = owner(tx, job).await?.filter(|owner| owner.email.as_str() == body.to);
+    let code = match (&app.settings.not_me_link, owner) {
+        (Some(_), Some(owner)) => taking_back(app, tx, (Notice::NewDevice, &owner), (&body.to, until)).await?,
+        _ => None,
+    };
+    Ok(Some(Writer::new(&app.settings, &app.templates).new_device(&body, code.as_deref())?))
+}
+
+/// Word that the address was changed, to the old one; with a link that changes it back, if that is offered.
+pub(super) async fn email_changed(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Mail>, StoreError> {
+    let Some(body) = read::<EmailChanged>(job) else { return Ok(None) };
+    let until = body.at.plus(TAKE_BACK_TTL);
+    let owner = owner(tx, job).await?.filter(|owner| body.undo && owner.email.as_str() != body.to);
+    let code = match (&app.settings.undo_link, owner) {
+        (Some(_), Some(owner)) => taking_back(app, tx, (Notice::EmailChanged, &owner), (&body.to, until)).await?,
+        _ => None,
+    };
+    let undo = code.as_deref().map(|code| (code, until));
+    Ok(Some(Writer::new(&app.settings, &app.templates).email_changed(&body, undo)?))
+}
+
+async fn owner(tx: &mut Tx, job: &Job) -> Result<Option<User>, StoreError> {
+    match job.user {
+        Some(user) => users::by_id(tx, user).await,
+        None => Ok(None),
+    }
+}
+
+async fn taking_back(
+    app: &App,
+    tx: &mut Tx,
+    (notice, owner): (Notice, &User),
+    (to, until): (&str, UnixMillis),
+) -> Result<Option<String>, StoreError> {
+    if owner.status != Status::Active || app.clock.now() >= until {
+        return Ok(None);
+    }
+    codes::make(app, tx, (notice.purpose(), &owner.id.to_string()), (to, until)).await.map(Some)
 }
 
 /// The link of an invitation.

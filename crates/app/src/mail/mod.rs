@@ -22,10 +22,10 @@ pub use self::deliver::deliver_due;
 pub use self::device::kind as device_kind;
 pub(crate) use self::flood::{FLOOD_WINDOW, blurred, is_invited_enough};
 pub use self::folder::OutboxFolder;
+pub use self::job::{Undo, tell_email_changed, tell_password_changed};
 pub(crate) use self::job::{
     ask_changed, ask_invitation, ask_registered, ask_reset, ask_verify, keep_with, tell_new_device,
 };
-pub use self::job::{tell_email_changed, tell_password_changed};
 pub use self::kind::{Kind, built_in_files};
 pub use self::overrides::{BadTemplates, Templates};
 pub use self::preview::{preview, trial};

@@ -9,6 +9,7 @@ use super::job::{ConfirmAsked, EmailChanged, NewDevice, PasswordChanged, ResetAs
 use super::templates::Writer;
 use super::{Kind, Mail, Templates, Unwritten};
 use crate::Settings;
+use crate::take_back::TAKE_BACK_TTL;
 
 /// The letter as Ana would get it who did it `at` this time. Its link works for nobody.
 ///
@@ -32,12 +33,14 @@ pub fn preview(
         }
         Kind::EmailChanged => {
             let new = "n***@example.com".to_owned();
-            writer.email_changed(&EmailChanged { to: told, name, new, at, address: Some(address) })
+            let job = EmailChanged { to: told, name, new, at, address: Some(address), undo: true };
+            writer.email_changed(&job, Some(("only-a-preview", at.plus(TAKE_BACK_TTL))))
         }
         Kind::NewDevice => {
             let (device, session) = ("Firefox, Linux".to_owned(), "only-a-preview".to_owned());
             let silent_until = Some(at.plus(Duration::from_hours(24)));
-            writer.new_device(&NewDevice { to: told, name, at, address, device, session, silent_until })
+            let job = NewDevice { to: told, name, at, address, device, session, silent_until };
+            writer.new_device(&job, Some("only-a-preview"))
         }
         Kind::VerifyEmail | Kind::FinishRegistration | Kind::AlreadyRegistered => {
             let device = "Firefox, Linux".to_owned();
@@ -51,7 +54,7 @@ pub fn preview(
         }
         Kind::EmailChangeAsked => {
             let new = "n***@example.com".to_owned();
-            writer.email_change_asked(&EmailChanged { to: told, name, new, at, address: Some(address) })
+            writer.email_change_asked(&EmailChanged { to: told, name, new, at, address: Some(address), undo: false })
         }
         Kind::Invitation => writer.invitation((to, "only-a-preview"), &name, at.plus(settings.invitation_ttl)),
         Kind::Test => writer.trial(to, at),

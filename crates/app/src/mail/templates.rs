@@ -48,17 +48,26 @@ impl<'a> Writer<'a> {
         self.mail(&job.to, Kind::PasswordChanged, [name(&job.name), when(job.at), address(job.address)])
     }
 
-    /// The address was changed; this goes to the old one.
-    pub(super) fn email_changed(&self, job: &EmailChanged) -> Result<Mail, Unwritten> {
+    /// The address was changed; this goes to the old one. With the code of a link that changes it back until then.
+    pub(super) fn email_changed(
+        &self,
+        job: &EmailChanged,
+        undo: Option<(&str, UnixMillis)>,
+    ) -> Result<Mail, Unwritten> {
         let new = ("new_email", job.new.clone());
-        self.mail(&job.to, Kind::EmailChanged, [name(&job.name), when(job.at), address(job.address), new])
+        let link = undo.map(|(code, _)| link(self.settings.undo_link.as_deref(), code)).unwrap_or_default();
+        let until = undo.map(|(_, until)| minute(until)).unwrap_or_default();
+        let (link, until) = (("undo_link", link), ("undo_until", until));
+        self.mail(&job.to, Kind::EmailChanged, [name(&job.name), when(job.at), address(job.address), new, link, until])
     }
 
-    /// Somebody signed in from where nobody did before.
-    pub(super) fn new_device(&self, job: &NewDevice) -> Result<Mail, Unwritten> {
+    /// Somebody signed in from where nobody did before. With the code of a link for whoever it was not.
+    pub(super) fn new_device(&self, job: &NewDevice, code: Option<&str>) -> Result<Mail, Unwritten> {
         let silent_until = ("silent_until", job.silent_until.map(minute).unwrap_or_default());
         let device = ("device", job.device.clone());
-        let values = [name(&job.name), when(job.at), address(Some(job.address)), device, silent_until];
+        let link = code.map(|code| link(self.settings.not_me_link.as_deref(), code)).unwrap_or_default();
+        let not_me = ("not_me_link", link);
+        let values = [name(&job.name), when(job.at), address(Some(job.address)), device, silent_until, not_me];
         self.mail(&job.to, Kind::NewDevice, values)
     }
 
@@ -139,6 +148,11 @@ impl<'a> Writer<'a> {
 
 /// A value and its name.
 type Given = (&'static str, String);
+
+/// A link with this code; empty if there is no page that it would lead to.
+fn link(page: Option<&str>, code: &str) -> String {
+    page.map(|page| page.replace("{token}", code)).unwrap_or_default()
+}
 
 fn when(at: UnixMillis) -> Given {
     ("when", minute(at))

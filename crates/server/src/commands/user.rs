@@ -175,11 +175,12 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
     personal::record_operators(&read.store, Some(user.id), now).await?;
     let mut run = read.store.snapshot().await?;
     let kept = (now, configuration.app.retention);
-    let Personal { user, pending_email, sessions, addresses, mails, audit } =
+    let Personal { user, pending_email, held_emails, sessions, addresses, mails, audit } =
         personal::of(&mut run, user.id, kept).await?.ok_or_else(|| nobody(email))?;
     drop(run);
     let address =
         |(address, seen): &(String, UnixMillis)| json!({ "address": address, "last_seen_at": seen.rfc3339() });
+    let held = |(email, until): &(Email, UnixMillis)| json!({ "email": email.as_str(), "until": until.rfc3339() });
     let mail = |(kind, created, delivered): &(String, UnixMillis, Option<UnixMillis>)| {
         let delivered = delivered.map(UnixMillis::rfc3339);
         json!({ "kind": kind, "created_at": created.rfc3339(), "delivered_at": delivered })
@@ -187,6 +188,7 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
     let told = json!({
         "user": as_json(&user, &configuration.app.roles),
         "pending_email": pending_email.as_ref().map(Email::as_str),
+        "held_emails": held_emails.iter().map(held).collect::<Vec<_>>(),
         "sessions": sessions.iter().map(session::as_json).collect::<Vec<_>>(),
         "addresses": addresses.iter().map(address).collect::<Vec<_>>(),
         "mails": mails.iter().map(mail).collect::<Vec<_>>(),

@@ -58,6 +58,9 @@ pub(super) fn everything(reader: &mut Reader<'_>) -> Option<Configuration> {
     app.token_ttl = ttl;
     app.audience = audience;
     [app.reset_link, app.verify_link, app.invite_link] = links;
+    if pages.is_none() {
+        (app.not_me_link, app.undo_link) = (None, None);
+    }
     let mut warnings = warnings(reader, &places, &app);
     warnings.extend(traces.as_ref().and_then(traces::warning));
     warnings.extend(warning_of_verification(&app, &route));

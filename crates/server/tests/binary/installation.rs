@@ -85,7 +85,7 @@ impl Installation {
 
     /// Starts the server and waits until it says that it listens.
     pub(crate) fn serve(&self) -> Server {
-        Self::serve_by(&mut self.command(&["serve"]))
+        Self::serve_by(self.command(&["serve"]).stdout(Stdio::null()))
     }
 
     /// The same by a command of one's own.

@@ -110,12 +110,35 @@ fn nothing_beside_the_database_can_be_read_by_others() {
 #[test]
 fn the_first_start_says_how_to_make_an_administrator() {
     let here = Installation::new();
-    let server = here.serve();
+    let printed = || std::fs::read_to_string(here.path("printed")).unwrap();
+    let serve = || {
+        let out = std::fs::File::create(here.path("printed")).unwrap();
+        Installation::serve_by(here.command(&["serve"]).stdout(out))
+    };
+    let server = serve();
     assert!(server.said().contains("cerrojo user add --role admin"), "{}", server.said());
+    let told = printed();
+    let (_, link) = told.split_once("http://127.0.0.1:4000/first-administrator?token=").unwrap();
+    let code = link.split_whitespace().next().unwrap();
+    assert!(!server.said().contains(code), "the log goes further than the terminal");
+    let page = server.request(&format!("GET /first-administrator?token={code}"), None, None);
+    assert_eq!(page.status, 200);
     here.add_user("admin@example.com", "admin").ok();
+    assert_eq!(server.request(&format!("GET /first-administrator?token={code}"), None, None).status, 401);
     server.stop();
-    let again = here.serve();
-    assert!(!again.said().contains("cerrojo user add"), "{}", again.said());
+    let again = serve();
+    assert!(!again.said().contains("cerrojo user add") && printed().is_empty(), "{} {}", again.said(), printed());
+    again.stop();
+}
+
+#[test]
+fn without_pages_there_is_no_link_for_the_first_administrator() {
+    let here = Installation::new().with("CERROJO_PAGES__ENABLED", "false");
+    let out = std::fs::File::create(here.path("printed")).unwrap();
+    let server = Installation::serve_by(here.command(&["serve"]).stdout(out));
+    assert!(server.said().contains("cerrojo user add --role admin"), "{}", server.said());
+    assert_eq!(std::fs::read_to_string(here.path("printed")).unwrap(), "");
+    server.stop();
 }
 
 #[test]

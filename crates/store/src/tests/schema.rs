@@ -19,6 +19,7 @@ fn every_statement() -> Vec<Statement> {
         crate::commits::ALL,
         crate::email_changes::ALL,
         crate::endings::ALL,
+        crate::held_addresses::ALL,
         crate::imports::ALL,
         crate::invitations::ALL,
         crate::keys::ALL,

@@ -15,32 +15,38 @@ use crate::problem::{self, Problem, Row};
 
 /// What a link is for, as its page when it works no more says.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Reset,
     Verify,
     Invitation,
+    NotMe,
+    UndoEmail,
+    First,
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Reset => "reset",
             Self::Verify => "verify",
             Self::Invitation => "invitation",
+            Self::NotMe => "not-me",
+            Self::UndoEmail => "undo-email",
+            Self::First => "first",
         }
     }
 
     fn row(self) -> &'static Row {
         match self {
-            Self::Reset => &problem::RESET_TOKEN,
+            Self::Reset | Self::NotMe | Self::UndoEmail => &problem::RESET_TOKEN,
             Self::Verify => &problem::VERIFICATION_TOKEN,
-            Self::Invitation => &problem::INVITATION_TOKEN,
+            Self::Invitation | Self::First => &problem::INVITATION_TOKEN,
         }
     }
 }
 
 /// The link works no more, and where to get another one.
-fn is_over(stage: &Stage, kind: Kind) -> Response {
+pub(super) fn is_over(stage: &Stage, kind: Kind) -> Response {
     let verifies = stage.web.settings.verification != Verification::Off;
     let own = context! { kind => kind.name(), verifies => verifies };
     stage.refuse(View::new("link-over.html", own), kind.row().into())

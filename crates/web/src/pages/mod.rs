@@ -6,6 +6,7 @@ mod admin;
 mod devices;
 mod endings;
 mod faults;
+mod first;
 mod form;
 mod language;
 mod links;
@@ -18,6 +19,7 @@ mod sample;
 mod sign_in;
 mod sign_out;
 mod stage;
+mod take_back;
 mod told;
 mod written;
 
@@ -80,6 +82,9 @@ routes! {
     "/reset-password" => get(links::reset_form).post(links::reset);
     "/verify-email" => get(links::verify_form).post(links::verify);
     "/accept-invitation" => get(links::accept_form).post(links::accept);
+    "/not-me" => get(take_back::not_me_form).post(take_back::not_me);
+    "/undo-email" => get(take_back::undo_form).post(take_back::undo);
+    "/first-administrator" => get(first::form).post(first::make);
     "/account" => get(account::form).post(account::change);
     "/account/password" => get(account::password_form).post(account::change_password);
     "/account/data" => get(account::own_data);

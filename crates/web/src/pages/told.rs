@@ -92,6 +92,9 @@ told! {
     Reset = "reset", ("Tu contraseña ha cambiado", "Your password has changed"),
         ("Se han cerrado todas las sesiones de tu cuenta. Inicia sesión con la contraseña nueva.",
          "All sessions of your account are over. Sign in with the new password.");
+    TakenBack = "taken-back", ("Nadie más puede entrar", "Nobody else can get in"),
+        ("Se han cerrado todas las sesiones y la contraseña de antes ya no vale. Elige otra ahora.",
+         "All sessions are over and the password of before is worth nothing. Choose another one now.");
     Confirmed = "confirmed", ("Correo confirmado", "Email address confirmed"),
         ("Gracias: ya sabemos que los correos te llegan a esa dirección.", "Thank you: we know now that mail reaches you at that address.");
     Accepted = "accepted", ("Tu cuenta está lista", "Your account is ready"),

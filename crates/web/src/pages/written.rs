@@ -27,6 +27,7 @@ templates! {
     "devices.html",
     "devices-end.html",
     "done.html",
+    "first.html",
     "forgot-password.html",
     "invitation.html",
     "link-over.html",
@@ -39,6 +40,7 @@ templates! {
     "reset-password.html",
     "sent.html",
     "signed-out.html",
+    "take-back.html",
     "verify-email.html",
 }
 
