@@ -70,7 +70,8 @@ async fn delete(app: &App, caller: &Caller, origin: &Origin, checked: &User) -> 
     let user = user.filter(|user| user.epoch == checked.epoch).ok_or_else(changed_meanwhile)?;
     let (actor, place) = (Actor::User(caller.user), Some(origin.address));
     let ending = Ending { reason: EndReason::UserDeleted, actor, at: app.clock.now(), place };
-    let entries = administer::remove(app, &mut tx, &user, &ending).await?;
+    let (entries, left) = administer::remove(app, &mut tx, &user, &ending).await?;
     end::commit(app, tx, entries).await?;
+    crate::audit::erase_the_rest(app, user.id, left).await;
     Ok(())
 }

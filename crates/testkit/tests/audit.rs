@@ -13,9 +13,11 @@ use std::time::Duration;
 use cerrojo_app::administer;
 use cerrojo_app::audit::{self, Filter, Listed, Report, Verifying, Wrong};
 use cerrojo_app::{OwnDeletion, Reauthentication, Verification, keys, personal, services};
-use cerrojo_domain::{AuditKind, USER_ROLE, UnixMillis};
+use cerrojo_domain::{Actor as ActorOf, AuditKind, Origin, USER_ROLE, UnixMillis, UserId};
+use cerrojo_store::audit::Act;
 use cerrojo_store::imports::Imported;
 use cerrojo_store::testing;
+use cerrojo_testkit::browser::form;
 use cerrojo_testkit::{Actor, OTHER_PASSWORD, Options, PASSWORD, TestApp, on_both_engines, on_both_engines_with};
 use serde_json::{Value, json};
 
@@ -80,6 +82,10 @@ async fn acts_of_people(app: &TestApp) {
     let code = app.reset_code("ana2@example.com").await;
     let reset = json!({ "token": code, "newPassword": PASSWORD });
     app.visitor().post("/api/auth/reset-password", reset).await.assert_ok(200, "Contraseña restablecida exitosamente");
+    assert_eq!(ana.at("203.0.113.66").try_login("ana2@example.com", PASSWORD).await.status, 200);
+    let code = app.link_code("ana2@example.com").await;
+    let taken_back = form(app.visitor().call("POST", "/not-me"), &[("token", &code)]);
+    assert_eq!(taken_back.header("sec-fetch-site", "same-origin").await.status, 303);
     let bea = app.user("bea").await;
     let leave = bea.delete("/api/auth/profile").json(json!({ "currentPassword": PASSWORD })).await;
     leave.assert_ok(200, "Cuenta eliminada exitosamente");
@@ -502,6 +508,34 @@ async fn with_an_account_goes_what_is_personal_and_the_chain_holds() {
         let deleted = data_of(&jefa, "?kind=account.deleted").await;
         assert_eq!(deleted[0]["by"], format!("administrator:{}", jefa.id));
         assert_eq!(deleted[0]["address"], jefa.address().to_string(), "the administrator is still there");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nor_does_anything_stay_where_there_is_more_than_one_transaction_erases() {
+    on_both_engines(async |app| {
+        let (jefa, ana) = (app.admin().await, app.user("ana").await);
+        let id = UserId(ana.id);
+        let origin = Origin::new("203.0.113.9".parse().unwrap(), "Teléfono 7");
+        let act = |number: i64| {
+            let act = Act::new(AuditKind::ProfileChanged, UnixMillis(number)).to(id).from(&origin);
+            let act = if number % 2 == 0 { act.by(ActorOf::User(id)) } else { act };
+            act.with_personal("name_from", "ana-maría")
+        };
+        let store = &app.inside().store;
+        let mut tx = store.begin().await.unwrap();
+        cerrojo_store::audit::record_all(&mut tx, (0..2500).map(act).collect()).await.unwrap();
+        tx.commit().await.unwrap();
+        seal(&app).await;
+        jefa.delete(&format!("/api/auth/users/{}", ana.id)).await.assert_ok(200, "Usuario eliminado exitosamente");
+        seal(&app).await;
+        let kept = testing::rows_as_text(app.database_url(), "audit").await;
+        assert!(!["ana-mar", "203.0.113.9", "Teléfono"].iter().any(|mark| kept.contains(mark)));
+        let report = verify(&app, None).await;
+        assert_eq!(found(&report), []);
+        assert!(report.erased >= 2500, "{report:?}");
+        assert!(kept.contains(&jefa.address().to_string()), "what others did stays");
     })
     .await;
 }

@@ -1,12 +1,13 @@
 //! Accounts: see, add, delete.
 
 use cerrojo_domain::{ADMIN_ROLE, AuditKind, Email, EndReason, Ending, Entry, RoleId, Status, User, UserId};
-use cerrojo_store::audit::{self, Act};
+use cerrojo_store::audit::{self, Act, Erased};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
 use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions};
 
 use super::{AdminError, By, Page, asked};
+use crate::audit as trail;
 use crate::hashing::Hasher;
 use crate::profile::name_is_fit;
 use crate::{App, Trouble, end, mail, password};
@@ -94,8 +95,9 @@ pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminE
         return Err(AdminError::OneSelf);
     }
     keep_an_administrator(&mut tx, &user).await?;
-    let entries = remove(app, &mut tx, &user, &by.ending(app, EndReason::UserDeleted)).await?;
+    let (entries, left) = remove(app, &mut tx, &user, &by.ending(app, EndReason::UserDeleted)).await?;
     end::commit(app, tx, entries).await?;
+    trail::erase_the_rest(app, user.id, left).await;
     Ok(())
 }
 
@@ -106,13 +108,14 @@ pub(crate) async fn forget_registration(tx: &mut Tx, of: &User) -> Result<(), St
 }
 
 /// Ends the user's sessions and removes whatever is kept of the person, but for [`forget_registration`]. Of sessions stays that there were some, until they
-/// are swept: tokens of theirs are still out.
+/// are swept: tokens of theirs are still out. Of the audit trail the first entries are erased here, and what is left once this is
+/// committed ([`trail::erase_the_rest`]): no ending waits for somebody's years.
 pub(crate) async fn remove(
     app: &App,
     tx: &mut EndingTx,
     user: &User,
     ending: &Ending,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<(Vec<Entry>, Option<Erased>), StoreError> {
     let raise = users::Change { raise_epoch: true, ..users::Change::default() };
     users::change(tx, user.id, user.epoch, &raise).await?;
     let entries = end::in_tx(tx, Which::OfUser(user.id), ending).await?;
@@ -120,13 +123,13 @@ pub(crate) async fn remove(
     tx.write_entries().await?;
     let act = Act::new(AuditKind::AccountDeleted, ending.at).by(ending.actor).to(user.id).from_address(ending.place);
     audit::record(tx, act.with("sessions", entries.len())).await?;
-    audit::forget(tx, user.id).await?;
+    let left = audit::forget(tx, user.id, trail::ERASED).await?;
     sessions::forget_places(tx, user).await?;
     let since = ending.at.minus(mail::FLOOD_WINDOW);
     outbox::forget(tx, user, (since, |text: &str| mail::blurred(app, text))).await?;
     invitations::forget(tx, &user.email).await?;
     users::delete(tx, user.id).await?;
-    Ok(entries)
+    Ok((entries, left))
 }
 
 /// Refuses if `user` is the only one who can administer. Holding the log's head row, no two can go at once.

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use cerrojo_store::audit::{self, chain};
+use cerrojo_domain::UserId;
+use cerrojo_store::audit::{self, Erased, chain};
 
 use super::verify::{Walk, Wrong};
 use crate::{App, Trouble};
 
 /// Entries removed in one transaction.
 const CHUNK: i64 = 500;
+/// Entries of somebody who is gone that are erased in one transaction: endings wait for it.
+pub(crate) const ERASED: i64 = 1000;
 /// People looked after in one round.
 const PEOPLE: i64 = 100;
 
@@ -61,10 +64,32 @@ async fn erase_what_is_left_of_the_gone(app: &App) -> Result<(), Trouble> {
         if gone.is_empty() {
             return Ok(());
         }
-        let mut tx = app.store.begin().await?;
         for user in gone {
-            audit::forget(&mut tx, user).await?;
+            let mut tx = app.store.begin().await?;
+            let left = audit::forget(&mut tx, user, ERASED).await?;
+            tx.commit().await?;
+            go_on_erasing(app, user, left).await?;
         }
+    }
+}
+
+/// Erases what [`audit::forget`] left of somebody who is gone. If this process comes to no end of it, a sweep does, or the next
+/// start's.
+pub(crate) async fn erase_the_rest(app: &App, user: UserId, left: Option<Erased>) {
+    if left.is_none() {
+        return;
+    }
+    app.trail.are_gone_erased.store(false, Ordering::Release);
+    if let Err(trouble) = go_on_erasing(app, user, left).await {
+        tracing::warn!(error = %trouble, "what the audit trail says of a deleted account is erased later");
+    }
+}
+
+async fn go_on_erasing(app: &App, user: UserId, mut left: Option<Erased>) -> Result<(), Trouble> {
+    while let Some(at) = left {
+        let mut tx = app.store.begin().await?;
+        left = audit::forget_on(&mut tx, user, (at, ERASED)).await?;
         tx.commit().await?;
     }
+    Ok(())
 }

@@ -51,11 +51,15 @@ statements! {
     FORGET_WAITING_ORIGIN(1) = "UPDATE audit_waiting SET address = NULL, device = NULL \
          WHERE actor_id = $1 OR (actor_id IS NULL AND subject = $1)";
     FORGET_WAITING_ABOUT(1) = "UPDATE audit_waiting SET about = NULL WHERE subject = $1";
-    FORGET_ACTED(1) = "UPDATE audit SET address = NULL, device = NULL, origin_salt = NULL \
-         WHERE actor_id = $1 AND origin_salt IS NOT NULL";
-    FORGET_SUFFERED(1) = "UPDATE audit SET address = NULL, device = NULL, origin_salt = NULL \
-         WHERE subject = $1 AND actor_id IS NULL AND origin_salt IS NOT NULL";
-    FORGET_ABOUT(1) = "UPDATE audit SET about = NULL, about_salt = NULL WHERE subject = $1 AND about_salt IS NOT NULL";
+    NEXT_ACTED(3) = "SELECT max(id) FROM (SELECT id FROM audit WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS first_of_them";
+    NEXT_SUFFERED(3) = "SELECT max(id) FROM (SELECT id FROM audit WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3) AS first_of_them";
+    FORGET_ACTED(3) = "UPDATE audit SET address = NULL, device = NULL, origin_salt = NULL \
+         WHERE actor_id = $1 AND id > $2 AND id <= $3 AND origin_salt IS NOT NULL";
+    FORGET_SUFFERED(3) = "UPDATE audit SET address = CASE WHEN actor_id IS NULL THEN NULL ELSE address END, \
+         device = CASE WHEN actor_id IS NULL THEN NULL ELSE device END, \
+         origin_salt = CASE WHEN actor_id IS NULL THEN NULL ELSE origin_salt END, about = NULL, about_salt = NULL \
+         WHERE subject = $1 AND id > $2 AND id <= $3 \
+         AND (about_salt IS NOT NULL OR (actor_id IS NULL AND origin_salt IS NOT NULL))";
     GONE(1) = "SELECT owner FROM (SELECT COALESCE(actor_id, subject) AS owner FROM audit WHERE origin_salt IS NOT NULL \
          UNION SELECT subject AS owner FROM audit WHERE about_salt IS NOT NULL) AS kept \
          WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = kept.owner) LIMIT $1";
@@ -96,14 +100,42 @@ pub(crate) fn told(act: &Act, stamp: Option<&Arc<dyn Stamp>>) -> Vec<Bind> {
     binds![actor, actor_id, act.details(), request, stamp.and_then(|stamp| stamp.node())]
 }
 
-/// Erases what is personal of a user who goes: from where the user acted, and what was said of the user. The entries stay, with
-/// the number. The chain's head row is held until the transaction ends, so that nothing of the user is moved meanwhile.
-pub async fn forget(tx: &mut Tx, user: UserId) -> Result<()> {
+/// How far somebody's entries in the chain were erased, by their ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    acted: i64,
+    suffered: i64,
+}
+
+/// Erases what is personal of a user who goes, of entries that wait and of the first of those in the chain. The entries stay, with
+/// the number. The chain's head row is held until the transaction ends, so that nothing of the user is moved meanwhile. What is
+/// left has to be erased by [`forget_on`].
+pub async fn forget(tx: &mut Tx, user: UserId, most: i64) -> Result<Option<Erased>> {
     chain::take(tx).await?;
-    for statement in [FORGET_WAITING_ORIGIN, FORGET_WAITING_ABOUT, FORGET_ACTED, FORGET_SUFFERED, FORGET_ABOUT] {
+    for statement in [FORGET_WAITING_ORIGIN, FORGET_WAITING_ABOUT] {
         tx.execute(statement, binds![user]).await?;
     }
-    Ok(())
+    erase(tx, user, (Erased::default(), most)).await
+}
+
+/// Goes on where it was left, with at most so many that the user did, and as many that were done to the user. `None`: nothing is
+/// left.
+pub async fn forget_on(tx: &mut Tx, user: UserId, (left, most): (Erased, i64)) -> Result<Option<Erased>> {
+    chain::take(tx).await?;
+    erase(tx, user, (left, most)).await
+}
+
+async fn erase(tx: &mut Tx, user: UserId, (left, most): (Erased, i64)) -> Result<Option<Erased>> {
+    let mut next = left;
+    let two = [(NEXT_ACTED, FORGET_ACTED, &mut next.acted), (NEXT_SUFFERED, FORGET_SUFFERED, &mut next.suffered)];
+    for (find, erase, at) in two {
+        let until = db::row(tx, find, binds![user, *at, most]).await?.and_then(|row| row.int_or_null(0).transpose());
+        if let Some(until) = until.transpose()? {
+            tx.execute(erase, binds![user, *at, until]).await?;
+            *at = until;
+        }
+    }
+    Ok((next != left).then_some(next))
 }
 
 /// Users who are gone though something of theirs is still there: deleted by a program that knows of no trail. At most `limit`.

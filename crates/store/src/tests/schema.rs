@@ -142,6 +142,7 @@ async fn both_schemas_are_the_same() {
         "codes",
         "counters",
         "email_changes",
+        "held_addresses",
         "invitations",
         "keys",
         "known_addresses",
