@@ -75,6 +75,29 @@ async fn a_sign_in_sets_the_token_as_a_cookie_and_does_not_show_it() {
 }
 
 #[tokio::test]
+async fn the_session_whose_cookie_is_replaced_is_over() {
+    on_both_engines(async |app| {
+        let ana = app.user("ana").await;
+        let first = ana.with_token(&token_of(&login(&app).header("sec-fetch-site", "same-origin").await, "cerrojo"));
+        let refused = json!({ "email": ana.email, "password": "wrong", "cookie": true });
+        let call = app.visitor().post("/api/auth/login", refused).cookie(first.token());
+        assert_eq!(call.header("sec-fetch-site", "same-origin").await.status, 401);
+        assert!(first.is_in().await, "who was not let in replaces nothing");
+        assert_eq!(login(&app).cookie(first.token()).header("sec-fetch-site", "cross-site").await.status, 403);
+        assert!(first.is_in().await, "nor does a page of others");
+        let reply = login(&app).cookie(first.token()).header("sec-fetch-site", "same-origin").await;
+        let second = ana.with_token(&token_of(&reply, "cerrojo"));
+        assert!(!first.is_in().await && second.is_in().await);
+
+        let body = json!({ "name": "luis", "email": "luis@example.com", "password": PASSWORD, "cookie": true });
+        let call = app.visitor().post(REGISTER, body).cookie(second.token());
+        assert_eq!(call.header("sec-fetch-site", "same-origin").await.status, 201);
+        assert!(!second.is_in().await && ana.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_being_asked_for_no_cookie_is_set() {
     on_both_engines(async |app| {
         app.user("ana").await;

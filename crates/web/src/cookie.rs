@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use cerrojo_app::authenticate::{Counts, Showing, authenticate};
+use cerrojo_app::end::{self, LogoutError};
 use cerrojo_app::login::SignedIn;
+use cerrojo_domain::Origin;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -99,6 +102,13 @@ impl TokenForm {
             Self::InCookie => web.cookie().set(&signed_in.token, signed_in.expires_at.since(web.clock.now())),
         }
     }
+
+    /// Ends the session whose cookie the new one takes the place of, if it does.
+    pub(crate) async fn end_replaced(self, web: &Web, headers: &HeaderMap, origin: &Origin) {
+        if self == Self::InCookie {
+            end_replaced(web, web.cookie().token(headers), origin).await;
+        }
+    }
 }
 
 impl Web {
@@ -110,6 +120,17 @@ impl Web {
         }
         self.own_pages().check(headers)?;
         Ok(TokenForm::InCookie)
+    }
+}
+
+/// Ends the session of the cookie that another one takes the place of: it would be out of everybody's reach. The new one is there
+/// whatever becomes of this.
+pub(crate) async fn end_replaced(web: &Web, token: Option<&str>, origin: &Origin) {
+    let Some(token) = token else { return };
+    let showing = Showing { token, from: None, counts: Counts::AsNothing };
+    let Ok(before) = authenticate(web, showing).await else { return };
+    if let Err(LogoutError::Trouble(trouble)) = end::logout(web, &before, origin).await {
+        tracing::warn!(error = %trouble, "the session that a browser had before could not be ended");
     }
 }
 

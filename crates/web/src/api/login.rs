@@ -65,6 +65,9 @@ pub(crate) async fn login(
     let (Login { email, password, cookie }, flaw) = or_nothing(body);
     let form = app.token_form(cookie, &headers)?;
     let limited = login::login(&app, &origin, Credentials { email, password }).await;
+    if limited.outcome.is_ok() {
+        form.end_replaced(&app, &headers, &origin).await;
+    }
     Ok(Counted::new(limited, flaw, |signed_in| {
         let cookie = form.cookie(&app, &signed_in);
         let view = SignedInView::new(signed_in, &app.settings, form);

@@ -113,6 +113,9 @@ pub(crate) async fn register(
     let (Register { name, email, password, cookie }, flaw) = or_nothing(body);
     let form = app.token_form(cookie, &headers)?;
     let limited = register::register(&app, &origin, NewAccount { name, email, password }).await;
+    if matches!(limited.outcome, Ok(Registered::SignedIn(_))) {
+        form.end_replaced(&app, &headers, &origin).await;
+    }
     Ok(Counted::new(limited, flaw, |registered| {
         let cookie = match &registered {
             Registered::SignedIn(signed_in) => form.cookie(&app, signed_in),

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use cerrojo_app::login::{self, Credentials, SignedIn};
 use cerrojo_app::register::{self, Missing, NewAccount, RegisterError, Registered};
-use cerrojo_app::{Limited, Registration, Verification, end};
+use cerrojo_app::{Limited, Registration, Verification};
 use cerrojo_domain::Origin;
 use minijinja::{Value, context};
 
@@ -13,6 +13,7 @@ use super::next::Next;
 use super::stage::{Asked, Stage, View, Visitor, limited, set_cookie};
 use super::told::Told;
 use crate::client::Client;
+use crate::cookie::end_replaced;
 use crate::problem::{self, Problem};
 
 const ACCOUNT: &str = "/account";
@@ -66,13 +67,9 @@ pub(super) async fn login(stage: Stage, Client(origin): Client, form: Form) -> R
     }
 }
 
-/// Gives the browser its session. One that it had before would be out of everybody's reach: it is ended.
+/// Gives the browser its session, and ends the one that it had before.
 async fn enter(stage: &Stage, origin: &Origin, (signed_in, to): (&SignedIn, &str)) -> Response {
-    if let Ok(Visitor::Person(before)) = stage.visitor().await
-        && let Err(end::LogoutError::Trouble(trouble)) = end::logout(&stage.web, &before, origin).await
-    {
-        tracing::warn!(error = %trouble, "the session that a browser had before could not be ended");
-    }
+    end_replaced(&stage.web, stage.token(), origin).await;
     let lasts = signed_in.expires_at.since(stage.web.clock.now());
     let mut response = stage.go(to);
     set_cookie(&mut response, stage.web.cookie().set(&signed_in.token, lasts));
