@@ -773,3 +773,17 @@ async fn a_server_below_a_path_links_to_its_own_pages() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn password_managers_are_told_the_address_in_force() {
+    on_both_engines_with(all_there_is, async |app| {
+        let mut browser = Browser::of(&app);
+        browser.register("ana").await;
+        let fields = [("name", "ana"), ("email", "otra@example.com"), ("currentPassword", PASSWORD)];
+        assert_eq!(browser.send_and_follow("/account", &fields).await.0, "/account");
+        for path in ["/account/password", "/account/delete", "/account/devices/end"] {
+            says(&text(&browser.get(path).await), "value=\"otra@example.com\" autocomplete=\"username\"");
+        }
+    })
+    .await;
+}

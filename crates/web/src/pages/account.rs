@@ -77,13 +77,20 @@ pub(super) async fn change(form: Form, SignedIn { stage, caller }: SignedIn, Cli
     }
 }
 
-fn password_page() -> View<'static> {
-    View::new("password.html", context! { here => "password" })
+/// The address that a password manager knows the account by.
+pub(super) async fn known_as(stage: &Stage, caller: &Caller) -> String {
+    let profile = profile::read(&stage.web, caller).await;
+    profile.map_or_else(|_| caller.email.clone(), |profile| profile.user.email.as_str().to_owned())
+}
+
+fn password_page(username: String) -> View<'static> {
+    View::new("password.html", context! { here => "password", username => username })
 }
 
 /// Where the password is changed.
 pub(super) async fn password_form(SignedIn { stage, caller }: SignedIn) -> Response {
-    stage.show(password_page().of(&caller)).await
+    let page = password_page(known_as(&stage, &caller).await);
+    stage.show(page.of(&caller)).await
 }
 
 /// Changes it.
@@ -95,7 +102,10 @@ pub(super) async fn change_password(
     let typed = PasswordChange { current: form.text("currentPassword"), new: form.text("newPassword") };
     match limited(password::change(&stage.web, &caller, &origin, typed).await) {
         Ok(()) => stage.go_telling("/account", &Told::PasswordChanged),
-        Err(problem) => stage.refuse_to(&caller, password_page(), problem),
+        Err(problem) => {
+            let page = password_page(known_as(&stage, &caller).await);
+            stage.refuse_to(&caller, page, problem)
+        }
     }
 }
 
@@ -113,8 +123,8 @@ pub(super) async fn own_data(SignedIn { stage, caller }: SignedIn, Client(origin
     response
 }
 
-fn delete_page() -> View<'static> {
-    View::new("delete.html", context! { here => "account" })
+fn delete_page(username: String) -> View<'static> {
+    View::new("delete.html", context! { here => "account", username => username })
 }
 
 /// Where the account is deleted.
@@ -122,7 +132,8 @@ pub(super) async fn delete_form(SignedIn { stage, caller }: SignedIn) -> Respons
     if !may_leave(&stage, &caller) {
         return stage.fail((&problem::NO_ROUTE).into());
     }
-    stage.show(delete_page().of(&caller)).await
+    let page = delete_page(known_as(&stage, &caller).await);
+    stage.show(page.of(&caller)).await
 }
 
 /// Deletes it.
@@ -130,6 +141,9 @@ pub(super) async fn delete(form: Form, SignedIn { stage, caller }: SignedIn, Cli
     match limited(leave::leave(&stage.web, &caller, &origin, form.text("currentPassword")).await) {
         Ok(()) => stage.leaving(stage.go_telling("/done", &Told::Deleted), KeptPages::Forgotten),
         Err(problem) if problem.row == &problem::DELETION_OFF => stage.fail(problem),
-        Err(problem) => stage.refuse_to(&caller, delete_page(), problem),
+        Err(problem) => {
+            let page = delete_page(known_as(&stage, &caller).await);
+            stage.refuse_to(&caller, page, problem)
+        }
     }
 }

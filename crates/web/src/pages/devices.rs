@@ -7,6 +7,7 @@ use cerrojo_domain::SessionId;
 use minijinja::context;
 use minijinja::value::Serde;
 
+use super::account::known_as;
 use super::form::Form;
 use super::stage::{Asked, SignedIn, Stage, View};
 use super::told::{Told, Whose};
@@ -52,8 +53,9 @@ pub(super) async fn list(SignedIn { stage, caller }: SignedIn) -> Response {
     stage.show(View::new("devices.html", own).of(&caller)).await
 }
 
-fn end_page(id: &str) -> View<'static> {
-    View::new("devices-end.html", context! { here => "devices", values => context! { id => id } })
+async fn end_page(stage: &Stage, caller: &Caller, id: &str) -> View<'static> {
+    let username = known_as(stage, caller).await;
+    View::new("devices-end.html", context! { here => "devices", username => username, values => context! { id => id } })
 }
 
 /// Where the password is asked for before others end, if it is.
@@ -61,7 +63,7 @@ pub(super) async fn end_form(SignedIn { stage, caller }: SignedIn, Asked { id, .
     if !reauthenticates(&stage) {
         return stage.go(DEVICES);
     }
-    stage.show(end_page(&id).of(&caller)).await
+    stage.show(end_page(&stage, &caller, &id).await.of(&caller)).await
 }
 
 /// Ends one.
@@ -76,7 +78,7 @@ pub(super) async fn end_one(form: Form, SignedIn { stage, caller }: SignedIn, Cl
             .leaving(stage.go_telling("/logged-out", &Told::SignedOut(Some(Whose::of(&caller)))), KeptPages::Forgotten),
         Ok(()) => stage.go_telling(DEVICES, &Told::OneEnded),
         Err(SessionsError::NotFound) => stage.go_telling(DEVICES, &Told::OneWasOver),
-        Err(error) => refused(&stage, &caller, (&name, error)),
+        Err(error) => refused(&stage, &caller, (&name, error)).await,
     }
 }
 
@@ -84,10 +86,10 @@ pub(super) async fn end_one(form: Form, SignedIn { stage, caller }: SignedIn, Cl
 pub(super) async fn end_others(form: Form, SignedIn { stage, caller }: SignedIn, Client(origin): Client) -> Response {
     match sessions::logout_others(&stage.web, &caller, &origin, form.text("currentPassword")).await {
         Ok(()) => stage.go_telling(DEVICES, &Told::OthersEnded),
-        Err(error) => refused(&stage, &caller, ("", error)),
+        Err(error) => refused(&stage, &caller, ("", error)).await,
     }
 }
 
-fn refused(stage: &Stage, caller: &Caller, (id, error): (&str, SessionsError)) -> Response {
-    stage.refuse_to(caller, end_page(id), Problem::from(error))
+async fn refused(stage: &Stage, caller: &Caller, (id, error): (&str, SessionsError)) -> Response {
+    stage.refuse_to(caller, end_page(stage, caller, id).await, Problem::from(error))
 }
