@@ -41,7 +41,9 @@ pub async fn of(
     let pending_email = email_changes::of_user(run, user.id).await?.map(|change| change.email);
     let held_emails = held_addresses::of_user(run, user.id).await?;
     let filter = Filter { user: Some(user.id), ..Filter::default() };
-    let audit = find::newest(run, &filter, i64::MAX).await?;
+    let audit = find::newest(run, &filter, i64::MAX).await?.into_iter();
+    // Whoever had the number before and was deleted was somebody else.
+    let audit = audit.take_while(|entry| entry.said.kind != AuditKind::AccountDeleted.as_str()).collect();
     Ok(Some(Personal { user, pending_email, held_emails, sessions, addresses, audit, mails }))
 }
 

@@ -541,6 +541,32 @@ async fn nor_does_anything_stay_where_there_is_more_than_one_transaction_erases(
 }
 
 #[tokio::test]
+async fn whoever_is_imported_under_the_number_of_somebody_deleted_is_somebody_else() {
+    on_both_engines(async |app| {
+        let (jefa, ana) = (app.admin().await, app.user("ana").await);
+        seal(&app).await;
+        jefa.delete(&format!("/api/auth/users/{}", ana.id)).await.assert_ok(200, "Usuario eliminado exitosamente");
+        // Their sessions are swept by and by; the trail stays.
+        app.clock.advance(Duration::from_hours(24 * 40));
+        app.tick().await;
+        let again = Imported { id: Some(UserId(ana.id)), ..imported("eva@example.com") };
+        let fates = administer::import_users(&app.inside(), &[again]).await.unwrap();
+        assert_eq!(fates, [cerrojo_store::imports::Fate::Added]);
+        for sealed in [false, true] {
+            if sealed {
+                app.tick().await;
+            }
+            assert_eq!(found(&verify(&app, None).await), []);
+        }
+        let jefa = jefa.another_session().await;
+        let data = jefa.get(&format!("/api/admin/users/{}/data", ana.id)).await;
+        let entries = data.data()["audit"].as_array().unwrap().clone();
+        assert!(entries.iter().all(|entry| entry["kind"] == "data.exported"), "{entries:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nor_does_anything_stay_of_who_leaves_by_themselves_or_was_deleted_by_an_older_program() {
     on_both_engines_with(
         |options| options.settings.own_deletion = OwnDeletion::Allowed,

@@ -19,15 +19,23 @@ macro_rules! head {
     };
 }
 
-/// Whether the person `$owner` is still there; so is nobody.
+/// Whether the person `$owner` is still there; so is nobody. Somebody else who was given the number later by an import is not that
+/// person. That is looked for only where something `$erased`.
 macro_rules! is_there {
-    ($owner:literal) => {
+    ($owner:literal, $erased:literal) => {
         concat!(
             "CAST(CASE WHEN ",
             $owner,
-            " IS NULL OR EXISTS (SELECT 1 FROM users WHERE user_id = ",
+            " IS NULL THEN 1 WHEN NOT EXISTS (SELECT 1 FROM users WHERE user_id = ",
             $owner,
-            ") THEN 1 ELSE 0 END AS BIGINT)"
+            ") THEN 0 WHEN ",
+            $erased,
+            " AND (EXISTS (SELECT 1 FROM audit AS later WHERE later.subject = ",
+            $owner,
+            " AND later.id >= audit.id AND later.kind = 'account.deleted') \
+             OR EXISTS (SELECT 1 FROM audit_waiting AS later WHERE later.subject = ",
+            $owner,
+            " AND later.kind = 'account.deleted')) THEN 0 ELSE 1 END AS BIGINT)"
         )
     };
 }
@@ -64,7 +72,8 @@ statements! {
          origin_digest TEXT, about_salt TEXT, about_digest TEXT, mac TEXT)");
     AFTER(2) = concat!(
         "SELECT id, ", super::said!(), ", position, origin_salt, origin_digest, about_salt, about_digest, mac, ",
-        is_there!("COALESCE(audit.actor_id, audit.subject)"), ", ", is_there!("audit.subject"),
+        is_there!("COALESCE(audit.actor_id, audit.subject)", "origin_salt IS NULL AND origin_digest IS NOT NULL"), ", ",
+        is_there!("audit.subject", "about_salt IS NULL AND about_digest IS NOT NULL"),
         " FROM audit WHERE position > $1 ORDER BY position LIMIT $2");
 }
 
