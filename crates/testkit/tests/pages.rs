@@ -787,3 +787,20 @@ async fn password_managers_are_told_the_address_in_force() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn whoever_signs_out_is_out_of_every_cookie_of_that_name() {
+    on_both_engines(async |app| {
+        let (mut browser, mut other) = (Browser::of(&app), Browser::of(&app));
+        browser.register("ana").await;
+        other.register("mala").await;
+        let both = format!("cerrojo={}; cerrojo={}; cerrojo=x", other.token(), browser.token());
+        let call = app.visitor().call("POST", "/logout").header("cookie", both);
+        let reply = form(call, &[]).header("sec-fetch-site", "same-origin").await;
+        assert_eq!(moved(&reply), "/logged-out");
+        for token in [browser.token(), other.token()] {
+            assert!(!app.visitor().with_token(&token).is_in().await);
+        }
+    })
+    .await;
+}

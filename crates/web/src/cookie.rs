@@ -19,6 +19,9 @@ use crate::problem::Problem;
 /// Browsers cut it off there, whatever a server says (RFC 6265bis, section 5.5).
 const LONGEST: Duration = Duration::from_hours(400 * 24);
 
+/// Cookies of one name that a sign-out looks at.
+const MOST_TOKENS: usize = 4;
+
 static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// How the server names its cookie, and what it says beside it.
@@ -57,6 +60,13 @@ impl SessionCookie {
             return None;
         }
         std::str::from_utf8(value).ok().filter(|token| !token.is_empty())
+    }
+
+    /// The tokens of all cookies of this name, a few at most: to be signed out of whichever it is.
+    pub(crate) fn tokens(&self, headers: &HeaderMap) -> Vec<String> {
+        let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+        let values = pairs.filter_map(|pair| self.value(pair)).filter_map(|value| std::str::from_utf8(value).ok());
+        values.filter(|token| !token.is_empty()).take(MOST_TOKENS).map(str::to_owned).collect()
     }
 
     fn value<'p>(&self, pair: &'p [u8]) -> Option<&'p [u8]> {

@@ -1,8 +1,10 @@
 //! `/logout`, `/logged-out`, and what says that something was done.
 
 use axum::response::Response;
+use cerrojo_app::authenticate::{AuthError, Counts, Showing, authenticate};
 use cerrojo_app::end::{self, LogoutError};
 use cerrojo_domain::Origin;
+use http::HeaderMap;
 use minijinja::context;
 
 use super::form::Form;
@@ -34,8 +36,12 @@ async fn known_to_be_over(stage: &Stage) -> Result<(), Problem> {
 }
 
 /// Signs out. Whoever has no session, or one that is over, is told so and not refused.
-pub(super) async fn logout(stage: Stage, Client(origin): Client, _: Form) -> Response {
-    match sign_out(&stage, &origin).await {
+pub(super) async fn logout(stage: Stage, Client(origin): Client, headers: HeaderMap, _: Form) -> Response {
+    let outcome = match stage.token() {
+        Some(_) => sign_out(&stage, &origin).await,
+        None => sign_out_of_all(&stage, &origin, &headers).await,
+    };
+    match outcome {
         Ok(told) => stage.leaving(stage.go_telling("/logged-out", &told), KeptPages::Forgotten),
         // Whether the session is over is not known, so it is not said: the button is there again.
         Err(problem) => stage.refuse(View::new("logout.html", context! {}), problem),
@@ -54,6 +60,27 @@ async fn sign_out(stage: &Stage, origin: &Origin) -> Result<Told, Problem> {
             Err(error) => Err(error.into()),
         },
     }
+}
+
+/// Over plain http another host of the domain may have put a cookie beside ours. Which is the person's is not known, so for
+/// everything else there is none; but whoever signs out is out of every one.
+async fn sign_out_of_all(stage: &Stage, origin: &Origin, headers: &HeaderMap) -> Result<Told, Problem> {
+    for token in stage.web.cookie().tokens(headers) {
+        let showing = Showing { token: &token, from: None, counts: Counts::AsNothing };
+        let caller = match authenticate(&stage.web, showing).await {
+            Ok(caller) => caller,
+            Err(AuthError::Invalid | AuthError::Over) => {
+                end::known_to_be_over(&stage.web, &token).await?;
+                continue;
+            }
+            Err(AuthError::Trouble(trouble)) => return Err(trouble.into()),
+        };
+        match end::logout(&stage.web, &caller, origin).await {
+            Ok(()) | Err(LogoutError::AlreadyEnded) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Told::SignedOut(None))
 }
 
 /// That no session is open here any more; or that one is.
