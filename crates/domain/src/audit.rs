@@ -32,6 +32,8 @@ kinds! {
     Omitted = "sign_in.omitted",
     /// Somebody wants an account and is to confirm the address.
     RegistrationAsked = "account.registration_asked",
+    /// The operator forgot a registration that waited.
+    RegistrationForgotten = "account.registration_forgotten",
     /// A person made an account.
     Registered = "account.registered",
     /// The operator made an account.

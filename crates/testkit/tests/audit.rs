@@ -104,6 +104,10 @@ async fn acts_with_confirmation(app: &TestApp) {
     let cleo = app.visitor().with_token(reply.data()["token"].as_str().unwrap());
     let email = json!({ "email": "cleo2@example.com", "currentPassword": PASSWORD });
     assert_eq!(cleo.put("/api/auth/profile", email).await.status, 200);
+    let body = json!({ "name": "Nadie", "email": "nadie@example.com", "password": PASSWORD });
+    assert_eq!(app.visitor().post("/api/auth/register", body).await.status, 202);
+    let email = cerrojo_domain::Email::parse("nadie@example.com").unwrap();
+    assert!(administer::forget_waiting(&app.inside(), &email).await.unwrap());
 }
 
 /// What administrators and the operator do.

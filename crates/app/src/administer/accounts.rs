@@ -101,6 +101,21 @@ pub async fn delete_user(app: &App, by: By<'_>, id: UserId) -> Result<(), AdminE
     Ok(())
 }
 
+/// Forgets a registration that waits to be confirmed; whether there was one.
+///
+/// # Errors
+/// [`AdminError::Trouble`] if the database does not answer.
+pub async fn forget_waiting(app: &App, email: &Email) -> Result<bool, AdminError> {
+    let mut tx = app.store.begin().await?;
+    let was_there = registrations::forget(&mut tx, email).await?;
+    if was_there {
+        // Without the address: the entry is about nobody who could have it erased.
+        audit::record(&mut tx, By::Operator.act(app, AuditKind::RegistrationForgotten)).await?;
+    }
+    tx.commit().await?;
+    Ok(was_there)
+}
+
 /// Somebody may have registered the address of whoever is deleted. Before the users row is held, as whoever confirms such a
 /// registration has it: the other way round the two could wait for each other.
 pub(crate) async fn forget_registration(tx: &mut Tx, of: &User) -> Result<(), StoreError> {

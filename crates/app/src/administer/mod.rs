@@ -11,7 +11,7 @@ use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{ADMIN_ROLE, Actor, EmailError, EndReason, Ending, Origin, RoleId, User};
 use cerrojo_store::Run;
 
-pub use accounts::{AddedUser, add_user, delete_user, list_users, user, user_by_email};
+pub use accounts::{AddedUser, add_user, delete_user, forget_waiting, list_users, user, user_by_email};
 pub(crate) use accounts::{forget_registration, remove};
 pub use cerrojo_store::invitations::Invitation;
 pub use change::update_user;

@@ -1,5 +1,6 @@
 //! `cerrojo user registrations` and what belongs to it: people who have no account yet.
 
+use cerrojo_app::administer;
 use cerrojo_domain::{Clock as _, Email, SystemClock};
 use cerrojo_store::registrations::{self, Registration};
 use cerrojo_store::{Run, StoreError};
@@ -32,11 +33,9 @@ pub(super) async fn list(configuration: &Configuration, shape: Shape) -> Result<
 pub(super) async fn forget(configuration: &Configuration, email: &str) -> Result<(), Failure> {
     let opened = open::to_change(configuration, "cerrojo user forget-registration").await?;
     let email = Email::from_stored(Email::fold(email));
-    let mut tx = opened.app.store.begin().await?;
-    if !registrations::forget(&mut tx, &email).await? {
+    if !administer::forget_waiting(&opened.app, &email).await? {
         return Err(Failure::new(format!("{} has no registration that waits", out::tame(email.as_str()))));
     }
-    tx.commit().await?;
     out::line(&format!("the registration of {} is forgotten; its links work no more", out::tame(email.as_str())));
     opened.close().await;
     Ok(())
