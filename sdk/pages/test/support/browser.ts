@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import type { TestContext } from "node:test";
 import type { AxeResults } from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { takePicture } from "./pictures.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -61,5 +62,6 @@ export class Watched {
     assert.deepEqual([...this.#wrong, ...said], []);
     const wide = await this.page.evaluate("document.documentElement.scrollWidth - innerWidth");
     assert.ok((wide as number) <= 0, "it scrolls sideways");
+    await takePicture(this.page);
   }
 }
