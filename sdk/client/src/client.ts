@@ -11,7 +11,7 @@ import type { Events, Logout, Options, Scope, State } from "./types.js";
 export function createClient(options: Options = {}) {
   const w = options.window ?? (globalThis.window as unknown as Scope | undefined);
   const target = new EventTarget();
-  let state: State = { status: "loading", session: null, user: null, ended: null, warning: null };
+  let state: State = { status: "loading", session: null, user: null, warning: null, ended: null };
 
   function emit<K extends keyof Events>(type: K, detail: Events[K]) {
     target.dispatchEvent(new CustomEvent(type, { detail }));
@@ -23,22 +23,24 @@ export function createClient(options: Options = {}) {
     return () => target.removeEventListener(type, listener);
   }
 
-  function set(change: Partial<State>) {
+  function set<K extends keyof Events>(change: Partial<State>, type?: K, detail?: Events[K]) {
     state = { ...state, ...change };
     emit("change", state);
+    if (type) emit(type, detail ?? (state as Events[K]));
   }
 
-  const { server = w?.location.href ?? "http://localhost" } = options;
+  const { server = w?.location.href ?? "data:" } = options;
   /** Those that may get the token, the server's first. */
   const origins = [server, ...(options.origins ?? [])].map((it) => new URL(it).origin);
-  if (/^https.*\nhttp:/s.test(origins.join("\n"))) throw new TypeError("https only");
-  const browser = w && sessions(w, { options, origins, state: () => state, set, emit });
+  if (/^https.*,http:/.test(`${origins}`)) throw new TypeError("https only");
+  const browser = w && sessions(w, options, origins, { state: () => state, set });
   const here = () => {
     if (!browser) throw new CerrojoError("NO_BROWSER");
     return browser;
   };
+  const mine = async (method: string, path: string, body?: object) => here().mine(path, { method, body });
   /** What nobody has to be signed in for. */
-  const open = async (path: string, body: object): Promise<void> => void (await here().ask(path, { body }));
+  const open = async (path: string, body: object) => here().ask(path, { body }) as Promise<void>;
 
   return {
     /** What is so now; another object whenever anything is different. */
@@ -60,21 +62,19 @@ export function createClient(options: Options = {}) {
      */
     logout: async (how?: Logout) => here().logout(how),
     /** Reads the profile. */
-    profile: async () => here().profile(),
+    profile: async () => (await here().profile()).user,
     /** Changes name or e-mail; a new e-mail ends the other sessions, and may have to be confirmed first. */
     updateProfile: async (body: api.Profile) => {
-      const data = (await here().mine("profile", { method: "PUT", body })) as api.OneUser;
-      here().known(data);
-      return data;
+      return here().known((await mine("PUT", "profile", body)) as api.OneUser);
     },
     /** Where one is signed in; with `ended` also the sessions that are over, and how they ended. */
     sessions: async (which: { ended?: boolean } = {}) =>
-      ((await here().mine(`sessions${which.ended ? "?ended=true" : ""}`, { method: "GET" })) as api.Sessions).sessions,
+      ((await mine("GET", `sessions${which.ended ? "?ended=true" : ""}`)) as api.Sessions).sessions,
     /** Ends one of one's sessions, by its `id` as `sessions` has it. */
-    endSession: async (id: string, currentPassword?: string) =>
-      void (await here().mine(`sessions/${encodeURIComponent(id)}`, { method: "DELETE", body: { currentPassword } })),
+    endSession: (id: string, currentPassword?: string) =>
+      mine("DELETE", `sessions/${encodeURIComponent(id)}`, { currentPassword }) as Promise<void>,
     /** Ends all other sessions. A wrong current password is an `INVALID_CREDENTIALS`, and nothing happens to this session. */
-    changePassword: async (body: api.Password) => void (await here().mine("password", { method: "PUT", body })),
+    changePassword: (body: api.Password) => mine("PUT", "password", body) as Promise<void>,
     /** Has a mail sent, if there is such an account; which is not told. */
     forgotPassword: (body: { email: string }) => open("forgot-password", body),
     resetPassword: (body: { token: string; newPassword: string }) => open("reset-password", body),
@@ -87,7 +87,7 @@ export function createClient(options: Options = {}) {
      */
     fetch: async (input: RequestInfo | URL, init?: RequestInit) => here().authorized(input, init),
     /** The person wants to stay: moves the idle deadline, here and at the server. */
-    stayActive: async () => void (await browser?.stay()),
+    stayActive: async (): Promise<void> => browser?.stay(),
     /** Ends what runs in the background, and changes nothing about the session: for tests, and where modules are replaced while developing. */
     close: () => browser?.close(),
   };

@@ -23,6 +23,9 @@ export function parse(text: string | undefined): Answer {
   }
 }
 
+export const pause = (w: Scope, milliseconds: number) =>
+  new Promise<void>((resolve) => void w.setTimeout(resolve, milliseconds));
+
 /** The headers of what is sent for a session. */
 export function authorize(headers: Headers, { token, background }: Call): Headers {
   if (token) headers.set("Authorization", `Bearer ${token}`);
@@ -34,12 +37,11 @@ export function authorize(headers: Headers, { token, background }: Call): Header
 export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
   const inner = new AbortController();
   const stop = () => inner.abort();
-  let timer: number | undefined;
+  let timer = w.setTimeout(stop, milliseconds);
   const extend = (by: number) => {
     w.clearTimeout(timer);
     timer = w.setTimeout(stop, by);
   };
-  extend(milliseconds);
   return {
     signal: AbortSignal.any([outer ?? inner.signal, inner.signal]),
     extend,
@@ -50,12 +52,12 @@ export function limited(w: Scope, milliseconds: number, outer?: AbortSignal) {
 
 export function http(w: Scope, api: string, isCookie: boolean, timeout: number) {
   const send = (path: string, call: Call, signal: AbortSignal) => {
-    const { method = "POST", body } = call;
+    const { method = "POST", body, keepalive } = call;
     return w.fetch(api + path, {
       method,
       headers: authorize(new Headers({ "Content-Type": "application/json" }), call),
       body: (body && JSON.stringify(body)) as string,
-      keepalive: !!call.keepalive,
+      keepalive: keepalive as boolean,
       signal,
       redirect: "error",
       cache: "no-store",
@@ -67,18 +69,20 @@ export function http(w: Scope, api: string, isCookie: boolean, timeout: number) 
     /** Asks the server. Answers `data`; throws {@link CerrojoError} and nothing else, after the timeout at the latest. */
     async ask(path: string, call: Call = {}): Promise<unknown> {
       const limit = limited(w, timeout, call.signal);
+      let status: number;
+      let answer: Answer;
       try {
         const response = await send(path, call, limit.signal);
-        const answer = parse(await response.text());
-        if (answer.success) return answer.data;
-        const { code, message, errors, reason } = answer as { [key: string]: string } & { errors?: string[] };
-        throw new CerrojoError(code ?? "BAD_ANSWER", message, response.status, errors, reason);
-      } catch (error) {
-        if (error instanceof CerrojoError) throw error;
+        ({ status } = response);
+        answer = parse(await response.text());
+      } catch {
         throw new CerrojoError(call.signal?.aborted ? "SIGNED_OUT" : limit.signal.aborted ? "TIMEOUT" : "NETWORK");
       } finally {
         limit.stop();
       }
+      if (answer.success) return answer.data;
+      const { code, message, errors, reason } = answer as { [key: string]: string } & { errors?: string[] };
+      throw new CerrojoError(code ?? "BAD_ANSWER", message, status, errors, reason);
     },
   };
 }

@@ -26,51 +26,53 @@ export interface Pending {
 /** That a session is over. */
 export type Tombstone = [at: number, reason: string, by?: string | null | undefined];
 
+/** Tells sessions of one browser apart, and is no secret. */
+export const number = () => `${Math.random()}`;
+
 /** How long that is remembered: longer than a browser is likely to bring back an old tab. 30 days. */
 const REMEMBERED = 30 * 86_400_000;
 
 /** Storage that never throws, and is memory where there is none. */
-function shelf(name: string, storage: () => Storage | null) {
+function shelf(name: string, storage: () => Storage) {
   const memory = new Map<string, string>();
-  const safely = <T>(run: (on: Storage | null) => T): T | undefined => {
+  const safely = <T>(run: () => T): T | undefined => {
     try {
-      return run(storage());
+      return run();
     } catch {
       return undefined;
     }
   };
   return {
     // biome-ignore lint/suspicious/noExplicitAny: what was written is read, by whoever knows what that was
-    get: (key: string): any => safely((on) => JSON.parse(memory.get(name + key) ?? on?.getItem(name + key) ?? "null")),
+    get: (key: string): any =>
+      safely(() => JSON.parse(memory.get(name + key) ?? (storage().getItem(name + key) as string))),
     set(key: string, value: unknown) {
       const text = JSON.stringify(value);
       memory.set(name + key, text);
-      safely((on) => {
-        on?.setItem(name + key, text);
-        if (on) memory.delete(name + key);
+      safely(() => {
+        storage().setItem(name + key, text);
+        memory.delete(name + key);
       });
     },
     remove(key: string) {
       memory.delete(name + key);
-      safely((on) => on?.removeItem(name + key));
+      safely(() => storage().removeItem(name + key));
     },
     /** What follows `prefix` in the keys that begin with it. */
-    list(prefix: string): string[] {
-      const keys = Object.keys(safely((on) => on) ?? {});
-      return [...memory.keys(), ...keys]
-        .filter((it) => it.startsWith(name + prefix))
-        .map((it) => it.slice((name + prefix).length));
-    },
+    list: (prefix: string): string[] =>
+      [...memory.keys(), ...Object.keys(safely(storage) ?? {})].flatMap((it) => it.split(name + prefix)[1] ?? []),
   };
 }
 
 /**
- * What outlives a page. `s:` sessions, `cur` the present one's number, `p:` logouts that the server has not heard of yet, `e:`
+ * What outlives a page. `s:` sessions, `cur` the present one's number, `g` that of a cookie's which is not known yet, `p:` logouts that the server has not heard of yet, `e:`
  * sessions that are over, `a:` activity. Each session has keys of its own, so that what one tab does to one session never touches
  * another's, and no lock is needed: a session counts only while neither its `p:` nor its `e:` is there.
  */
 export function keep(w: Scope, name: string, mode: StorageMode) {
-  const own = shelf(name, () => (mode === "memory" ? null : mode === "session" ? w.sessionStorage : w.localStorage));
+  const place = `${mode === "cookie" ? "local" : mode}Storage`;
+  // There is no `memoryStorage`.
+  const own = shelf(name, () => w[place as "localStorage"]);
   // A tab that is brought back brings its sessionStorage back, with sessions that are long over.
   const shared = mode === "session" ? shelf(name, () => w.localStorage) : own;
   for (const id of shared.list("e:")) {
@@ -80,8 +82,7 @@ export function keep(w: Scope, name: string, mode: StorageMode) {
   const owed = new Map<string, Pending>();
   const over = (id: string): Tombstone | undefined => shared.get(`e:${id}`) ?? own.get(`p:${id}`)?.over;
   const forget = (id: string, tombstone: Tombstone) => {
-    const pending = own.get(`p:${id}`);
-    if (pending) owed.set(id, pending);
+    if (own.get(`p:${id}`)) owed.set(id, own.get(`p:${id}`));
     shared.set(`e:${id}`, tombstone);
     own.remove(`s:${id}`);
     shared.remove(`a:${id}`);
@@ -97,9 +98,17 @@ export function keep(w: Scope, name: string, mode: StorageMode) {
       own.set(`s:${session.id}`, session);
       own.set("cur", session.id);
     },
+    /** The number of the session that a cookie may be of which no page of ours began: the same in all tabs, until it is over. */
+    guest(): string {
+      let id = own.get("g");
+      if (!id || over(id)) {
+        id = number();
+        own.set("g", id);
+      }
+      return id;
+    },
     forget,
-    activity: (id: string): Activity | null => shared.get(`a:${id}`),
-    note: (id: string, activity: Activity) => shared.set(`a:${id}`, activity),
+    shared,
     over,
     owed,
     /** What the application's `clear` took along is put back: also the note that it is over, without which no other tab has done it. */

@@ -6,11 +6,11 @@ import type { Scope } from "./types.js";
 /** Waits for a lock that other tabs may hold, but not for ever: nothing rests on it alone. */
 export async function exclusive<T>(w: Scope, name: string | false, run: () => Promise<T>): Promise<T> {
   let began: Promise<T> | undefined;
-  const begin = () => (began = run());
+  const begin = () => (began ??= run());
   try {
     return await ((name && w.navigator.locks?.request(name, { signal: AbortSignal.timeout(9000) }, begin)) || begin());
   } catch {
-    return began ?? begin();
+    return begin();
   }
 }
 
@@ -74,7 +74,7 @@ export function logouts(w: Scope, { ask }: Http, kept: Keep, lock: string | fals
     attempt,
     flush,
     /** As the page goes: no time for locks. */
-    leave: () => void kept.pending().map(attempt),
+    leave: () => kept.pending().map(attempt),
   };
 }
 

@@ -1,7 +1,8 @@
 import type * as api from "./api.js";
 import { CerrojoError } from "./errors.js";
 import { type Answer, authorize, type Call, http } from "./http.js";
-import { keep, type Session, type Tombstone } from "./keep.js";
+import { keep, number, type Session } from "./keep.js";
+import { leave } from "./leave.js";
 import { exclusive, logouts } from "./logouts.js";
 import { type Follow, follow } from "./stream.js";
 import { type Message, tabs } from "./tabs.js";
@@ -9,14 +10,11 @@ import { serverTime } from "./time.js";
 import type { Ended, Events, LoggedOut, Logout, Options, Scope, State, Warning } from "./types.js";
 import { type Watch, watch, when } from "./watch.js";
 
-/** What the parts of the client have in common. */
-export interface Setting {
-  readonly options: Options;
-  /** The server's origin, and those that get the token. */
-  readonly origins: readonly string[];
+/** What is shown of it. */
+export interface Shown {
   readonly state: () => State;
-  set(change: Partial<State>): void;
-  emit<K extends keyof Events>(type: K, detail: Events[K]): void;
+  /** Changes the state, and then tells of an event; with the state itself if there is no `detail`. */
+  set<K extends keyof Events>(change: Partial<State>, type?: K, detail?: Events[K]): void;
 }
 
 /** The session that this tab is in. */
@@ -26,18 +24,9 @@ interface Live extends Session {
   follow: Follow;
 }
 
-/** Tells sessions of one browser apart, and is no secret. */
-const number = () => `${Math.random()}`;
-
-/** Everything that is about the session of one tab. */
-export function sessions(w: Scope, { options, origins, state, set, emit }: Setting) {
-  const {
-    storage = "cookie",
-    timeout = 15_000,
-    unauthorizedLimit = 3,
-    idleTimeout = Infinity,
-    warnBefore = 60_000,
-  } = options;
+/** Everything that is about the session of one tab. `origins`: the server's, and those that get the token. */
+export function sessions(w: Scope, options: Options, origins: readonly string[], { state, set }: Shown) {
+  const { storage = "cookie", timeout = 15_000, unauthorizedLimit = 3 } = options;
   const isCookie = storage === "cookie";
   const name = `cerrojo:${origins[0]}:`;
   const cookieLock = isCookie && `${name}c`;
@@ -53,46 +42,30 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   /** With a cookie: the server has not said yet whether there is a session. */
   let isUnknown = false;
 
-  /** The four duties. `tell`: the server is told, by this endpoint. */
+  /** The session's number here. With a cookie there may be one of which it is not known yet whose it is. */
+  const present = () => (live ? live.id : isCookie && kept.guest());
+
+  /** The four duties, if that is the session here. `tell`: the server is told, by this endpoint. */
   function end(
-    id: string | undefined,
+    id: string | undefined | false,
     reason: string,
     tell?: string | false | null,
     at = w.Date.now(),
     by?: string | null,
   ) {
     const it = live;
-    if (!it || it.id !== id) return;
+    if (!id || id !== present()) return;
     // First what must not be lost, whatever happens to the page: the server's part, then that it is over here.
-    const over: Tombstone = [at, reason, by];
-    if (tell) kept.set(`p:${id}`, { token: it.token, path: tell, over });
-    kept.forget(id, over);
+    if (tell) kept.set(`p:${id}`, { token: it?.token, path: tell, over: [at, reason, by] });
+    kept.forget(id, [at, reason, by]);
     live = null;
     const ended: Ended = { reason, at, by: by ?? undefined, session: id };
     bus.post({ id, type: "ended", data: ended as never });
-    it.gone.abort();
+    it?.gone.abort();
     if (tell) void pending.flush();
-    set({ status: "signed-out", session: null, user: null, warning: null, ended });
-    emit("session.ended", ended);
-    void leave(ended);
-  }
-
-  async function leave(ended: Ended) {
-    try {
-      const cleared = options.clear?.(ended);
-      kept.pending();
-      await Promise.race([cleared, new Promise<void>((resolve) => w.setTimeout(resolve, 2000))]);
-    } catch (error) {
-      console.error(error);
-    }
-    kept.pending();
-    if (live || ended.reason === "switched") return;
-    if (options.navigate) options.navigate(ended);
-    else if (options.loginPage) {
-      const { href } = w.location;
-      const page = new URL(options.loginPage, w.document.baseURI).href;
-      if (!href.startsWith(page) || /^[^?#]/.test(href.slice(page.length))) w.location.assign(options.loginPage);
-    }
+    if (state().status === "signed-out") return;
+    set({ status: "signed-out", session: null, user: null, warning: null, ended }, "session.ended", ended);
+    void leave(w, options, ended, () => kept.pending() && live);
   }
 
   /** A session becomes this tab's. */
@@ -100,39 +73,36 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     if (closed.signal.aborted) return;
     const { id, token, expires } = session;
     const gone = new AbortController();
-    const clock = serverTime(w);
-    const activity = kept.activity(id);
-    if (activity) clock.set(w.Date.now() + activity[2], false);
+    const activity = kept.shared.get(`a:${id}`);
+    const clock = serverTime(w, activity?.[2]);
     const it = { ...session, gone } as Live;
     live = it;
     unauthorized = 0;
-    const post = (type: string, data: Answer) => bus.post({ id, type, data });
+    const post = (type: string, data?: Answer) => bus.post({ id, type, data });
     it.watch = watch(w, clock, {
       expires,
       kept: activity,
-      own: idleTimeout,
-      warnBefore,
+      options,
       gone: gone.signal,
       end: (cause) => end(id, cause, "logout"),
       warn(warning) {
-        set({ warning });
-        emit(
-          !warning ? "session.active" : warning.cause === "idle" ? "session.idle-warning" : "session.expiring",
-          warning as Warning,
-        );
+        const type = !warning
+          ? "session.active"
+          : warning.cause === "idle"
+            ? "session.idle-warning"
+            : "session.expiring";
+        set({ warning }, type, warning as Warning);
       },
       async touch() {
         const data = (await mine("activity", { background: false })) as Answer;
         post("session", data);
-        it.watch.heard(data, true);
+        return data;
       },
       doubt() {
-        post("doubt", {});
+        post("doubt");
         it.follow.kick(true);
       },
-      share(active, posted, idle) {
-        if (!gone.signal.aborted) kept.note(id, [active, posted, clock.offset(), idle]);
-      },
+      share: (now) => kept.shared.set(`a:${id}`, now),
       look,
     });
     it.follow = follow(w, net, {
@@ -140,12 +110,14 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       lock: name + id,
       gone: gone.signal,
       post,
-      event: (type, data) => hear({ id, type, data }),
+      event(type, data) {
+        post(type, data);
+        hear({ id, type, data });
+      },
       refused: (answer) => refused(it, answer),
       poll: reread,
     });
-    set({ status: "signed-in", session: id, user });
-    emit("session.started", state());
+    set({ status: "signed-in", session: id, user }, "session.started");
     if (live !== it) return;
     it.watch.tick();
     if (!user) void reread();
@@ -161,7 +133,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       end(live.id, reason, !tombstone && stored && !isCookie && "logout", at, by);
     }
     if (stored && !live) adopt(stored, null);
-    const activity = live && kept.activity(live.id);
+    const activity = live && kept.shared.get(`a:${live.id}`);
     if (activity) live?.watch.merge(activity);
     return live;
   }
@@ -188,14 +160,12 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   async function mine(path: string, call: Call = {}): Promise<unknown> {
     const it = look();
     if (!it) throw new CerrojoError("SIGNED_OUT");
-    const background = call.background ?? it.watch.isBackground();
-    const { token, gone } = it;
     try {
       const answer = await net.ask(path, {
         ...call,
-        token,
-        background,
-        signal: gone.signal,
+        token: it.token,
+        background: call.background ?? it.watch.isBackground(),
+        signal: it.gone.signal,
       });
       if (live !== it) throw new CerrojoError("SIGNED_OUT");
       unauthorized = 0;
@@ -209,12 +179,10 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   const profile = async (background?: boolean) =>
     known((await mine("profile", { method: "GET", background })) as api.OneUser);
 
-  function known({ user }: api.OneUser): api.User {
-    if (JSON.stringify(user) !== JSON.stringify(state().user)) {
-      set({ user });
-      emit("profile.changed", user);
-    }
-    return user;
+  function known(answer: api.OneUser): api.OneUser {
+    const { user } = answer;
+    if (JSON.stringify(user) !== JSON.stringify(state().user)) set({ user }, "profile.changed", user);
+    return answer;
   }
 
   const reread = () => profile(true).catch(() => {});
@@ -228,16 +196,15 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   /** Signs in: login or registration. `null`: the address has to be confirmed first. */
   async function enter(path: string, body: object): Promise<api.User | null> {
     const wished = ++wish;
-    const attempt = async () => {
+    return exclusive(w, cookieLock, async () => {
       if (isCookie) {
         // A cookie holds one session: the one before is ended while it can be.
         end(live?.id, "switched", "logout");
         for (const id of kept.pending()) if (!(await pending.attempt(id))) throw new CerrojoError("NETWORK");
       }
-      const data = (await net.ask(path, { body: isCookie ? { ...body, cookie: true } : body })) as api.SignedIn;
+      const data = (await net.ask(path, { body: { ...body, cookie: isCookie } })) as api.SignedIn;
       if (!data.expires_at) return null;
-      const { user } = data;
-      const token = data.token as string | undefined;
+      const { user, token } = data;
       const id = number();
       const wrong = wished !== wish ? "SUPERSEDED" : isCookie && token && "NO_COOKIE_MODE";
       if (wrong) {
@@ -249,19 +216,18 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
       end(look()?.id, "switched", !isCookie && "logout");
       begin({ id, token, expires: when(data.expires_at) }, user);
       return user;
-    };
-    return exclusive(w, cookieLock, attempt);
+    });
   }
 
   /** With a cookie the server alone knows whether there is a session that no page of ours began. */
   async function resume() {
-    /** Another one once a session has ended, here or in another tab, which may have been this one; false where one is known. */
-    const sight = () => !look() && isCookie && !kept.pending()[0] && `${[wish, kept.list("e:")]}`;
+    /** Another one once a session has begun or ended, here or in another tab, which may have been this one; false where one is known. */
+    const sight = () => !look() && isCookie && !kept.pending()[0] && `${[wish, kept.get("cur"), kept.guest()]}`;
     const before = sight();
     if (before) {
       try {
         const { user } = (await net.ask("profile", { method: "GET", background: true })) as api.OneUser;
-        if (before === sight()) begin({ id: number(), expires: 0 }, user);
+        if (before === sight()) begin({ id: kept.guest(), expires: 0 }, user);
       } catch (error) {
         isUnknown = (error as CerrojoError).status !== 401;
       }
@@ -273,27 +239,24 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
     wish++;
     const it = look();
     let tell = scope === "this" ? "logout" : `logout-${scope}`;
-    const body = { currentPassword };
     if (scope === "others") {
-      await mine(tell, { body });
+      await mine(tell, { body: { currentPassword } });
       tell = "";
-    } else if (it) {
+    } else {
       // A password that is wrong is told before anything ends; the password itself is not kept for later.
-      if (currentPassword && scope === "all") {
+      if (it && currentPassword && scope === "all") {
         // Also if the stream is first to say that it is over.
-        await net.ask(tell, { token: it.token, body }).then(
-          () => {
-            tell = "";
-          },
-          (error: CerrojoError) => {
-            refused(it, error);
-            if (live === it && error.status && error.status < 500) throw error;
-          },
-        );
+        try {
+          await net.ask(tell, { token: it.token, body: { currentPassword } });
+          tell = "";
+        } catch (error) {
+          refused(it, error as CerrojoError);
+          const { status } = error as CerrojoError;
+          if (live === it && status && status < 500) throw error;
+        }
       }
-      end(it.id, "logout", tell);
-      // There may be a cookie, of which it is not known yet whose it is.
-    } else if (isCookie) kept.set(`p:${number()}`, { path: "logout" });
+      end(present(), "logout", tell);
+    }
     const done = await pending.flush();
     const isDone = !done.includes(false);
     return { server: isDone ? "ended" : "pending", scope: isDone && tell && !done.includes(tell) ? "this" : scope };
@@ -302,7 +265,7 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
   /** `fetch` that adds the session where it belongs. */
   async function authorized(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
     // Also one of another frame.
-    const request = typeof input === "object" && "url" in input ? input : null;
+    const request = (input as Request).url ? (input as Request) : null;
     const headers = new Headers(init.headers ?? request?.headers);
     const { origin, href } = new URL(request?.url ?? (input as string), w.document.baseURI);
     const to = request ?? href;
@@ -320,11 +283,10 @@ export function sessions(w: Scope, { options, origins, state, set, emit }: Setti
         headers: authorize(headers, { token: it.token, background }),
         signal: AbortSignal.any([outer ?? gone, gone]),
       });
-      const { type, status, ok } = response;
-      if (type === "opaqueredirect") throw new CerrojoError("REDIRECTED");
+      if (response.type === "opaqueredirect") throw new CerrojoError("REDIRECTED");
       // Whether the session is over is asked where that is known.
-      if (status === 401) (origin !== origins[0] && ++unauthorized % unauthorizedLimit) || reread();
-      else if (ok) unauthorized = 0;
+      if (response.status === 401) (origin !== origins[0] && ++unauthorized % unauthorizedLimit) || reread();
+      else if (response.ok) unauthorized = 0;
       return response;
     } catch (error) {
       throw gone.aborted ? new CerrojoError("SIGNED_OUT") : error;

@@ -1,4 +1,4 @@
-import { type Answer, type Http, limited, parse } from "./http.js";
+import { type Answer, type Http, limited, parse, pause } from "./http.js";
 import type { Scope } from "./types.js";
 
 export interface Following {
@@ -8,7 +8,7 @@ export interface Following {
   readonly gone: AbortSignal;
   /** Tells the other tabs. */
   post(type: string, data: Answer): void;
-  /** An event of the stream's. */
+  /** An event of the stream's, for this tab and the others. */
   event(type: string, data: Answer): void;
   /** The stream was refused with a 401. */
   refused(answer: Answer): void;
@@ -34,13 +34,12 @@ export function follow(w: Scope, { send }: Http, of: Following) {
   const LONGEST = 65_536;
   const { gone, post } = of;
   const mine = 1 + Math.random();
-  let rank = 0;
+  let rank = Infinity;
   let leading: AbortController | null = null;
   let running: Promise<void> | undefined;
   let watchdog: number | undefined;
   let wake = () => {};
   let cut = () => {};
-  let isHurried = false;
 
   const beat = () => post("lead", { rank });
 
@@ -51,9 +50,8 @@ export function follow(w: Scope, { send }: Http, of: Following) {
 
   /** For as long as it does. */
   async function lead(as: number) {
-    w.clearTimeout(watchdog);
     if (gone.aborted) return;
-    rank = leading ? Math.min(rank, as) : as;
+    rank = Math.min(rank, as);
     beat();
     if (!leading) {
       leading = new AbortController();
@@ -64,7 +62,6 @@ export function follow(w: Scope, { send }: Http, of: Following) {
 
   /** No more waiting; with what was connected given up, which may be so no more without anybody noticing. */
   function kick(isOther?: boolean) {
-    isHurried = true;
     if (isOther) cut();
     wake();
   }
@@ -72,26 +69,19 @@ export function follow(w: Scope, { send }: Http, of: Following) {
   function stepDown() {
     leading?.abort();
     leading = null;
+    rank = Infinity;
     kick(true);
   }
 
   async function run(signal: AbortSignal) {
     let failures = 0;
     while (!signal.aborted) {
-      isHurried = false;
+      const hurry = new Promise<void>((resolve) => (wake = resolve));
       failures = (await connect(signal)) ? 0 : failures + 1;
       if (signal.aborted) return;
       beat();
       if (failures) await of.poll();
-      const wait = Math.min(500 * 2 ** failures, AGAIN);
-      await new Promise<void>((resolve) => {
-        if (isHurried) resolve();
-        const timer = w.setTimeout(resolve, wait * (0.5 + Math.random() / 2));
-        wake = () => {
-          w.clearTimeout(timer);
-          resolve();
-        };
-      });
+      await Promise.race([hurry, pause(w, Math.min(500 * 2 ** failures, AGAIN) * (0.5 + Math.random() / 2))]);
     }
   }
 
@@ -102,10 +92,10 @@ export function follow(w: Scope, { send }: Http, of: Following) {
     try {
       const response = await send("events", { method: "GET", token: of.token, background: true }, limit.signal);
       if (response.status === 401) of.refused(parse(await response.text()));
-      const reader = response.body?.getReader();
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       const utf8 = new TextDecoder();
       let text = "";
-      while (reader && text.length < LONGEST) {
+      while (text.length < LONGEST) {
         const { done, value } = await reader.read();
         if (done || signal.aborted) break;
         beat();
@@ -118,7 +108,6 @@ export function follow(w: Scope, { send }: Http, of: Following) {
           heard = true;
           cut = limit.stop;
           const data = parse(field("data"));
-          post(type, data);
           of.event(type, data);
         }
         if (heard) limit.extend(SILENCE);
@@ -128,22 +117,18 @@ export function follow(w: Scope, { send }: Http, of: Following) {
     return heard;
   }
 
-  gone.addEventListener("abort", () => {
-    w.clearTimeout(watchdog);
-    stepDown();
-  });
+  gone.addEventListener("abort", stepDown);
   const { locks } = w.navigator;
   locks?.request(of.lock, { signal: gone }, () => lead(0)).catch(() => {});
   listen(locks ? LEADERLESS : 400 * Math.random());
 
   return {
     heard(theirs: number) {
-      if (leading && theirs >= rank) {
-        if (theirs > rank) beat();
-        return;
+      if (theirs > rank) beat();
+      if (theirs < rank) {
+        stepDown();
+        listen();
       }
-      stepDown();
-      listen();
     },
     kick,
   };

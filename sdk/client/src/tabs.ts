@@ -8,7 +8,7 @@ import type { Scope } from "./types.js";
 export interface Message {
   readonly id: string;
   readonly type: string;
-  readonly data?: Answer;
+  readonly data?: Answer | undefined;
 }
 
 /**

@@ -88,7 +88,7 @@ export interface Events {
   /** Some time before the session expires. */
   "session.expiring": Warning;
   /** The warning is withdrawn: somebody did something, in this tab or another. */
-  "session.active": undefined;
+  "session.active": State;
   /** The profile was changed, here or elsewhere. */
   "profile.changed": User;
   /** Anything of the state is another. */
@@ -131,7 +131,7 @@ export interface Scope {
   readonly sessionStorage: Storage;
   readonly location: { readonly href: string; assign(address: string): void };
   readonly navigator: { readonly locks?: Locks };
-  readonly document: { readonly visibilityState: string; readonly baseURI: string };
+  readonly document: { readonly hidden: boolean; readonly baseURI: string };
   readonly BroadcastChannel?: new (
     name: string,
   ) => { onmessage: ((event: never) => void) | null; postMessage(message: unknown): void; close(): void };

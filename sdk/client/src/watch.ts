@@ -1,6 +1,6 @@
 import type { Activity } from "./keep.js";
 import type { ServerTime } from "./time.js";
-import type { Scope, Warning } from "./types.js";
+import type { Options, Scope, Warning } from "./types.js";
 
 /** What the server says of a session's end, by its own clock. Its `idle_at` is null where there is no idle timeout. */
 export type Deadlines = { readonly now?: unknown; readonly expires_at?: unknown; readonly idle_at?: unknown };
@@ -12,19 +12,17 @@ export interface Watching {
   /** Unix milliseconds of the server's clock; 0: not known. */
   readonly expires: number;
   readonly kept: Activity | null;
-  /** The application's own idle timeout, or Infinity. */
-  readonly own: number;
-  readonly warnBefore: number;
+  readonly options: Options;
   /** Aborts when the session is over. */
   readonly gone: AbortSignal;
   end(cause: Warning["cause"]): void;
   warn(warning: Warning | null): void;
   /** Tells the server that a person is there, and asks for the deadlines. Throws if it does not answer. */
-  touch(): Promise<void>;
+  touch(): Promise<Deadlines>;
   /** Has the server say how the session stands, which is heard if it does. */
   doubt(): void;
   /** Something that other tabs and the next page should know. */
-  share(active: number, posted: number, timeout: number): void;
+  share(activity: Activity): void;
   /** Each tick: what is to be looked at as well. */
   look(): void;
 }
@@ -39,13 +37,13 @@ const SEEN = 500;
 
 /** Watches over one session's end by time: expiry, and idleness of the person. */
 export function watch(w: Scope, time: ServerTime, of: Watching) {
-  const { own, warnBefore, gone } = of;
+  const { gone, options } = of;
+  const { idleTimeout = Infinity, warnBefore = 60_000 } = options;
   let expires = of.expires || Infinity;
   /** When a person last did something, and when the server was last told that somebody did. */
-  let active = of.kept?.[0] ?? time.now();
-  let posted = of.kept?.[1] ?? active;
+  let [active = time.now(), posted = active, , timeout] = of.kept ?? ([] as unknown as Activity);
   /** The server's idle timeout, once it is known; until then its deadline. */
-  let timeout = of.kept?.[3] || Infinity;
+  timeout ||= Infinity;
   let idle = Infinity;
   let timer: number | undefined;
   let warned: Warning | null = null;
@@ -53,18 +51,17 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
   let askedAt = -Infinity;
   let seenAt = -Infinity;
 
-  /** How far apart the server is told of activity. */
-  const gap = () => Math.min(Math.max(timeout / 6, 500), 60_000);
-
-  const share = () => of.share(active, posted, timeout);
+  const share = () => of.share([active, posted, time.offset(), timeout]);
 
   /** Tells the server that somebody is there, which also says what the timeout is. */
   async function post() {
     const before = posted;
     posted = time.now();
-    await of.touch().catch(() => {
+    try {
+      heard(await of.touch(), true);
+    } catch {
       posted = Math.min(before, posted);
-    });
+    }
   }
 
   function person(isCertain?: boolean) {
@@ -97,11 +94,6 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     }, DOUBT);
   }
 
-  function warn(warning: Warning | null) {
-    warned = warning;
-    of.warn(warning);
-  }
-
   /** Whether the session is over if the clocks are right, which is in doubt then. */
   function tick(): boolean {
     w.clearTimeout(timer);
@@ -109,49 +101,50 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     if (gone.aborted) return false;
     const now = time.now();
     active = Math.min(active, now);
-    const limit = Math.min(timeout, own);
+    const limit = Math.min(timeout, idleTimeout);
     const idleAt = limit < Infinity ? active + limit : idle;
     const at = Math.min(idleAt, expires);
     const cause = idleAt < expires ? "idle" : "expired";
     const warnAt = at - (cause === "idle" ? Math.min(warnBefore, limit / 3) : warnBefore);
     if (now >= warnAt && !time.isSure()) doubt(cause, at);
     else if (now >= at) of.end(cause);
-    if (now < warnAt) {
-      if (warned) warn(null);
-    } else if (!isAsking && warned?.cause !== cause) {
-      warn({ cause, endsAt: w.Date.now() + at - now });
+    if (now < warnAt ? warned : !isAsking && warned?.cause !== cause) {
+      warned = now < warnAt ? null : { cause, endsAt: w.Date.now() + at - now };
+      of.warn(warned);
     }
     if (gone.aborted) return false;
     // What was done since the server was last told.
-    if (idle < Infinity && active > posted && now - posted >= gap()) void post();
+    if (idle < Infinity && active > posted && now - posted >= Math.min(Math.max(timeout / 6, 500), 60_000)) void post();
     const next = [at, warnAt].map((it) => it - now).filter((it) => it > 0);
-    timer = w.setTimeout(tick, Math.min(w.document.visibilityState === "hidden" ? HIDDEN : VISIBLE, ...next));
+    timer = w.setTimeout(tick, Math.min(w.document.hidden ? HIDDEN : VISIBLE, ...next));
     return now >= at;
+  }
+
+  /** The server said so, to this tab or another. `isPerson`: it was an answer to a person's activity, which shows the timeout. */
+  function heard(deadlines: Deadlines, isPerson?: boolean) {
+    const now = when(deadlines.now);
+    if (gone.aborted || now === Infinity) return;
+    const isFirst = !time.isSure();
+    time.set(now, true);
+    expires = when(deadlines.expires_at);
+    idle = when(deadlines.idle_at);
+    active = Math.min(active, now);
+    if (isPerson || idle === Infinity) timeout = idle - now;
+    // A session that just began: its person is there.
+    else if (timeout === Infinity && now - active < 5000) void post();
+    if (isPerson || isFirst) share();
+    tick();
   }
 
   return {
     tick,
     person,
     /** As by a person, and the server is told at once. */
-    async stay() {
+    stay() {
       person(true);
-      await post();
+      return post();
     },
-    /** The server said so, to this tab or another. `isPerson`: it was an answer to a person's activity, which shows the timeout. */
-    heard(deadlines: Deadlines, isPerson?: boolean) {
-      const now = when(deadlines.now);
-      if (now === Infinity) return;
-      const isFirst = !time.isSure();
-      time.set(now, true);
-      expires = when(deadlines.expires_at);
-      idle = when(deadlines.idle_at);
-      active = Math.min(active, now);
-      if (isPerson || idle === Infinity) timeout = idle - now;
-      // A session that just began: its person is there.
-      else if (timeout === Infinity && now - active < 5000) void post();
-      if (isPerson || isFirst) share();
-      tick();
-    },
+    heard,
     /** Somebody did something in another tab. */
     merge([at, told, , known]: Activity) {
       // What lies ahead was written by a clock that was wrong.

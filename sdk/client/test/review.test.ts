@@ -1,7 +1,8 @@
 /** What a hostile reading found. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANA, EMAIL, MINUTE, PASSWORD, Scene, SECOND } from "./support/scene.js";
+import { TestBrowser } from "@cerrojo/client/testing";
+import { ANA, EMAIL, MINUTE, PASSWORD, type Page, Scene, SECOND } from "./support/scene.js";
 
 const APP = "https://api.example.org";
 
@@ -16,6 +17,29 @@ function holding(tab: { fetch: typeof fetch }, path: string): () => void {
     return response;
   };
   return release;
+}
+
+/** What other tabs write is not read in this one before it is called: storage of several processes is not of one moment. */
+function lagging({ tab }: Page): () => void {
+  const real = tab.localStorage;
+  const before = new TestBrowser(tab.browser.server).localStorage;
+  for (let at = 0; at < real.length; at++) before.setItem(real.key(at) ?? "", real.getItem(real.key(at) ?? "") ?? "");
+  const value = new Proxy(before, {
+    get(target, name) {
+      const it = Reflect.get(target, name, target);
+      if (typeof it !== "function") return it;
+      return (...args: [string, string]) => {
+        if (name === "setItem") real.setItem(...args);
+        if (name === "removeItem") real.removeItem(args[0]);
+        return it.apply(target, args);
+      };
+    },
+  });
+  Object.defineProperty(tab, "localStorage", { value, configurable: true });
+  return () => {
+    Object.defineProperty(tab, "localStorage", { value: real });
+    tab.dispatch("storage");
+  };
 }
 
 for (const storage of ["cookie", "local", "session"] as const) {
@@ -293,3 +317,91 @@ for (const event of ["online", "focus"]) {
     assert.ok(scene.server.requests.length <= length + 1, "a server that has answered is not asked again");
   });
 }
+
+test("a tab that signs out while it is loading does all of its part, and no older answer to another tab signs anybody in", async (context) => {
+  const scene = new Scene(context);
+  const first = await scene.signedIn({ storage: "cookie" });
+  first.client.close();
+  first.tab.close();
+  scene.browser.localStorage.clear();
+  const tabs = [scene.browser.tab(), scene.browser.tab()] as const;
+  const [releaseOther, releaseOwn] = [holding(tabs[0], "/profile"), holding(tabs[1], "/profile")];
+  const pages = tabs.map((tab) => scene.open({ storage: "cookie" }, tab));
+  const own = pages[1] as Page;
+  await scene.clock.advance(0);
+  for (const { client } of pages) client.on("session.started", () => assert.fail("signed in by an old answer"));
+  assert.deepEqual(await own.client.logout(), { server: "ended", scope: "this" });
+  assert.equal(own.client.state.status, "signed-out");
+  assert.deepEqual([own.cleared, own.went], [["logout"], ["logout"]]);
+  assert.equal(scene.server.live.length, 0);
+  releaseOther();
+  await scene.clock.advance(SECOND);
+  releaseOwn();
+  await scene.clock.advance(SECOND);
+  for (const { client } of pages) assert.equal(client.state.status, "signed-out");
+});
+
+test("nor does one if the other tab has not read yet that it is over", async (context) => {
+  const scene = new Scene(context);
+  const first = await scene.signedIn({ storage: "cookie" });
+  // Signed in again by the server's own page.
+  await first.client.logout();
+  await scene.clock.advance(0);
+  const login = { method: "POST", body: JSON.stringify({ ...ANA, cookie: true }), credentials: "include" } as const;
+  await first.tab.fetch(`${scene.server.origin}/api/auth/login`, login);
+  first.client.close();
+  first.tab.close();
+  const tabs = [scene.browser.tab(), scene.browser.tab()] as const;
+  const [release, never] = [holding(tabs[0], "/profile"), holding(tabs[1], "/profile")];
+  const [other, own] = tabs.map((tab) => scene.open({ storage: "cookie" }, tab)) as [Page, Page];
+  await scene.clock.advance(0);
+  const catchUp = lagging(other);
+  own.client.on("session.started", () => assert.fail("signed in by an old answer"));
+  await own.client.logout();
+  release();
+  await scene.clock.advance(0);
+  assert.equal(own.client.state.status, "signed-out");
+  catchUp();
+  await scene.clock.advance(SECOND);
+  never();
+  await scene.clock.advance(SECOND);
+  for (const { client } of [own, other]) assert.equal(client.state.status, "signed-out");
+});
+
+test("two tabs that find a cookie at the same moment are in one session", async (context) => {
+  const scene = new Scene(context);
+  const first = await scene.signedIn({ storage: "cookie" });
+  first.client.close();
+  first.tab.close();
+  scene.browser.localStorage.clear();
+  scene.open({ storage: "cookie" }).client.close();
+  await scene.clock.advance(0);
+  const tabs = [scene.browser.tab(), scene.browser.tab()];
+  const pages = tabs.map((tab) => scene.open({ storage: "cookie" }, tab));
+  const caughtUp = pages.map(lagging);
+  await scene.clock.advance(0);
+  for (const catchUp of caughtUp) catchUp();
+  await scene.clock.advance(SECOND);
+  for (const { client, ends } of pages) {
+    assert.equal(client.state.status, "signed-in");
+    assert.deepEqual(ends, []);
+  }
+  assert.equal(pages[0]?.client.state.session, pages[1]?.client.state.session);
+});
+
+test("storage that cannot even be looked at is done without", async (context) => {
+  for (const storage of ["local", "session", "cookie"] as const) {
+    const scene = new Scene(context);
+    const tab = scene.browser.tab();
+    // As browsers do that keep no site's storage, and frames without the right to it.
+    const get = () => {
+      throw new DOMException("no storage here", "SecurityError");
+    };
+    for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(tab, name, { get });
+    const page = await scene.signedIn({ storage }, tab);
+    await scene.clock.advance(MINUTE);
+    assert.equal(page.client.state.status, "signed-in", storage);
+    await page.client.logout();
+    assert.equal(scene.server.live.length, 0, storage);
+  }
+});

@@ -128,7 +128,7 @@ export class TestTab extends EventTarget {
   readonly sessionStorage: Shelf = new Shelf(() => {});
   readonly localStorage: Storage;
   /** `base`: what `<base href>` has, if there is one. */
-  readonly document: { visibilityState: string; base: string; readonly baseURI: string };
+  readonly document: { hidden: boolean; base: string; readonly baseURI: string };
   readonly Date = { now: () => this.browser.machine.wall };
   readonly performance = { now: () => this.browser.machine.monotonic };
   readonly navigator: { locks?: Locks };
@@ -172,7 +172,7 @@ export class TestTab extends EventTarget {
     };
     const { location } = this;
     this.document = {
-      visibilityState: "visible",
+      hidden: false,
       base: "",
       get baseURI() {
         return new URL(this.base, location.href).href;
@@ -238,7 +238,7 @@ export class TestTab extends EventTarget {
   }
 
   setVisible(isVisible: boolean): void {
-    this.document.visibilityState = isVisible ? "visible" : "hidden";
+    this.document.hidden = !isVisible;
     this.dispatch("visibilitychange");
   }
 

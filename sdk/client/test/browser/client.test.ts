@@ -16,7 +16,7 @@ const ROUNDS = Number(process.env.CERROJO_ROUNDS ?? 10);
 function told(took: number[]): string {
   const sorted = took.toSorted((a, b) => a - b);
   const at = (part: number) => `${sorted[Math.ceil(sorted.length * part) - 1]?.toFixed(1)} ms`;
-  return `of ${sorted.length}: median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)}`;
+  return `of ${sorted.length}: p50 ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)}`;
 }
 
 const logout = () => window.client.logout();
