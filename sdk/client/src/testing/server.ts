@@ -142,6 +142,8 @@ export class TestServer {
     const background = request.headers.get("cerrojo-activity") === "background";
     await Promise.resolve();
     if (init.signal?.aborted) throw new DOMException("given up", "AbortError");
+    // What a page asks dies with it, unless it said otherwise.
+    if (tab.isGone && !init.keepalive) throw new TypeError("the page is gone");
     if (!browser.isOnline || this.state === "down") throw new TypeError("Failed to fetch");
     this.requests.push({ method: request.method, path: pathname, token, background, origin });
     if (this.state === "hanging") return untilGivenUp(init.signal);

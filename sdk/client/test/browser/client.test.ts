@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { Client, StorageMode } from "@cerrojo/client";
 import { Application, ends, isOut, shows, state } from "./support/application.js";
+import { Gate } from "./support/gate.js";
 
 declare const window: { client: Client; close(): void };
 
@@ -151,6 +152,25 @@ test("a tab that is closed in the moment of the logout has told the server", asy
     await page.close();
     const other = await device.newPage();
     await other.waitForTimeout(300);
+    const { data } = await app.server.ask("GET", "sessions", undefined, token);
+    assert.equal((data as { sessions: unknown[] }).sessions.length, 1, storage);
+    await device.close();
+  }
+});
+
+test("a tab that is closed before the server can take anything has told it, once that can", async (context) => {
+  const app = await Application.start(context);
+  const gate = await Gate.start(context, app.server.address);
+  for (const storage of MODES) {
+    const { email, token } = await app.server.register();
+    const device = await app.device();
+    const [page, stays] = [await app.open(device, { storage, server: gate.address }), await device.newPage()];
+    await app.login(page, email);
+    gate.shut();
+    await page.evaluate(() => void window.client.logout());
+    await page.close();
+    gate.open();
+    await stays.waitForTimeout(500);
     const { data } = await app.server.ask("GET", "sessions", undefined, token);
     assert.equal((data as { sessions: unknown[] }).sessions.length, 1, storage);
     await device.close();
