@@ -69,7 +69,7 @@ export function createClient(options: Options = {}) {
     },
     /** Where one is signed in; with `ended` also the sessions that are over, and how they ended. */
     sessions: async (which: { ended?: boolean } = {}) =>
-      ((await mine("GET", `sessions${which.ended ? "?ended=true" : ""}`)) as api.Sessions).sessions,
+      ((await mine("GET", `sessions?ended=${!!which.ended}`)) as api.Sessions).sessions,
     /** Ends one of one's sessions, by its `id` as `sessions` has it. */
     endSession: (id: string, currentPassword?: string) =>
       mine("DELETE", `sessions/${encodeURIComponent(id)}`, { currentPassword }) as Promise<void>,

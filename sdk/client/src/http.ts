@@ -56,7 +56,7 @@ export function http(w: Scope, api: string, isCookie: boolean, timeout: number) 
     return w.fetch(api + path, {
       method,
       headers: authorize(new Headers({ "Content-Type": "application/json" }), call),
-      body: (body && JSON.stringify(body)) as string,
+      body: JSON.stringify(body),
       keepalive: keepalive as boolean,
       signal,
       redirect: "error",

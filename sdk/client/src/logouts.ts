@@ -28,11 +28,10 @@ export function logouts(w: Scope, { ask }: Http, kept: Keep, lock: string | fals
     kept.pending();
     const pending: Pending | null = kept.get(`p:${id}`);
     if (!pending) return true;
-    const { token } = pending;
     // A cookie may be another person's by the time that the page is loaded again.
-    const path = token || kept.owed.has(id) ? pending.path : "logout";
+    const path = pending.token || kept.owed.has(id) ? pending.path : "logout";
     try {
-      await ask(path, { token, keepalive: true });
+      await ask(path, { token: pending.token, keepalive: true });
     } catch (error) {
       const { status } = error as CerrojoError;
       // What may pass is tried again.

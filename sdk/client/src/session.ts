@@ -39,7 +39,7 @@ export function sessions(w: Scope, options: Options, origins: readonly string[],
   /** Counts what the person asked for, so that a login that comes too late is known as such. */
   let wish = 0;
   let unauthorized = 0;
-  /** With a cookie: the server has not said yet whether there is a session. */
+  /** The profile was asked for and not heard, by which with a cookie it is known whether there is a session. */
   let isUnknown = false;
 
   /** The session's number here. With a cookie there may be one of which it is not known yet whose it is. */
@@ -141,9 +141,11 @@ export function sessions(w: Scope, options: Options, origins: readonly string[],
   /** What another tab says, or the stream. */
   function hear({ id, type, data = {} }: Message) {
     const it = look();
-    if (it?.id !== id) return;
-    if (type === "session") it.watch.heard(data);
-    else if (type === "ended") end(id, data.reason as string, null, when(data.at), data.by as string);
+    if (!it || it.id !== id) return;
+    if (type === "session") {
+      it.watch.heard(data);
+      if (isUnknown) void reread();
+    } else if (type === "ended") end(id, data.reason as string, null, when(data.at), data.by as string);
     else if (type === "profile") void reread();
     else if (type === "doubt") it.follow.kick(true);
     else if (type === "lead") it.follow.heard(data.rank as number);
@@ -185,7 +187,12 @@ export function sessions(w: Scope, options: Options, origins: readonly string[],
     return answer;
   }
 
-  const reread = () => profile(true).catch(() => {});
+  const reread = () => {
+    isUnknown = false;
+    return profile(true).catch(() => {
+      isUnknown = true;
+    });
+  };
 
   function begin(session: Session, user: api.User) {
     kept.begin(session);
@@ -258,8 +265,8 @@ export function sessions(w: Scope, options: Options, origins: readonly string[],
       end(present(), "logout", tell);
     }
     const done = await pending.flush();
-    const isDone = !done.includes(false);
-    return { server: isDone ? "ended" : "pending", scope: isDone && tell && !done.includes(tell) ? "this" : scope };
+    if (done.includes(false)) return { server: "pending", scope };
+    return { server: "ended", scope: tell && !done.includes(tell) ? "this" : scope };
   }
 
   /** `fetch` that adds the session where it belongs. */

@@ -68,8 +68,8 @@ export function follow(w: Scope, { send }: Http, of: Following) {
 
   function stepDown() {
     leading?.abort();
-    leading = null;
     rank = Infinity;
+    leading = null;
     kick(true);
   }
 

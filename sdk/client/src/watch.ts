@@ -105,7 +105,7 @@ export function watch(w: Scope, time: ServerTime, of: Watching) {
     const idleAt = limit < Infinity ? active + limit : idle;
     const at = Math.min(idleAt, expires);
     const cause = idleAt < expires ? "idle" : "expired";
-    const warnAt = at - (cause === "idle" ? Math.min(warnBefore, limit / 3) : warnBefore);
+    const warnAt = at - Math.min(warnBefore, cause === "idle" ? limit / 3 : warnBefore);
     if (now >= warnAt && !time.isSure()) doubt(cause, at);
     else if (now >= at) of.end(cause);
     if (now < warnAt ? warned : !isAsking && warned?.cause !== cause) {

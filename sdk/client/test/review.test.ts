@@ -405,3 +405,19 @@ test("storage that cannot even be looked at is done without", async (context) =>
     assert.equal(scene.server.live.length, 0, storage);
   }
 });
+
+test("who is there is asked again where a server was away as the page was loaded", async (context) => {
+  for (const storage of ["cookie", "local", "session"] as const) {
+    const scene = new Scene(context);
+    const before = await scene.signedIn({ storage });
+    scene.server.stop();
+    const page = await scene.reload(before, { storage });
+    const other = storage === "session" ? page : scene.open({ storage });
+    await scene.clock.advance(MINUTE);
+    assert.equal(page.client.state.status, "signed-in");
+    assert.equal(page.client.state.user, null);
+    scene.server.state = "up";
+    await scene.clock.advance(15 * SECOND);
+    for (const { client } of [page, other]) assert.equal(client.state.user?.email, EMAIL, storage);
+  }
+});
