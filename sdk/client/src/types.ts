@@ -41,7 +41,7 @@ export interface Ended {
   /** Unix milliseconds. */
   readonly at: number;
   readonly by?: string | undefined;
-  /** The session's number: the token's `sid`, or with a cookie a number of the client's own. */
+  /** Tells the sessions of this browser apart: a number of the client's own, and not the server's `id` of a session. */
   readonly session: string;
 }
 

@@ -36,6 +36,18 @@ test("the types are those of docs/openapi.json", () => {
   assert.equal(readFileSync(here("src/api.ts"), "utf8"), now, "npm run generate");
 });
 
+test("what is packed has all that it names: entries, their types, and what its maps refer to", () => {
+  const pack = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const [{ files }] = JSON.parse(execFileSync("npm", pack, { cwd: here("."), encoding: "utf8" }));
+  const paths: string[] = files.map((it: { path: string }) => `./${it.path}`);
+  const { exports, main, types } = JSON.parse(readFileSync(here("package.json"), "utf8"));
+  const entries = Object.values<string>(exports);
+  for (const it of [main, types, ...entries, ...entries.map((it) => it.replace(/js$/, "d.ts"))])
+    assert.ok(paths.includes(it), it);
+  for (const it of paths.filter((it) => it.endsWith(".js.map")))
+    assert.ok(JSON.parse(readFileSync(here(it), "utf8")).sourcesContent, `${it} has no source with it`);
+});
+
 test("where there is no window it does nothing, and says so", async () => {
   const client = createClient({ server: "https://auth.example.org" });
   assert.equal(client.state.status, "loading");
