@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { loadavg } from "node:os";
 import { test } from "node:test";
 import type { Client, StorageMode } from "@cerrojo/client";
 import { Application, ends, isOut, shows, state } from "./support/application.js";
@@ -17,7 +18,7 @@ const ROUNDS = Number(process.env.CERROJO_ROUNDS ?? 10);
 function told(took: number[]): string {
   const sorted = took.toSorted((a, b) => a - b);
   const at = (part: number) => `${sorted[Math.ceil(sorted.length * part) - 1]?.toFixed(1)} ms`;
-  return `of ${sorted.length}: p50 ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)}`;
+  return `of ${sorted.length}: p50 ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)}; load ${loadavg()[0]?.toFixed(1)}`;
 }
 
 const logout = () => window.client.logout();
