@@ -41,6 +41,16 @@ for (const storage of ["local", "cookie"] as const) {
           ({ client }) => void client.logout({ scope: "all" }).catch(() => {}),
           ({ client }) => void client.profile().catch(() => {}),
           ({ tab }) => tab.dispatch("pointermove"),
+          // The server's own page signs in and out, which no tab is told of.
+          ({ tab }) =>
+            storage === "cookie" &&
+            void tab
+              .fetch(`${scene.server.origin}/api/auth/login`, {
+                method: "POST",
+                body: JSON.stringify({ ...ANA, cookie: true }),
+                credentials: "include",
+              })
+              .catch(() => {}),
           ({ tab }) => tab.freeze(),
           ({ tab }) => tab.thaw(),
           () => pages.length < 4 && open(),
