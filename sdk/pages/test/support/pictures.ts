@@ -15,7 +15,7 @@ export async function takePicture(page: Page): Promise<void> {
   if (!FOLDER || !size) return;
   mkdirSync(FOLDER, { recursive: true });
   const dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches");
-  const width = size.width < TELEPHONE ? TELEPHONE : size.width;
+  const width = Math.max(size.width, TELEPHONE);
   const file = join(FOLDER, `${await name(page)}-${dark ? "dark" : "light"}-${width}.webp`);
   if (existsSync(file)) return;
   await page.setViewportSize({ width, height: size.height });
@@ -46,7 +46,7 @@ async function asWebp(page: Page, png: Buffer): Promise<Buffer> {
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [picture.width, picture.height];
       canvas.getContext("2d")?.drawImage(picture, 0, 0);
-      return canvas.toDataURL("image/webp", 0.8);
+      return canvas.toDataURL("image/webp", 0.6);
     }, png.toString("base64"))) as string;
     return Buffer.from(text.slice(text.indexOf(",") + 1), "base64");
   } finally {
