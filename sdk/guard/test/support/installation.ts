@@ -38,6 +38,8 @@ export class Installation {
   readonly #settings: Record<string, string>;
   #child: ChildProcess | null = null;
   address = "";
+  /** What the server has printed beside its log. */
+  printed = "";
   #guards: Guard[] = [];
   #people = 0;
 
@@ -66,9 +68,13 @@ export class Installation {
   /** Starts the server; with further settings from now on, if there are any. */
   async serve(settings: Record<string, string> = {}): Promise<void> {
     Object.assign(this.#settings, settings);
-    const options = { cwd: this.#folder, env: this.#environment, stdio: ["ignore", "ignore", "pipe"] as const };
-    const child = spawn(binary(), ["serve"], options as never);
+    const options = { cwd: this.#folder, env: this.#environment, stdio: ["ignore", "pipe", "pipe"] as const };
+    const child: ChildProcess = spawn(binary(), ["serve"], options as never);
     this.#child = child;
+    this.printed = "";
+    child.stdout?.on("data", (text) => {
+      this.printed += text;
+    });
     this.address = await addressOf(child.stderr);
   }
 
