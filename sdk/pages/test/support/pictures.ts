@@ -30,10 +30,9 @@ export async function takePicture(page: Page): Promise<void> {
 async function name(page: Page): Promise<string> {
   const path = new URL(page.url()).pathname.slice(1) || "root";
   const plain = path.replaceAll(/\/\d+/g, "/one").replaceAll("/", "-");
-  const states = (await page.evaluate(
-    "[...document.querySelectorAll('#faults, .told')].map((one) => one.id === 'faults' ? 'refused' : 'told')",
-  )) as string[];
-  return [plain, ...states.slice(0, 1)].join("-");
+  const refused = (await page.title()).startsWith("Error");
+  const state = refused ? "refused" : (await page.locator(".told").count()) > 0 ? "told" : "";
+  return state ? `${plain}-${state}` : plain;
 }
 
 /** Chromium writes PNG and JPEG; its canvas writes what is a fifth of them. */
