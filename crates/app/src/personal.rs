@@ -3,6 +3,7 @@
 use cerrojo_domain::{Actor, AuditKind, Email, Origin, UnixMillis, User, UserId};
 use cerrojo_store::audit::Act;
 use cerrojo_store::audit::find::{self, Filter, Listed};
+pub use cerrojo_store::held_addresses::Held;
 use cerrojo_store::sessions::Session;
 use cerrojo_store::{Reader, Store, StoreError, email_changes, held_addresses, known_addresses, outbox, users};
 
@@ -17,7 +18,7 @@ pub struct Personal {
     /// The address that takes the place of the account's once it is confirmed.
     pub pending_email: Option<Email>,
     /// Addresses that the account had and can have back, and until when.
-    pub held_emails: Vec<(Email, UnixMillis)>,
+    pub held_emails: Vec<Held>,
     /// Its sessions, the ended ones that are remembered too.
     pub sessions: Vec<Session>,
     /// Network addresses (IPv6: networks) that the account signed in from, and when last.

@@ -147,6 +147,13 @@ async fn change_email(
 ) -> Result<User, ProfileError> {
     let at = app.clock.now();
     let mut tx = app.store.begin_ending().await?;
+    let mut change = change;
+    if let Some(email) = &change.email
+        && take_back::is_own_of_before(app, &mut tx, before.id, email).await?
+    {
+        // It was confirmed when it was given up.
+        change.email_verified = Some(true);
+    }
     let after = match users::change(&mut tx, before.id, before.epoch, &change).await {
         Err(StoreError::Taken) => return Err(ProfileError::EmailTaken),
         changed => changed?,

@@ -15,7 +15,7 @@ use crate::hashing::{Busy, Known, Turn};
 use crate::limits::Public;
 use crate::metrics::Attempt;
 use crate::profile::filled;
-use crate::{App, Limited, Trouble, codes, confirm, end, mail, password};
+use crate::{App, Limited, Trouble, codes, confirm, end, mail, password, take_back};
 
 /// A reset link works for so long from when it was made.
 pub(crate) const RESET_TTL: Duration = Duration::from_hours(1);
@@ -207,6 +207,7 @@ async fn set_password(
         return Err(ResetError::InvalidToken);
     }
     outbox::adopt(&mut tx, user.id, &user.email).await?;
+    take_back::shown_in_force(app, &mut tx, &user).await?;
     let at = app.clock.now();
     let place = Some(origin.address);
     let ending = Ending { reason: EndReason::PasswordReset, actor: Actor::User(user.id), at, place };

@@ -184,8 +184,11 @@ async fn remove_old_rows(app: &App) -> Result<(), Trouble> {
             break;
         }
     }
+    // By itself: whoever uses a code holds what it is for before it.
     let mut tx = app.store.begin().await?;
     codes::sweep(&mut tx, now).await?;
+    tx.commit().await?;
+    let mut tx = app.store.begin().await?;
     registrations::sweep(&mut tx, now).await?;
     email_changes::sweep(&mut tx, now).await?;
     held_addresses::sweep(&mut tx, now).await?;

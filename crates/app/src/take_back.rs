@@ -10,8 +10,9 @@ use cerrojo_domain::{Actor, AuditKind, Email, EndReason, Ending, Origin, Status,
 use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::{self as stored, Code, Purpose};
 use cerrojo_store::endings::Which;
+use cerrojo_store::held_addresses::{self, Held};
 use cerrojo_store::users::{self, Change};
-use cerrojo_store::{StoreError, Tx, held_addresses, known_addresses, outbox, registrations};
+use cerrojo_store::{Run, StoreError, Tx, known_addresses, outbox, registrations};
 
 use crate::limits::Public;
 use crate::mail::Undo;
@@ -32,8 +33,6 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 2] = [Self::NewDevice, Self::EmailChanged];
-
     pub(crate) fn purpose(self) -> Purpose {
         match self {
             Self::NewDevice => Purpose::NotMe,
@@ -79,15 +78,33 @@ pub async fn works(app: &App, notice: Notice, token: &str) -> Result<Option<Emai
         return Ok(None);
     };
     let Some(id) = code.user() else { return Ok(None) };
-    let user = users::by_id(&mut app.store.reader(), id).await?;
-    Ok(user.filter(|user| is_for(&code, user)).map(|_| Email::from_stored(code.bound_to)))
+    let mut reader = app.store.reader();
+    let Some(user) = users::by_id(&mut reader, id).await? else { return Ok(None) };
+    let right = is_for(&mut reader, (&code, &user), app.clock.now()).await?;
+    Ok(right.map(|right| right.address))
 }
 
-/// Whether there is something that the link can do: the notice of a new device speaks for the address in force alone, and an
-/// address that is in force again needs no undoing.
-fn is_for(code: &Code, user: &User) -> bool {
-    let is_in_force = user.email.as_str() == code.bound_to;
-    user.status == Status::Active && is_in_force == (code.purpose == Purpose::NotMe)
+/// Whether there is something that the link can do: the notice of a new device speaks for the address in force alone, and the one of
+/// another address for one that is not in force and is held for the account.
+async fn is_for(
+    run: &mut impl Run,
+    (code, user): (&Code, &User),
+    now: UnixMillis,
+) -> Result<Option<Right>, StoreError> {
+    let address = Email::from_stored(code.bound_to.clone());
+    let held = held_addresses::find(run, &address, now).await?.filter(|held| held.user == user.id);
+    let is_in_force = user.email == address;
+    let may = match code.purpose {
+        Purpose::NotMe => is_in_force,
+        _ => !is_in_force && held.is_some(),
+    };
+    Ok((may && user.status == Status::Active).then_some(Right { address, held }))
+}
+
+/// What a link that works stands on.
+struct Right {
+    address: Email,
+    held: Option<Held>,
 }
 
 /// Ends every session of the account, makes its password worth nothing, and has it at the address where the link was read. Gives
@@ -117,8 +134,8 @@ async fn take_link(
     // Before the users row, as whoever confirms such a registration has it: the other way round the two could wait for each other.
     registrations::forget(&mut tx, &Email::from_stored(code.bound_to.clone())).await?;
     // Looked at under the lock: whoever else holds a session cannot get in between for ever.
-    let before = users::lock(&mut tx, id).await?.filter(|user| is_for(&code, user));
-    let before = before.ok_or(TakeBackError::InvalidToken)?;
+    let before = users::lock(&mut tx, id).await?.ok_or(TakeBackError::InvalidToken)?;
+    let right = is_for(&mut *tx, (&code, &before), at).await?.ok_or(TakeBackError::InvalidToken)?;
     if !codes::use_up(app, &mut tx, &code).await? {
         return Err(TakeBackError::InvalidToken);
     }
@@ -129,7 +146,12 @@ async fn take_link(
     outbox::adopt(&mut tx, id, &after.email).await?;
     let ending = Ending { reason: reason(notice), actor: Actor::User(id), at, place };
     let entries = end::in_tx(&mut tx, Which::OfUser(id), &ending).await?;
-    forget_the_intruder(&mut tx, &after).await?;
+    // Every place of before is news again.
+    known_addresses::forget(&mut tx, id).await?;
+    stored::void(&mut tx, &code.subject, Purpose::NotMe).await?;
+    if let Some(held) = right.held {
+        held_addresses::release_from(&mut tx, id, held.since).await?;
+    }
     let act = |kind| Act::new(kind, at).by(Actor::User(id)).to(id).from(origin);
     audit::record(&mut tx, act(AuditKind::AccountTakenBack).with("notice", notice.name())).await?;
     if notice == Notice::EmailChanged {
@@ -164,32 +186,41 @@ fn reason(notice: Notice) -> EndReason {
     }
 }
 
-/// Holds the address that a user is about to give up, if it is one that can be had back: whoever changed it would take it otherwise,
+/// Holds the address that a user has just given up, if it is one that can be had back: whoever changed it would take it otherwise,
 /// with an account that nobody has to confirm.
 pub(crate) async fn hold(app: &App, tx: &mut Tx, before: &User, at: UnixMillis) -> Result<(), StoreError> {
     if !before.email_verified || app.settings.undo_link.is_none() {
         return Ok(());
     }
-    held_addresses::hold(tx, &before.email, before.id, at.plus(TAKE_BACK_TTL)).await
+    held_addresses::hold(tx, &before.email, before.id, (at, at.plus(TAKE_BACK_TTL))).await
 }
 
 /// Whether the address is held for somebody else than `user`. To be asked in the transaction that has written it already: whoever
 /// gives it up at the same moment is seen then.
 pub(crate) async fn is_held(app: &App, tx: &mut Tx, (user, email): (UserId, &Email)) -> Result<bool, StoreError> {
-    let holder = held_addresses::holder(tx, email, app.clock.now()).await?;
-    Ok(holder.is_some_and(|holder| holder != user))
+    let held = held_addresses::find(tx, email, app.clock.now()).await?;
+    Ok(held.is_some_and(|held| held.user != user))
 }
 
-/// Every place of before is news again, and no link of before takes the account anywhere else.
-async fn forget_the_intruder(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
-    known_addresses::forget(tx, user.id).await?;
-    forget_links(tx, user).await
+/// Whether the user had this address until lately and had confirmed it.
+pub(crate) async fn is_own_of_before(app: &App, tx: &mut Tx, user: UserId, email: &Email) -> Result<bool, StoreError> {
+    let held = held_addresses::find(tx, email, app.clock.now()).await?;
+    Ok(held.is_some_and(|held| held.user == user))
 }
 
-/// What was mailed before about an account works no more: somebody who may says what its address is.
-pub(crate) async fn forget_links(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
-    for notice in Notice::ALL {
-        stored::void(tx, &user.id.to_string(), notice.purpose()).await?;
+/// Somebody has shown that mail to the address in force is read by who has the account. What was held after that address was is not
+/// held any more; what was before it is: whoever put their own in its place shows nothing by reading it.
+pub(crate) async fn shown_in_force(app: &App, tx: &mut Tx, user: &User) -> Result<(), StoreError> {
+    let held = held_addresses::find(tx, &user.email, app.clock.now()).await?;
+    match held.filter(|held| held.user == user.id) {
+        Some(held) => held_addresses::release_from(tx, user.id, held.since).await,
+        None => Ok(()),
     }
-    held_addresses::release(tx, user.id).await
+}
+
+/// Somebody who may says whose account it is: nothing that was mailed before takes it anywhere else.
+pub(crate) async fn forget_links(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    stored::void(tx, &user.to_string(), Purpose::NotMe).await?;
+    stored::void(tx, &user.to_string(), Purpose::UndoEmail).await?;
+    held_addresses::release_from(tx, user, UnixMillis(i64::MIN)).await
 }

@@ -174,6 +174,11 @@ async fn offer_first(configuration: &Configuration, app: &App) -> Result<(), Fai
         tracing::info!("there is no administrator yet: {how}");
         return Ok(());
     }
+    // With accounts, and nobody who sees it, it would only be one more secret at each start in whatever collects what is printed.
+    if !std::io::stdout().is_terminal() && !administer::lacks_accounts(app).await? {
+        tracing::info!("there is no administrator yet: {how}");
+        return Ok(());
+    }
     let code = administer::offer_first(app).await?;
     tracing::info!("there is no administrator yet: the link on standard output makes one, or {how}");
     let hours = administer::FIRST_TTL.as_secs() / 3600;

@@ -3,6 +3,8 @@
 CREATE TABLE held_addresses (
     email TEXT NOT NULL PRIMARY KEY,
     user_id BIGINT NOT NULL REFERENCES users (user_id) ON DELETE CASCADE,
+    -- When the account first had another address; of two the older one counts for more.
+    since BIGINT NOT NULL,
     until BIGINT NOT NULL
 ) /*strict*/;
 CREATE INDEX held_addresses_by_user ON held_addresses (user_id);

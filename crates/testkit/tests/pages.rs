@@ -794,10 +794,14 @@ async fn whoever_signs_out_is_out_of_every_cookie_of_that_name() {
         let (mut browser, mut other) = (Browser::of(&app), Browser::of(&app));
         browser.register("ana").await;
         other.register("mala").await;
-        let both = format!("cerrojo={}; cerrojo={}; cerrojo=x", other.token(), browser.token());
+        let planted = "cerrojo=x; ".repeat(9);
+        let both = format!("{planted}cerrojo={}; cerrojo={}", other.token(), browser.token());
         let call = app.visitor().call("POST", "/logout").header("cookie", both);
         let reply = form(call, &[]).header("sec-fetch-site", "same-origin").await;
         assert_eq!(moved(&reply), "/logged-out");
+        let too_many = app.visitor().call("POST", "/logout").header("cookie", "cerrojo=x; ".repeat(40));
+        let reply = form(too_many, &[]).header("sec-fetch-site", "same-origin").await;
+        assert_eq!(reply.status, 400, "it does not say that it is done: {reply}");
         for token in [browser.token(), other.token()] {
             assert!(!app.visitor().with_token(&token).is_in().await);
         }

@@ -220,6 +220,97 @@ async fn a_changed_address_is_undone_from_the_old_one() {
     .await;
 }
 
+/// The link in the newest notice that this address is no longer the account's.
+async fn undo_link(app: &TestApp, email: &str) -> String {
+    link(&mail(app, (email, OF_CHANGE)).await, "undo-email")
+}
+
+async fn confirm(app: &TestApp, email: &str) {
+    let token = app.link_code(email).await;
+    assert_eq!(app.visitor().post("/api/auth/verify-email", json!({ "token": token })).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_intruders_own_links_make_no_end_of_the_owners() {
+    on_both_engines_with(notify, async |app| {
+        let ana = confirmed(&app, "ana").await;
+        let intruder = change_address(&ana.at("203.0.113.66").another_session().await, "mala@example.org").await;
+        let owners = undo_link(&app, "ana@example.com").await;
+        // «It was not me», read in the intruder's mailbox.
+        let intruder = intruder.at("198.51.100.7").another_session().await;
+        let own = link(&mail(&app, ("mala@example.org", OF_NEW_DEVICE)).await, "not-me");
+        press(&app, &own, ("Was it not you?", OTHER_PASSWORD)).await;
+        // And the undoing of a further change.
+        let mut intruder = intruder.signed_in_with(OTHER_PASSWORD).await;
+        intruder.put("/api/auth/profile", json!({ "email": "peor@example.org" })).await;
+        let own = undo_link(&app, "mala@example.org").await;
+        press(&app, &own, ("mala@example.org", PASSWORD)).await;
+        intruder.email = "mala@example.org".to_owned();
+        let intruder = intruder.signed_in_with(PASSWORD).await;
+        assert!(intruder.is_in().await);
+
+        press(&app, &owners, ("ana@example.com", "una tercera contraseña 9")).await;
+        assert!(!intruder.is_in().await);
+        assert!(ana.signed_in_with("una tercera contraseña 9").await.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn once_the_owner_has_shown_the_address_the_intruders_links_are_worth_nothing() {
+    on_both_engines_with(notify, async |app| {
+        let ana = confirmed(&app, "ana").await;
+        let intruder = change_address(&ana.at("203.0.113.66").another_session().await, "mala@example.org").await;
+        app.mails().await;
+        confirm(&app, "mala@example.org").await;
+        let intruder = change_address(&intruder, "ana@example.com").await;
+        let trap = undo_link(&app, "mala@example.org").await;
+        let body = json!({ "token": app.reset_code("ana@example.com").await, "newPassword": OTHER_PASSWORD });
+        assert_eq!(app.visitor().post("/api/auth/reset-password", body).await.status, 200);
+        assert!(!intruder.is_in().await);
+        assert_works_no_more(&app, &trap).await;
+        assert!(ana.signed_in_with(OTHER_PASSWORD).await.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changing_to_and_fro_takes_nothing_from_the_owner() {
+    on_both_engines_with(notify, async |app| {
+        let ana = confirmed(&app, "ana").await;
+        let intruder = ana.at("203.0.113.66").another_session().await;
+        // No mail leaves in between: what a notice says is decided when it does.
+        let intruder = change_address(&intruder, "mala@example.org").await;
+        let intruder = change_address(&intruder, "ana@example.com").await;
+        let profile = intruder.get("/api/auth/profile").await.data();
+        assert_eq!(profile["user"]["email_verified"], true, "it was confirmed before");
+        let intruder = change_address(&intruder, "peor@example.org").await;
+        press(&app, &undo_link(&app, "ana@example.com").await, ("ana@example.com", OTHER_PASSWORD)).await;
+        assert!(!intruder.is_in().await);
+        assert!(ana.signed_in_with(OTHER_PASSWORD).await.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mail_that_leaves_late_has_no_link_for_who_was_put_out_meanwhile() {
+    on_both_engines_with(notify, async |app| {
+        let ana = confirmed(&app, "ana").await;
+        let intruder = change_address(&ana.at("203.0.113.66").another_session().await, "mala@example.org").await;
+        let owners = undo_link(&app, "ana@example.com").await;
+        confirm(&app, "mala@example.org").await;
+        app.mailbox.go_down();
+        change_address(&intruder, "peor@example.org").await;
+        app.mails().await;
+        press(&app, &owners, ("ana@example.com", OTHER_PASSWORD)).await;
+        app.mailbox.come_back();
+        app.clock.advance(Duration::from_mins(2));
+        let told = mail(&app, ("mala@example.org", OF_CHANGE)).await;
+        assert!(!told.text.contains("token="), "{}", told.text);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_address_that_was_never_confirmed_or_that_an_administrator_changed_is_not_given_back() {
     on_both_engines_with(notify, async |app| {

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 const LONGEST: Duration = Duration::from_hours(400 * 24);
 
 /// Cookies of one name that a sign-out looks at.
-const MOST_TOKENS: usize = 4;
+pub(crate) const MOST_TOKENS: usize = 32;
 
 static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
@@ -62,11 +62,11 @@ impl SessionCookie {
         std::str::from_utf8(value).ok().filter(|token| !token.is_empty())
     }
 
-    /// The tokens of all cookies of this name, a few at most: to be signed out of whichever it is.
+    /// The tokens of all cookies of this name: to be signed out of whichever it is. A few more than [`MOST_TOKENS`] at most.
     pub(crate) fn tokens(&self, headers: &HeaderMap) -> Vec<String> {
         let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
         let values = pairs.filter_map(|pair| self.value(pair)).filter_map(|value| std::str::from_utf8(value).ok());
-        values.filter(|token| !token.is_empty()).take(MOST_TOKENS).map(str::to_owned).collect()
+        values.filter(|token| !token.is_empty()).take(MOST_TOKENS + 1).map(str::to_owned).collect()
     }
 
     fn value<'p>(&self, pair: &'p [u8]) -> Option<&'p [u8]> {

@@ -2,11 +2,11 @@
 
 use cerrojo_app::audit::{Listed, Said};
 use cerrojo_app::login::SignedIn;
-use cerrojo_app::personal::Personal;
+use cerrojo_app::personal::{Held, Personal};
 use cerrojo_app::profile::Profile;
 use cerrojo_app::sessions::{Ended, Session};
 use cerrojo_app::{Settings, Verification};
-use cerrojo_domain::{Email, RoleId, SessionId, UnixMillis, User};
+use cerrojo_domain::{RoleId, SessionId, UnixMillis, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -309,7 +309,7 @@ impl PersonalView {
     pub(crate) fn new(personal: Personal, settings: &Settings, (current, viewer): (&SessionId, Viewer)) -> Self {
         let Personal { user, pending_email, held_emails, sessions, addresses, mails, audit } = personal;
         let address = |(address, seen): (String, UnixMillis)| AddressView { address, last_seen_at: seen.rfc3339() };
-        let held = |(email, until): (Email, UnixMillis)| HeldEmailView {
+        let held = |Held { email, until, .. }: Held| HeldEmailView {
             email: email.as_str().to_owned(),
             until: until.rfc3339(),
         };

@@ -6,7 +6,7 @@ use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
 use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions};
 
-use super::{AdminError, By, Page, asked};
+use super::{AdminError, By, Page, asked, first};
 use crate::audit as trail;
 use crate::hashing::Hasher;
 use crate::profile::name_is_fit;
@@ -48,6 +48,9 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
         Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
         inserted => inserted?,
     };
+    if role_id == ADMIN_ROLE {
+        first::forget_first_links(&mut tx).await?;
+    }
     let act = By::Operator.act(app, AuditKind::AccountCreated).to(user.id).with("role", role_id);
     audit::record(&mut tx, act.with_personal("email", user.email.as_str())).await?;
     tx.commit().await?;
@@ -139,6 +142,7 @@ pub(crate) async fn remove(
     let act = Act::new(AuditKind::AccountDeleted, ending.at).by(ending.actor).to(user.id).from_address(ending.place);
     audit::record(tx, act.with("sessions", entries.len())).await?;
     let left = audit::forget(tx, user.id, trail::ERASED).await?;
+    trail::will_erase(app, left.as_ref());
     sessions::forget_places(tx, user).await?;
     let since = ending.at.minus(mail::FLOOD_WINDOW);
     outbox::forget(tx, user, (since, |text: &str| mail::blurred(app, text))).await?;

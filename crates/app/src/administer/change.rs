@@ -116,6 +116,9 @@ async fn apply(
         changed => changed?.ok_or_else(changed_meanwhile)?,
     };
     record(app, &mut tx, by, (&before, &change)).await?;
+    if change.email.is_some() || change.password_hash.is_some() {
+        take_back::forget_links(&mut tx, after.id).await?;
+    }
     let mut entries = Vec::new();
     if let Some(reason) = reason {
         let ending = by.ending(app, reason);
@@ -126,8 +129,6 @@ async fn apply(
         entries = end::in_tx(&mut tx, which, &ending).await?;
         if change.email.is_some() {
             mail::keep_with(&mut tx, &before).await?;
-            // On the word of somebody who may say whose account it is.
-            take_back::forget_links(&mut tx, &after).await?;
             mail::tell_email_changed(&mut tx, (&before, &after, Undo::No), ending.place, ending.at).await?;
             ask_to_verify(app, &mut tx, &after, ending.at).await?;
         }

@@ -6,7 +6,7 @@ use cerrojo_domain::{ADMIN_ROLE, Actor, AuditKind, Email, Origin, Status, User};
 use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::{self as stored, Purpose};
 use cerrojo_store::users::{self, NewUser};
-use cerrojo_store::{Run, StoreError, outbox, registrations};
+use cerrojo_store::{Run, StoreError, Tx, outbox, registrations};
 
 use crate::accept::{self, AcceptError};
 use crate::hashing::{Known, Turn};
@@ -55,6 +55,19 @@ impl<E: Into<AcceptError>> From<E> for FirstError {
 /// [`Trouble`] if the database cannot be read.
 pub async fn lacks_administrator(app: &App) -> Result<bool, Trouble> {
     Ok(is_wanted(&mut app.store.reader()).await?)
+}
+
+/// Whether there is no account at all.
+///
+/// # Errors
+/// [`Trouble`] if the database cannot be read.
+pub async fn lacks_accounts(app: &App) -> Result<bool, Trouble> {
+    Ok(users::count(&mut app.store.reader()).await? == 0)
+}
+
+/// Whoever administers is made otherwise: the links are worth nothing any more.
+pub(super) async fn forget_first_links(tx: &mut Tx) -> Result<(), StoreError> {
+    stored::void(tx, SUBJECT, Purpose::FirstAdministrator).await
 }
 
 /// A code that makes the first administrator, as long as there is none. Those of before stay good for their time.
@@ -109,13 +122,13 @@ async fn take_link(app: &App, origin: &Origin, typed: FirstAdministrator) -> Res
 }
 
 async fn insert(app: &App, origin: &Origin, (code, user): (&stored::Code, &NewUser)) -> Result<User, AcceptError> {
-    // Whoever makes an administrator or ends being one holds the same row: of two links one makes one.
+    // Of two links that are used at once one makes an administrator: both hold this row.
     let mut tx = app.store.begin_ending().await?;
     registrations::forget(&mut tx, &user.email).await?;
     if !is_wanted(&mut *tx).await? || !codes::use_up(app, &mut tx, code).await? {
         return Err(AcceptError::InvalidToken);
     }
-    stored::void(&mut tx, SUBJECT, Purpose::FirstAdministrator).await?;
+    forget_first_links(&mut tx).await?;
     let user = match users::insert(&mut tx, user).await {
         Err(StoreError::Taken) => return Err(AcceptError::EmailTaken),
         inserted => inserted?,

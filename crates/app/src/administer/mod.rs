@@ -16,7 +16,10 @@ pub(crate) use accounts::{forget_registration, remove};
 pub use cerrojo_store::invitations::Invitation;
 pub use change::update_user;
 pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
-pub use first::{FIRST_TTL, FirstAdministrator, FirstError, first_works, lacks_administrator, make_first, offer_first};
+pub use first::{
+    FIRST_TTL, FirstAdministrator, FirstError, first_works, lacks_accounts, lacks_administrator, make_first,
+    offer_first,
+};
 pub use import::{foresee_import, import_users};
 pub(crate) use invite::make_code;
 pub use invite::{

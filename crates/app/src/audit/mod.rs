@@ -25,7 +25,7 @@ pub use self::asked::{Asked, AskedError};
 pub use self::chain::TrailKey;
 pub(crate) use self::failures::About;
 use self::failures::Failures;
-pub(crate) use self::retain::{ERASED, erase_the_rest, look_after};
+pub(crate) use self::retain::{ERASED, erase_the_rest, look_after, will_erase};
 pub use self::seal::seal;
 pub use self::verify::{Fault, Report, Verifying, Wrong, verify};
 use crate::administer::{AdminError, By};

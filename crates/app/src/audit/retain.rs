@@ -17,9 +17,13 @@ const PEOPLE: i64 = 100;
 
 /// What a sweep does for the trail.
 pub(crate) async fn look_after(app: &App) -> Result<(), Trouble> {
-    if !app.trail.are_gone_erased.load(Ordering::Acquire) {
-        erase_what_is_left_of_the_gone(app).await?;
-        app.trail.are_gone_erased.store(true, Ordering::Release);
+    // Before it is looked for: who goes meanwhile has it looked for again.
+    if !app.trail.are_gone_erased.swap(true, Ordering::AcqRel) {
+        let erased = erase_what_is_left_of_the_gone(app).await;
+        if erased.is_err() {
+            app.trail.are_gone_erased.store(false, Ordering::Release);
+        }
+        erased?;
     }
     retain(app).await
 }
@@ -73,13 +77,15 @@ async fn erase_what_is_left_of_the_gone(app: &App) -> Result<(), Trouble> {
     }
 }
 
-/// Erases what [`audit::forget`] left of somebody who is gone. If this process comes to no end of it, a sweep does, or the next
-/// start's.
-pub(crate) async fn erase_the_rest(app: &App, user: UserId, left: Option<Erased>) {
-    if left.is_none() {
-        return;
+/// Somebody is about to go and leaves this behind: whatever becomes of the request, a sweep looks after it, or the next start's.
+pub(crate) fn will_erase(app: &App, left: Option<&Erased>) {
+    if left.is_some() {
+        app.trail.are_gone_erased.store(false, Ordering::Release);
     }
-    app.trail.are_gone_erased.store(false, Ordering::Release);
+}
+
+/// Erases what [`audit::forget`] left of somebody who is gone.
+pub(crate) async fn erase_the_rest(app: &App, user: UserId, left: Option<Erased>) {
     if let Err(trouble) = go_on_erasing(app, user, left).await {
         tracing::warn!(error = %trouble, "what the audit trail says of a deleted account is erased later");
     }

@@ -5,7 +5,7 @@ use cerrojo_store::audit::{self, Act};
 use cerrojo_store::codes::Purpose;
 use cerrojo_store::outbox::{self, Counted, Job};
 use cerrojo_store::registrations::{self, Registration};
-use cerrojo_store::{StoreError, Tx, email_changes, invitations, users};
+use cerrojo_store::{StoreError, Tx, email_changes, held_addresses, invitations, users};
 
 use super::deliver::{Addressed, read};
 use super::flood::{has_links, is_flooded};
@@ -159,9 +159,16 @@ async fn of_registration(
 pub(super) async fn new_device(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Mail>, StoreError> {
     let Some(body) = read::<NewDevice>(job) else { return Ok(None) };
     let until = app.clock.now().plus(TAKE_BACK_TTL);
-    let owner = owner(tx, job).await?.filter(|owner| owner.email.as_str() == body.to);
-    let code = match (&app.settings.not_me_link, owner) {
-        (Some(_), Some(owner)) => taking_back(app, tx, (Notice::NewDevice, &owner), (&body.to, until)).await?,
+    let owner = match job.user {
+        Some(user) => users::by_id(tx, user).await?,
+        None => None,
+    };
+    let is_theirs = |user: &User| user.email.as_str() == body.to && user.status == Status::Active;
+    let code = match owner.filter(is_theirs) {
+        Some(owner) if app.settings.not_me_link.is_some() => {
+            let about = (Notice::NewDevice.purpose(), &*owner.id.to_string());
+            Some(codes::make(app, tx, about, (&body.to, until)).await?)
+        }
         _ => None,
     };
     Ok(Some(Writer::new(&app.settings, &app.templates).new_device(&body, code.as_deref())?))
@@ -170,33 +177,14 @@ pub(super) async fn new_device(app: &App, tx: &mut Tx, job: &Job) -> Result<Opti
 /// Word that the address was changed, to the old one; with a link that changes it back, if that is offered.
 pub(super) async fn email_changed(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Mail>, StoreError> {
     let Some(body) = read::<EmailChanged>(job) else { return Ok(None) };
-    let until = body.at.plus(TAKE_BACK_TTL);
-    let owner = owner(tx, job).await?.filter(|owner| body.undo && owner.email.as_str() != body.to);
-    let code = match (&app.settings.undo_link, owner) {
-        (Some(_), Some(owner)) => taking_back(app, tx, (Notice::EmailChanged, &owner), (&body.to, until)).await?,
-        _ => None,
-    };
-    let undo = code.as_deref().map(|code| (code, until));
-    Ok(Some(Writer::new(&app.settings, &app.templates).email_changed(&body, undo)?))
-}
-
-async fn owner(tx: &mut Tx, job: &Job) -> Result<Option<User>, StoreError> {
-    match job.user {
-        Some(user) => users::by_id(tx, user).await,
-        None => Ok(None),
-    }
-}
-
-async fn taking_back(
-    app: &App,
-    tx: &mut Tx,
-    (notice, owner): (Notice, &User),
-    (to, until): (&str, UnixMillis),
-) -> Result<Option<String>, StoreError> {
-    if owner.status != Status::Active || app.clock.now() >= until {
-        return Ok(None);
-    }
-    codes::make(app, tx, (notice.purpose(), &owner.id.to_string()), (to, until)).await.map(Some)
+    let writer = Writer::new(&app.settings, &app.templates);
+    let to = Email::from_stored(body.to.clone());
+    // Who has taken the account back meanwhile, or an administrator, has made an end of that.
+    let held = held_addresses::find(tx, &to, app.clock.now()).await?.filter(|held| Some(held.user) == job.user);
+    let (Some(held), true) = (held, body.undo) else { return Ok(Some(writer.email_changed(&body, None)?)) };
+    let about = (Notice::EmailChanged.purpose(), &*held.user.to_string());
+    let code = codes::make(app, tx, about, (&body.to, held.until)).await?;
+    Ok(Some(writer.email_changed(&body, Some((&code, held.until)))?))
 }
 
 /// The link of an invitation.

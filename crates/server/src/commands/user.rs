@@ -1,7 +1,7 @@
 //! `cerrojo user`.
 
 use cerrojo_app::administer::{self, AddedUser, By, NewInvitation, UserChange};
-use cerrojo_app::personal::{self, Personal};
+use cerrojo_app::personal::{self, Held, Personal};
 use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, UnixMillis, User as Account, UserId};
 use cerrojo_store::users;
 use serde_json::{Value, json};
@@ -180,7 +180,7 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
     drop(run);
     let address =
         |(address, seen): &(String, UnixMillis)| json!({ "address": address, "last_seen_at": seen.rfc3339() });
-    let held = |(email, until): &(Email, UnixMillis)| json!({ "email": email.as_str(), "until": until.rfc3339() });
+    let held = |Held { email, until, .. }: &Held| json!({ "email": email.as_str(), "until": until.rfc3339() });
     let mail = |(kind, created, delivered): &(String, UnixMillis, Option<UnixMillis>)| {
         let delivered = delivered.map(UnixMillis::rfc3339);
         json!({ "kind": kind, "created_at": created.rfc3339(), "delivered_at": delivered })

@@ -51,8 +51,11 @@ statements! {
     FORGET_WAITING_ORIGIN(1) = "UPDATE audit_waiting SET address = NULL, device = NULL \
          WHERE actor_id = $1 OR (actor_id IS NULL AND subject = $1)";
     FORGET_WAITING_ABOUT(1) = "UPDATE audit_waiting SET about = NULL WHERE subject = $1";
-    NEXT_ACTED(3) = "SELECT max(id) FROM (SELECT id FROM audit WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS first_of_them";
-    NEXT_SUFFERED(3) = "SELECT max(id) FROM (SELECT id FROM audit WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3) AS first_of_them";
+    NEXT_ACTED(4) = "SELECT max(id) FROM \
+         (SELECT id FROM audit WHERE actor_id = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4) AS first_of_them";
+    NEXT_SUFFERED(4) = "SELECT max(id) FROM \
+         (SELECT id FROM audit WHERE subject = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4) AS first_of_them";
+    NEWEST(0) = "SELECT COALESCE(max(id), 0) FROM audit";
     FORGET_ACTED(3) = "UPDATE audit SET address = NULL, device = NULL, origin_salt = NULL \
          WHERE actor_id = $1 AND id > $2 AND id <= $3 AND origin_salt IS NOT NULL";
     FORGET_SUFFERED(3) = "UPDATE audit SET address = CASE WHEN actor_id IS NULL THEN NULL ELSE address END, \
@@ -105,6 +108,8 @@ pub(crate) fn told(act: &Act, stamp: Option<&Arc<dyn Stamp>>) -> Vec<Bind> {
 pub struct Erased {
     acted: i64,
     suffered: i64,
+    /// The last there was when the user went: later ones may be about somebody else who was given the number.
+    last: i64,
 }
 
 /// Erases what is personal of a user who goes, of entries that wait and of the first of those in the chain. The entries stay, with
@@ -115,7 +120,8 @@ pub async fn forget(tx: &mut Tx, user: UserId, most: i64) -> Result<Option<Erase
     for statement in [FORGET_WAITING_ORIGIN, FORGET_WAITING_ABOUT] {
         tx.execute(statement, binds![user]).await?;
     }
-    erase(tx, user, (Erased::default(), most)).await
+    let last = db::number(tx, NEWEST, binds![]).await?;
+    erase(tx, user, (Erased { last, ..Erased::default() }, most)).await
 }
 
 /// Goes on where it was left, with at most so many that the user did, and as many that were done to the user. `None`: nothing is
@@ -129,7 +135,8 @@ async fn erase(tx: &mut Tx, user: UserId, (left, most): (Erased, i64)) -> Result
     let mut next = left;
     let two = [(NEXT_ACTED, FORGET_ACTED, &mut next.acted), (NEXT_SUFFERED, FORGET_SUFFERED, &mut next.suffered)];
     for (find, erase, at) in two {
-        let until = db::row(tx, find, binds![user, *at, most]).await?.and_then(|row| row.int_or_null(0).transpose());
+        let until =
+            db::row(tx, find, binds![user, *at, left.last, most]).await?.and_then(|row| row.int_or_null(0).transpose());
         if let Some(until) = until.transpose()? {
             tx.execute(erase, binds![user, *at, until]).await?;
             *at = until;

@@ -11,8 +11,8 @@ use super::form::Form;
 use super::stage::{Stage, View, Visitor};
 use super::told::{Told, Whose};
 use crate::client::Client;
-use crate::cookie::KeptPages;
-use crate::problem::Problem;
+use crate::cookie::{KeptPages, MOST_TOKENS};
+use crate::problem::{self, Problem};
 
 /// A button that signs out: to open a link does not.
 pub(super) async fn form(stage: Stage) -> Response {
@@ -65,7 +65,11 @@ async fn sign_out(stage: &Stage, origin: &Origin) -> Result<Told, Problem> {
 /// Over plain http another host of the domain may have put a cookie beside ours. Which is the person's is not known, so for
 /// everything else there is none; but whoever signs out is out of every one.
 async fn sign_out_of_all(stage: &Stage, origin: &Origin, headers: &HeaderMap) -> Result<Told, Problem> {
-    for token in stage.web.cookie().tokens(headers) {
+    let tokens = stage.web.cookie().tokens(headers);
+    if tokens.len() > MOST_TOKENS {
+        return Err((&problem::WRONG_INPUT).into());
+    }
+    for token in tokens {
         let showing = Showing { token: &token, from: None, counts: Counts::AsNothing };
         let caller = match authenticate(&stage.web, showing).await {
             Ok(caller) => caller,
