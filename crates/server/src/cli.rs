@@ -5,6 +5,7 @@ mod breached;
 mod doctor;
 mod import;
 mod mail;
+mod users;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub(crate) use self::breached::{BreachedList, BuildList, SourceFormat};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::import::{FileFormat, Import, ImportField};
 pub(crate) use self::mail::Mail;
+pub(crate) use self::users::WhichUsers;
 
 /// An authentication server whose logout is real.
 #[derive(Debug, Parser)]
@@ -219,8 +221,17 @@ again. To let somebody in on your own word: `cerrojo user add --email-verified`,
         /// E-mail address
         email: String,
     },
-    /// List all users, the newest first
+    /// List users, the newest first
+    #[command(after_help = "\
+Examples:
+  cerrojo user list
+  cerrojo user list --search garcia --sort name        García as well: case and accents do not matter
+  cerrojo user list --status suspended --role admin
+
+What is looked for is a part of the name or the e-mail address, or the number.")]
     List {
+        #[command(flatten)]
+        whom: WhichUsers,
         #[command(flatten)]
         shape: Shape,
     },

@@ -139,6 +139,9 @@ impl From<AdminError> for Failure {
             AdminError::EmailTaken => "another user has that e-mail address".to_owned(),
             AdminError::Role => "there is no such role: admin, user, or one that is declared under [roles]".to_owned(),
             AdminError::Status => "a status is active, inactive or suspended".to_owned(),
+            AdminError::Search => {
+                "what is looked for has 200 characters at most, none of them control characters".to_owned()
+            }
             AdminError::LastAdministrator => "the last active administrator stays: make another one first".to_owned(),
             AdminError::NotAdministrator | AdminError::OneSelf => "not allowed".to_owned(),
         };

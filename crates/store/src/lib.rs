@@ -41,6 +41,7 @@ pub mod snapshots;
 pub mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod user_search;
 pub mod users;
 
 #[cfg(test)]

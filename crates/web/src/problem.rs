@@ -394,6 +394,7 @@ impl From<AdminError> for Problem {
             AdminError::EmailTaken => (&EMAIL_TAKEN).into(),
             AdminError::Role => (&ROLE).into(),
             AdminError::Status => (&STATUS).into(),
+            AdminError::Search => Self::with_errors(&WRONG_INPUT, vec![Detail::about("search", SEARCH)]),
             AdminError::Password(flaws) => Self::with_flaws(&PASSWORD, &flaws),
             AdminError::OneSelf => (&ONESELF).into(),
             AdminError::LastAdministrator => (&LAST_ADMINISTRATOR).into(),
@@ -402,6 +403,12 @@ impl From<AdminError> for Problem {
         }
     }
 }
+
+/// What can be looked for.
+pub(crate) const SEARCH: Text = Text {
+    es: " puede tener hasta 200 caracteres, sin caracteres de control",
+    en: " can have up to 200 characters, without control characters",
+};
 
 impl From<LookError> for Problem {
     fn from(error: LookError) -> Self {

@@ -72,7 +72,13 @@ impl Pairs {
         self.0.iter().any(|(key, _)| key == name)
     }
 
-    fn once<T>(&self, name: &'static str, rule: Text, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    /// A value that is read, given once; `None` if it is not given. `rule` says behind its name what it has to be.
+    pub(crate) fn once<T>(
+        &self,
+        name: &'static str,
+        rule: Text,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),

@@ -4,9 +4,9 @@ use cerrojo_domain::{ADMIN_ROLE, AuditKind, Email, EndReason, Ending, Entry, Rol
 use cerrojo_store::audit::{self, Act, Erased};
 use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
-use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions};
+use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions, user_search};
 
-use super::{AdminError, By, Page, asked, first};
+use super::{AdminError, By, Page, UserSearch, asked, first};
 use crate::audit as trail;
 use crate::hashing::Hasher;
 use crate::profile::name_is_fit;
@@ -57,18 +57,25 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
     Ok(user)
 }
 
-/// Lists users, newest first. `limit` is brought into 1 to 1000 (100 if not given), `page` counts from 1.
+/// Lists the users that are looked for, newest first if nothing else is asked. `limit` is brought into 1 to 1000 (100 if not
+/// given), `page` counts from 1.
 pub async fn list_users(
     app: &App,
     by: By<'_>,
-    page: Option<i64>,
-    limit: Option<i64>,
+    search: &UserSearch,
+    (page, limit): (Option<i64>, Option<i64>),
 ) -> Result<Page<User>, AdminError> {
     by.check_role()?;
+    if !search.is_fit() {
+        return Err(AdminError::Search);
+    }
+    if search.role_id.is_some_and(|role| !app.settings.roles.exists(role)) {
+        return Err(AdminError::Role);
+    }
     let (current_page, page_size, offset) = asked(page, limit);
     let mut run = app.store.snapshot().await?;
-    let total_items = users::count(&mut run).await?;
-    let users = users::page(&mut run, offset, page_size).await?;
+    let total_items = user_search::count(&mut run, search).await?;
+    let users = user_search::page(&mut run, search, (offset, page_size)).await?;
     Ok(Page::new(users, (current_page, page_size), total_items))
 }
 

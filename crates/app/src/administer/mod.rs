@@ -14,6 +14,7 @@ use cerrojo_store::Run;
 pub use accounts::{AddedUser, add_user, delete_user, forget_waiting, list_users, user, user_by_email};
 pub(crate) use accounts::{forget_registration, remove};
 pub use cerrojo_store::invitations::Invitation;
+pub use cerrojo_store::user_search::{LONGEST as LONGEST_SEARCH, Search as UserSearch, Sort as UserSort};
 pub use change::update_user;
 pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
 pub use first::{
@@ -138,6 +139,8 @@ pub enum AdminError {
     Role,
     /// 400 "Estado inválido".
     Status,
+    /// 400: what is looked for is over 200 characters long, or has control characters.
+    Search,
     /// The password that the operator gave is not accepted.
     Password(Vec<PasswordFlaw>),
     /// 403: one's own role, activity or deletion.

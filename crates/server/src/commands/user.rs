@@ -3,11 +3,12 @@
 use cerrojo_app::administer::{self, AddedUser, By, NewInvitation, UserChange};
 use cerrojo_app::personal::{self, Held, Personal};
 use cerrojo_domain::{Clock as _, Email, RoleId, Roles, Status, SystemClock, UnixMillis, User as Account, UserId};
+use cerrojo_store::user_search::{self, LONGEST, Search};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
 use super::{audit, export, import, invite, registrations, session};
-use crate::cli::{Shape, User};
+use crate::cli::{Shape, User, WhichUsers};
 use crate::config::Configuration;
 use crate::failure::Failure;
 use crate::{ask, open, out};
@@ -31,7 +32,7 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
         User::RevokeInvitation { email } => invite::revoke(configuration, &email).await,
         User::Registrations { shape } => registrations::list(configuration, shape).await,
         User::ForgetRegistration { email } => registrations::forget(configuration, &email).await,
-        User::List { shape } => list(configuration, shape).await,
+        User::List { whom, shape } => list(configuration, whom, shape).await,
         User::Show { email, shape } => show(configuration, &email, shape).await,
         User::Data { email } => data(configuration, &email).await,
         User::SetStatus { email, status } => {
@@ -118,14 +119,20 @@ pub(super) fn nobody(email: &str) -> Failure {
     Failure::new(format!("there is no user {}", out::tame(email)))
 }
 
-async fn list(configuration: &Configuration, shape: Shape) -> Result<(), Failure> {
-    let read = open::to_read(configuration, "cerrojo user list").await?;
+async fn list(configuration: &Configuration, whom: WhichUsers, shape: Shape) -> Result<(), Failure> {
     let roles = &configuration.app.roles;
+    let role_id = whom.role.map(|role| role_named(roles, &role)).transpose()?;
+    let text = whom.search.unwrap_or_default();
+    let search = Search { text, status: whom.status, role_id, sort: whom.sort };
+    if !search.is_fit() {
+        return Err(Failure::usage(format!("--search takes {LONGEST} characters at most, without control characters")));
+    }
+    let read = open::to_read(configuration, "cerrojo user list").await?;
     let mut run = read.store.snapshot().await?;
     let mut all = Vec::new();
     loop {
         let offset = i64::try_from(all.len()).unwrap_or(i64::MAX);
-        let page = users::page(&mut run, offset, CHUNK).await?;
+        let page = user_search::page(&mut run, &search, (offset, CHUNK)).await?;
         if page.is_empty() {
             break;
         }

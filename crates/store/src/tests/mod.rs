@@ -15,6 +15,7 @@ mod schema;
 mod sessions;
 mod snapshots;
 mod transactions;
+mod user_search;
 
 use cerrojo_domain::{
     Actor, Email, EndReason, Ending, KeyId, ListIndex, ListName, SessionId, Status, USER_ROLE, UnixMillis, User, UserId,

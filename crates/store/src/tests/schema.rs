@@ -35,6 +35,7 @@ fn every_statement() -> Vec<Statement> {
         crate::services::ALL,
         crate::sessions::ALL,
         crate::snapshots::ALL,
+        crate::user_search::ALL,
         crate::users::ALL,
     ]
     .concat()

@@ -1,14 +1,14 @@
 //! What administrators do to users.
 
 use axum::extract::State;
-use cerrojo_app::administer::{self, UserChange};
-use cerrojo_domain::RoleId;
+use cerrojo_app::administer::{self, UserChange, UserSearch, UserSort};
+use cerrojo_domain::{RoleId, Status};
 use utoipa::ToSchema;
 
 use crate::Web;
 use crate::bearer::Administrator;
 use crate::body::{Body, Fields, FromFields};
-use crate::envelope::{Answer, AnswerPage, Failure, Nothing, Success, SuccessPage};
+use crate::envelope::{Answer, AnswerPage, Failure, Nothing, Success, SuccessPage, Text};
 use crate::messages;
 use crate::problem::{self, Problem};
 use crate::query::{Pairs, UserPath};
@@ -46,6 +46,8 @@ impl FromFields for UserUpdate {
 }
 
 /// Lists users, newest first.
+///
+/// With `search` only those with that in their name or email, without regard to case and accents, or with that number.
 #[utoipa::path(
     get,
     path = "/api/admin/users",
@@ -54,6 +56,10 @@ impl FromFields for UserUpdate {
     params(
         ("page" = Option<i64>, Query, minimum = 1, description = "From 1"),
         ("limit" = Option<i64>, Query, minimum = 1, description = "Users a page; 100 if not given"),
+        ("search" = Option<String>, Query, max_length = 200, description = "A part of the name or the email, or the number"),
+        ("status" = Option<String>, Query, description = "`active`, `inactive` or `suspended`"),
+        ("role_id" = Option<i64>, Query, minimum = 1, description = "The number of a role"),
+        ("sort" = Option<String>, Query, description = "`registered_at`, `name` or `email`, with `-` before it the other way round; `-registered_at` if not given"),
     ),
     responses(
         (status = 200, description = "A page of users", body = SuccessPage<UserView>),
@@ -66,8 +72,23 @@ pub(crate) async fn list_users(
     query: Pairs,
 ) -> Result<AnswerPage<UserView>, Problem> {
     let (page, limit) = (query.number("page")?, query.number("limit")?);
-    let page = administer::list_users(&app, administrator.by(), page, limit).await?;
+    let page = administer::list_users(&app, administrator.by(), &looked_for(&query)?, (page, limit)).await?;
     Ok(AnswerPage::new(messages::USERS, &page, |user| UserView::new(user, &app.settings)))
+}
+
+/// Whom a query asks for.
+fn looked_for(query: &Pairs) -> Result<UserSearch, Problem> {
+    let statuses = Text { es: " debe ser active, inactive o suspended", en: " must be active, inactive or suspended" };
+    let sorts = Text {
+        es: " debe ser registered_at, name o email, o lo mismo con un guion delante, como -registered_at",
+        en: " must be registered_at, name or email, or the same with a minus before it, such as -registered_at",
+    };
+    Ok(UserSearch {
+        text: query.text("search")?.unwrap_or_default(),
+        status: query.once("status", statuses, Status::parse)?,
+        role_id: query.number("role_id")?,
+        sort: query.once("sort", sorts, UserSort::parse)?.unwrap_or_default(),
+    })
 }
 
 /// Reads a user.
