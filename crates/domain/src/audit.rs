@@ -58,6 +58,8 @@ kinds! {
     PasswordChanged = "password.changed",
     /// A link to reset a password was made.
     ResetAsked = "password.reset_asked",
+    /// A password was taken away, so that its owner has to choose another.
+    ResetForced = "password.reset_forced",
     /// A password was reset by such a link.
     PasswordReset = "password.reset",
     /// Another address is wanted, and is to be confirmed.

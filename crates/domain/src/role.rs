@@ -52,6 +52,11 @@ impl Roles {
         self.0.contains_key(&id)
     }
 
+    /// Every role, by their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (RoleId, &str)> {
+        self.0.iter().map(|(id, name)| (*id, name.as_str()))
+    }
+
     /// The role of this name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<RoleId> {

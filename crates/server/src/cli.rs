@@ -288,6 +288,17 @@ what the audit trail says of it: what a person may ask for. That you asked is in
         #[command(flatten)]
         password: PasswordFrom,
     },
+    /// Take a user's password away: it works no more, every session ends, and a link to choose another goes by mail
+    #[command(after_help = "\
+Example:
+  cerrojo user force-reset ana@example.com
+
+For when a password may be known to somebody else. The link works for an hour; after that the person asks for another as for a
+forgotten password. To set one yourself: `cerrojo user set-password`.")]
+    ForceReset {
+        /// E-mail address
+        email: String,
+    },
     /// Take over the users of another application, with their passwords
     #[command(after_help = import::HELP)]
     Import(Import),

@@ -20,7 +20,7 @@ const fn endpoint(method: &'static str, path: &'static str, harmless: Option<u16
 }
 
 /// All of them.
-pub const PROTECTED: [Protected; 25] = [
+pub const PROTECTED: [Protected; 26] = [
     endpoint("POST", "/api/auth/logout", None),
     endpoint("GET", "/api/auth/verify", Some(200)),
     endpoint("GET", "/api/auth/profile", Some(200)),
@@ -38,6 +38,7 @@ pub const PROTECTED: [Protected; 25] = [
     endpoint("GET", "/api/admin/users/{id}", Some(200)),
     endpoint("PUT", "/api/admin/users/{id}", Some(400)),
     endpoint("DELETE", "/api/auth/users/{id}", Some(404)),
+    endpoint("POST", "/api/admin/users/{id}/force-reset", Some(404)),
     endpoint("GET", "/api/admin/users/{id}/data", Some(200)),
     endpoint("GET", "/api/admin/users/{id}/sessions", Some(200)),
     endpoint("DELETE", "/api/admin/users/{id}/sessions", Some(404)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use cerrojo_app::administer::{AddedUser, add_user};
+use cerrojo_app::administer::{AddedUser, By, add_user};
 use cerrojo_app::keys::MasterKey;
 use cerrojo_app::{App, Argon2Settings, Lease, Parts, Settings, StartError};
 use cerrojo_domain::ADMIN_ROLE;
@@ -393,7 +393,9 @@ impl TestApp {
             role_id: ADMIN_ROLE,
             email_verified: false,
         };
-        add_user(&self.inside(), added).await.unwrap_or_else(|error| panic!("no administrator: {error:?}"));
+        add_user(&self.inside(), By::Operator, added)
+            .await
+            .unwrap_or_else(|error| panic!("no administrator: {error:?}"));
         let reply = visitor.try_login(&email, PASSWORD).await;
         assert_eq!(reply.status, 200, "{reply}");
         visitor.with_account(&reply.data())

@@ -119,6 +119,7 @@ async fn acts_of_others(app: &TestApp) {
         assert_eq!(jefa.put(&path, change).await.status, 200);
     }
     assert_eq!(jefa.delete(&format!("{path}/sessions")).await.status, 200);
+    assert_eq!(jefa.post(&format!("{path}/force-reset"), json!({})).await.status, 200);
     let invite = |email: &str| json!({ "email": email });
     let made = jefa.post("/api/admin/invitations", invite("eva@example.com")).await.data();
     let token = json!({ "token": app.link_code("eva@example.com").await, "name": "Eva", "password": PASSWORD });
@@ -150,7 +151,7 @@ impl ByOperator for TestApp {
             role_id: USER_ROLE,
             email_verified: false,
         };
-        administer::add_user(&self.inside(), added).await.unwrap().id.0
+        administer::add_user(&self.inside(), administer::By::Operator, added).await.unwrap().id.0
     }
 }
 

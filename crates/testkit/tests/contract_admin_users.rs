@@ -1,8 +1,8 @@
-//! Looking for users as an administrator.
+//! Looking for users, and taking a password away, as an administrator.
 
 use std::time::Duration;
 
-use cerrojo_testkit::{Actor, TestApp, on_both_engines};
+use cerrojo_testkit::{Actor, OTHER_PASSWORD, PASSWORD, TestApp, on_both_engines};
 use serde_json::json;
 
 const USERS: &str = "/api/admin/users";
@@ -15,7 +15,7 @@ async fn people(app: &TestApp) -> Actor {
         [("Ñandú Álvarez", "zeta@example.com"), ("Bea Ruiz", "bea@example.org"), ("ana ruiz", "ana@example.com")]
     {
         app.clock.advance(Duration::from_secs(1));
-        let typed = json!({ "name": name, "email": email, "password": cerrojo_testkit::PASSWORD });
+        let typed = json!({ "name": name, "email": email, "password": PASSWORD });
         assert_eq!(app.visitor().post("/api/auth/register", typed).await.status, 201);
     }
     let suspended = json!({ "status": "suspended" });
@@ -91,6 +91,53 @@ async fn what_cannot_be_asked_is_refused_and_said() {
         admin.get(&format!("{USERS}?role_id=99")).await.assert_error(400, "VALIDATION_ERROR", "Rol inválido");
         let longest = format!("{USERS}?search={}", "%C3%B1".repeat(200));
         assert_eq!(admin.get(&longest).await.assert_ok(200, FOUND), json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whose_password_is_taken_away_signs_in_with_none_and_gets_a_link() {
+    on_both_engines(async |app| {
+        let (admin, ana) = (app.admin().await, app.user("ana").await);
+        let path = |of: i64| format!("{USERS}/{of}/force-reset");
+        let voided = "Contraseña anulada y sesiones cerradas exitosamente";
+        app.visitor().post("/api/auth/forgot-password", json!({ "email": ana.email })).await;
+        let earlier = app.reset_code(&ana.email).await;
+        let user = admin.call("POST", &path(ana.id)).await.assert_ok(200, voided);
+        assert_eq!((&user["user_id"], &user["status"]), (&json!(ana.id), &json!("active")));
+        ana.get("/api/auth/profile").await.assert_token_refused();
+        app.visitor().try_login(&ana.email, PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
+        let typed = |token: &str| json!({ "token": token, "newPassword": OTHER_PASSWORD });
+        let reset = "/api/auth/reset-password";
+        app.visitor().post(reset, typed(&earlier)).await.assert_code(401, "INVALID_RESET_TOKEN");
+        let code = app.link_code(&ana.email).await;
+        app.visitor().post(reset, typed(&code)).await.assert_ok(200, "Contraseña restablecida exitosamente");
+        assert_eq!(app.visitor().try_login(&ana.email, OTHER_PASSWORD).await.status, 200);
+
+        admin.call("POST", &path(admin.id)).await.assert_code(403, "FORBIDDEN");
+        assert!(admin.is_in().await);
+        ana.signed_in_with(OTHER_PASSWORD).await.call("POST", &path(admin.id)).await.assert_code(403, "FORBIDDEN");
+        admin.call("POST", &path(999)).await.assert_error(404, "NOT_FOUND", "Usuario no encontrado");
+        admin.call("POST", &format!("{USERS}/x/force-reset")).await.assert_code(400, "VALIDATION_ERROR");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mailbox_is_not_filled_by_taking_passwords_away() {
+    on_both_engines(async |app| {
+        let (admin, ana) = (app.admin().await, app.user("ana").await);
+        for _ in 0..9 {
+            let path = format!("{USERS}/{}/force-reset", ana.id);
+            assert_eq!(admin.call("POST", &path).await.status, 200);
+        }
+        let sent = app.mails().await.into_iter().filter(|mail| mail.subject == "Elige una contraseña nueva").count();
+        assert_eq!(sent, 5, "as of any other mail about an account within an hour");
+        let suspended = app.user("luis").await;
+        let path = format!("{USERS}/{}", suspended.id);
+        admin.put(&path, json!({ "status": "suspended" })).await.assert_ok(200, "Usuario actualizado exitosamente");
+        assert_eq!(admin.call("POST", &format!("{path}/force-reset")).await.status, 200);
+        assert!(app.mails().await.iter().all(|mail| mail.to != suspended.email), "no link where nobody may sign in");
     })
     .await;
 }

@@ -119,7 +119,7 @@ async fn the_operator_sets_no_breached_password_either() {
             AdminError::Password(flaws) => flaws,
             other => panic!("{other:?}"),
         };
-        assert_eq!(refused(add_user(&inside, added).await.unwrap_err()), [PasswordFlaw::Breached]);
+        assert_eq!(refused(add_user(&inside, By::Operator, added).await.unwrap_err()), [PasswordFlaw::Breached]);
         let ana = user_by_email(&inside, "ana@example.com").await.unwrap();
         let change = UserChange { password: Some(LEAKED.to_owned()), ..UserChange::default() };
         let changed = update_user(&inside, By::Operator, ana.id, change).await;

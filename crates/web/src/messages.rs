@@ -34,6 +34,7 @@ messages! {
     USERS: "Usuarios obtenidos exitosamente", "Users retrieved successfully";
     USER: "Usuario obtenido exitosamente", "User retrieved successfully";
     USER_UPDATED: "Usuario actualizado exitosamente", "User updated successfully";
+    RESET_FORCED: "Contraseña anulada y sesiones cerradas exitosamente", "Password made void and sessions closed successfully";
     USER_DELETED: "Usuario eliminado exitosamente", "User deleted successfully";
     ACTIVITY: "Actividad registrada exitosamente", "Activity recorded successfully";
     LIVE: "El servidor está en marcha", "The server is running";

@@ -121,6 +121,7 @@ table! {
     TOO_MANY_SESSIONS: CONFLICT "TOO_MANY_SESSIONS" None, "Ya hay demasiadas sesiones abiertas. Cierre una antes de iniciar otra.", "Too many sessions are open already. Close one before you start another.";
     EMAIL_TAKEN: CONFLICT "CONFLICT" None, "El email ya está en uso por otro usuario", "The email is already in use by another user";
     INVITED: CONFLICT "CONFLICT" None, "Ya hay una invitación pendiente para este email: reenvíela o revóquela", "There is a pending invitation for this email: send it again or revoke it";
+    CHANGED_MEANWHILE: CONFLICT "CONFLICT" None, "El usuario se ha cambiado entre tanto", "The user was changed meanwhile";
     TOO_MANY_INVITATIONS: CONFLICT "CONFLICT" None, "Hay demasiadas invitaciones pendientes: revoque alguna", "There are too many pending invitations: revoke some";
     TOO_LARGE: PAYLOAD_TOO_LARGE "PAYLOAD_TOO_LARGE" None, "El cuerpo de la petición es demasiado grande", "The request body is too large";
     NOT_FORM: UNSUPPORTED_MEDIA_TYPE "UNSUPPORTED_MEDIA_TYPE" None, "El cuerpo debe ser application/x-www-form-urlencoded", "The body must be application/x-www-form-urlencoded";

@@ -6,13 +6,14 @@ use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, NewUser};
 use cerrojo_store::{EndingTx, StoreError, Tx, invitations, outbox, registrations, sessions, user_search};
 
+use super::invite::begin;
 use super::{AdminError, By, Page, UserSearch, asked, first};
 use crate::audit as trail;
-use crate::hashing::Hasher;
+use crate::hashing::{Hasher, Known, Turn};
 use crate::profile::name_is_fit;
 use crate::{App, Trouble, end, mail, password};
 
-/// A user that the operator adds.
+/// A user that somebody else adds.
 pub struct AddedUser {
     /// As typed.
     pub name: String,
@@ -22,12 +23,13 @@ pub struct AddedUser {
     pub password: String,
     /// Number of a role.
     pub role_id: RoleId,
-    /// Whether the operator knows that mail to the address reaches the user.
+    /// Whether it is known that mail to the address reaches the user.
     pub email_verified: bool,
 }
 
-/// Adds an active user, on the operator's word.
-pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
+/// Adds an active user.
+pub async fn add_user(app: &App, by: By<'_>, user: AddedUser) -> Result<User, AdminError> {
+    by.check_role()?;
     let email = Email::parse(&user.email)?;
     if user.name.trim().is_empty() || !name_is_fit(&user.name) {
         return Err(AdminError::Name);
@@ -40,10 +42,10 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
         return Err(AdminError::Password(flaws));
     }
     let AddedUser { name, role_id, email_verified, password, .. } = user;
-    let password_hash = app.hasher.hash(Hasher::operator_turn(), password).await.map_err(Trouble::from)?;
+    let password_hash = app.hasher.hash(turn(by), password).await.map_err(Trouble::from)?;
     let (status, registered_at) = (Status::Active, app.clock.now());
     let new = NewUser { name, email, password_hash, role_id, status, registered_at, email_verified };
-    let mut tx = app.store.begin().await?;
+    let (mut tx, _) = begin(app, by).await?;
     let user = match users::insert(&mut tx, &new).await {
         Err(StoreError::Taken) => return Err(AdminError::EmailTaken),
         inserted => inserted?,
@@ -51,10 +53,18 @@ pub async fn add_user(app: &App, user: AddedUser) -> Result<User, AdminError> {
     if role_id == ADMIN_ROLE {
         first::forget_first_links(&mut tx).await?;
     }
-    let act = By::Operator.act(app, AuditKind::AccountCreated).to(user.id).with("role", role_id);
+    let act = by.act(app, AuditKind::AccountCreated).to(user.id).with("role", role_id);
     audit::record(&mut tx, act.with_personal("email", user.email.as_str())).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+/// Whose turn it is to hash a password.
+fn turn(by: By<'_>) -> Turn {
+    match by {
+        By::Administrator(_, origin) => Turn { block: origin.block(), known: Known::Yes },
+        By::Operator => Hasher::operator_turn(),
+    }
 }
 
 /// Lists the users that are looked for, newest first if nothing else is asked. `limit` is brought into 1 to 1000 (100 if not

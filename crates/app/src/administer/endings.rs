@@ -53,7 +53,7 @@ pub async fn end_everything_restored(app: &App) -> Result<(), AdminError> {
     Ok(())
 }
 
-fn reason(by: By<'_>) -> EndReason {
+pub(super) fn reason(by: By<'_>) -> EndReason {
     match by {
         By::Administrator(..) => EndReason::Admin,
         By::Operator => EndReason::Operator,

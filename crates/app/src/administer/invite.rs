@@ -134,7 +134,7 @@ async fn record(
 }
 
 /// A transaction in which whoever asks still may, and who that is.
-async fn begin(app: &App, by: By<'_>) -> Result<(Tx, Option<Inviter>), AdminError> {
+pub(super) async fn begin(app: &App, by: By<'_>) -> Result<(Tx, Option<Inviter>), AdminError> {
     let mut tx = app.store.begin().await?;
     let inviter = match by {
         By::Administrator(caller, _) => users::lock(&mut tx, caller.user).await?,

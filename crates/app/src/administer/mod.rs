@@ -6,6 +6,8 @@ mod endings;
 mod first;
 mod import;
 mod invite;
+mod one_session;
+mod reset;
 
 use cerrojo_domain::password::PasswordFlaw;
 use cerrojo_domain::{ADMIN_ROLE, Actor, EmailError, EndReason, Ending, Origin, RoleId, User};
@@ -27,6 +29,9 @@ pub use invite::{
     InviteError, MOST_INVITATIONS, NewInvitation, invite, invite_by_hand, list_invitations, resend_invitation,
     resend_invitation_by_hand, revoke_invitation,
 };
+
+pub use one_session::end_user_session;
+pub use reset::force_reset;
 
 use crate::account::if_live;
 use crate::{App, Caller, Trouble};

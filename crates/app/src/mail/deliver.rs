@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::job::{
     EMAIL_CHANGE, EMAIL_CHANGE_ASKED, EMAIL_CHANGED, INVITATION, KINDS, NEW_DEVICE, PASSWORD_CHANGED, REGISTERED,
-    RESET, VERIFY,
+    RESET, RESET_FORCED, VERIFY,
 };
 use super::templates::Writer;
 use super::{Mail, flood, links};
@@ -159,6 +159,7 @@ async fn compose(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>,
     let writer = Writer::new(&app.settings, &app.templates);
     let mail = match job.kind.as_str() {
         RESET => return links::reset(app, tx, job).await,
+        RESET_FORCED => return links::forced_reset(app, tx, job).await,
         REGISTERED | VERIFY | EMAIL_CHANGE => return links::confirm(app, tx, job).await,
         INVITATION => return links::invitation(app, tx, job).await,
         PASSWORD_CHANGED => read(job).map(|body| writer.password_changed(&body)).transpose()?,

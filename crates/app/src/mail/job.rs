@@ -14,6 +14,8 @@ use super::templates::masked;
 
 /// Somebody asked for a reset link, for an account that may exist or not.
 pub(super) const RESET: &str = "reset";
+/// A user's password was taken away.
+pub(super) const RESET_FORCED: &str = "reset_forced";
 /// A user's password was changed.
 pub(super) const PASSWORD_CHANGED: &str = "password_changed";
 /// A user's address was changed; goes to the old one.
@@ -39,8 +41,9 @@ pub(super) const EMAIL_CHANGE_ASKED: &str = "email_change_asked";
 pub(super) const INVITATION: &str = "invitation";
 
 /// Every kind that this release knows.
-pub(super) const KINDS: [&str; 9] = [
+pub(super) const KINDS: [&str; 10] = [
     RESET,
+    RESET_FORCED,
     PASSWORD_CHANGED,
     EMAIL_CHANGED,
     NEW_DEVICE,
@@ -57,6 +60,12 @@ pub(super) struct ResetAsked {
     pub email: String,
     pub address: IpAddr,
     pub device: String,
+}
+
+/// Body of a [`RESET_FORCED`] job.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ResetForced {
+    pub to: String,
 }
 
 /// Body of a [`PASSWORD_CHANGED`] job.
@@ -122,6 +131,12 @@ pub(crate) async fn ask_reset(tx: &mut Tx, email: &Email, origin: &Origin, at: U
         device: super::device::kind(&origin.device).unwrap_or_default(),
     };
     outbox::insert(tx, RESET, None, &written(&body)?, at).await
+}
+
+/// Asks for the link with which a user chooses another password, who has none any more.
+pub(crate) async fn ask_forced_reset(tx: &mut Tx, user: &User, at: UnixMillis) -> Result<(), StoreError> {
+    let body = ResetForced { to: user.email.as_str().to_owned() };
+    tell(tx, (RESET_FORCED, &written(&body)?), (user, None), at).await
 }
 
 /// Tells a user that the password was changed, from `place` if it was over the network.

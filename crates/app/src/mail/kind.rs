@@ -67,6 +67,7 @@ macro_rules! kinds {
 
 kinds! {
     Reset = "reset", "The link of a forgotten password", ["when", "address", "device", "link"];
+    ResetForced = "reset-forced", "The link for somebody whose password was taken away", ["name", "when", "link"];
     PasswordChanged = "password-changed", "The password was changed", ["name", "when", "address"];
     EmailChanged = "email-changed", "The address was changed; goes to the old one", ["name", "when", "address", "new_email", "undo_link", "undo_until"];
     NewDevice = "new-device", "Somebody signed in from a new place", ["name", "when", "address", "device", "silent_until", "not_me_link"];

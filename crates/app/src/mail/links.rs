@@ -9,7 +9,7 @@ use cerrojo_store::{StoreError, Tx, email_changes, held_addresses, invitations, 
 
 use super::deliver::{Addressed, read};
 use super::flood::{has_links, is_flooded};
-use super::job::{ConfirmAsked, EMAIL_CHANGE, EmailChanged, Invited, NewDevice, ResetAsked, VERIFY};
+use super::job::{ConfirmAsked, EMAIL_CHANGE, EmailChanged, Invited, NewDevice, ResetAsked, ResetForced, VERIFY};
 use super::templates::Writer;
 use crate::mail::Mail;
 use crate::recover::RESET_TTL;
@@ -42,6 +42,21 @@ pub(super) async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Ad
     let act = Act::new(AuditKind::ResetAsked, job.created_at).to(user.id);
     audit::record(tx, act.from(&Origin::new(asked.address, &asked.device))).await?;
     let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
+    Ok(Some(Addressed { user: Some(user.id), mail }))
+}
+
+/// The same for somebody whose password was taken away. It goes to the address that the account has by now.
+pub(super) async fn forced_reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Addressed>, StoreError> {
+    let (Some(_), Some(user)) = (read::<ResetForced>(job), job.user) else { return Ok(None) };
+    let user = users::by_id(tx, user).await?.filter(|user| user.status == Status::Active);
+    let Some(user) = user else { return Ok(None) };
+    if is_flooded(app, tx, job, (&user.email, None)).await? {
+        return Ok(None);
+    }
+    let (subject, epoch, expires_at) = (user.id.to_string(), user.epoch.to_string(), app.clock.now().plus(RESET_TTL));
+    let code = codes::make(app, tx, (Purpose::Reset, &subject), (&epoch, expires_at)).await?;
+    let writer = Writer::new(&app.settings, &app.templates);
+    let mail = writer.reset_forced((&user.email, &code), &user.name, job.created_at)?;
     Ok(Some(Addressed { user: Some(user.id), mail }))
 }
 

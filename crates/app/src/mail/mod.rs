@@ -24,7 +24,7 @@ pub(crate) use self::flood::{FLOOD_WINDOW, blurred, is_invited_enough};
 pub use self::folder::OutboxFolder;
 pub use self::job::{Undo, tell_email_changed, tell_password_changed};
 pub(crate) use self::job::{
-    ask_changed, ask_invitation, ask_registered, ask_reset, ask_verify, keep_with, tell_new_device,
+    ask_changed, ask_forced_reset, ask_invitation, ask_registered, ask_reset, ask_verify, keep_with, tell_new_device,
 };
 pub use self::kind::{Kind, built_in_files};
 pub use self::overrides::{BadTemplates, Templates};

@@ -28,6 +28,7 @@ pub fn preview(
             let asked = ResetAsked { email: told, address, device: "Firefox, Linux".to_owned() };
             writer.reset(to, "only-a-preview", (&asked, at))
         }
+        Kind::ResetForced => writer.reset_forced((to, "only-a-preview"), &name, at),
         Kind::PasswordChanged => {
             writer.password_changed(&PasswordChanged { to: told, name, at, address: Some(address) })
         }

@@ -43,6 +43,17 @@ impl<'a> Writer<'a> {
         self.mail(to.as_str(), Kind::Reset, values)
     }
 
+    /// The link that sets a new password where the one of before was taken away.
+    pub(super) fn reset_forced(
+        &self,
+        (to, code): (&Email, &str),
+        called: &str,
+        at: UnixMillis,
+    ) -> Result<Mail, Unwritten> {
+        let link = self.settings.reset_link.replace("{token}", code);
+        self.mail(to.as_str(), Kind::ResetForced, [name(called), when(at), ("link", link)])
+    }
+
     /// The password was changed.
     pub(super) fn password_changed(&self, job: &PasswordChanged) -> Result<Mail, Unwritten> {
         self.mail(&job.to, Kind::PasswordChanged, [name(&job.name), when(job.at), address(job.address)])

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{audit, export, import, invite, registrations, session};
 use crate::cli::{Shape, User, WhichUsers};
-use crate::config::Configuration;
+use crate::config::{Configuration, MailRoute};
 use crate::failure::Failure;
 use crate::{ask, open, out};
 
@@ -50,6 +50,7 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
             let password = Some(ask::password()?);
             change(configuration, &email, UserChange { password, ..UserChange::default() }).await
         }
+        User::ForceReset { email } => force_reset(configuration, &email).await,
         User::Import(command) => import::run(command, configuration).await,
         User::Export { file, format, without_passwords } => {
             export::run(export::Export { file: &file, format, without_passwords }, configuration).await
@@ -74,7 +75,7 @@ pub(super) fn role_named(roles: &Roles, text: &str) -> Result<RoleId, Failure> {
 
 async fn add(configuration: &Configuration, user: AddedUser) -> Result<(), Failure> {
     let opened = open::to_add(configuration, "cerrojo user add").await?;
-    let user = administer::add_user(&opened.app, user).await?;
+    let user = administer::add_user(&opened.app, By::Operator, user).await?;
     out::line(&format!(
         "added {} as user {} ({})",
         user.email.as_str(),
@@ -93,6 +94,22 @@ async fn change(configuration: &Configuration, email: &str, change: UserChange) 
     let shown = format!("{}: {}, {}", after.email.as_str(), roles.name(after.role_id), after.status.as_str());
     let over = after.epoch != before.epoch;
     out::line(&if over { format!("{shown}; every session is over") } else { format!("{shown}; nothing ended") });
+    opened.close().await;
+    Ok(())
+}
+
+async fn force_reset(configuration: &Configuration, email: &str) -> Result<(), Failure> {
+    let opened = open::to_change(configuration, "cerrojo user force-reset").await?;
+    let user = find(&opened.app, email).await?;
+    let user = administer::force_reset(&opened.app, By::Operator, user.id).await?;
+    let link = match (&configuration.mail, user.status) {
+        (_, Status::Inactive | Status::Suspended) => "no link is sent, because the account is not active",
+        (MailRoute::Smtp { .. }, Status::Active) => "a link leaves by mail with the running server",
+        (MailRoute::Outbox { .. }, Status::Active) => {
+            "no mail leaves as long as mail.url is not set: the link is in the outbox"
+        }
+    };
+    out::line(&format!("{}: the password works no more and every session is over; {link}", user.email.as_str()));
     opened.close().await;
     Ok(())
 }

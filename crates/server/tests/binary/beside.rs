@@ -104,11 +104,38 @@ fn a_change_by_the_operator_ends_every_session_of_the_user() {
     assert_eq!(server.verify(&token), 401);
     assert_eq!(server.login(ANA, PASSWORD).status, 401);
     assert_eq!(server.login(ANA, "another long passphrase").status, 200);
+    let token = server.login(ANA, "another long passphrase").body["data"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(server.verify(&token), 200);
+    let said = here.run(&["user", "force-reset", ANA]).ok().out;
+    assert!(said.contains("every session is over; no mail leaves"), "{said}");
+    assert_eq!(server.verify(&token), 401);
+    assert_eq!(server.login(ANA, "another long passphrase").status, 401);
     here.run(&["user", "delete", ANA]).refused(2, "--yes");
     here.run(&["user", "delete", ANA, "--yes"]).ok();
     assert_eq!(server.login(ANA, "another long passphrase").status, 401);
     here.run(&["user", "delete", ROOT, "--yes"]).refused(1, "last active administrator");
     assert_eq!(server.verify(&bystander), 200);
+}
+
+#[test]
+fn users_are_looked_for_and_sorted() {
+    let here = Installation::new();
+    here.add_user(ROOT, "admin").ok();
+    here.add_user(ANA, "user").ok();
+    let found = |arguments: &[&str]| -> Vec<String> {
+        let listed = here.run(&[&["user", "list", "--json"], arguments].concat()).ok().json();
+        listed.as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(found(&[]), [ANA, ROOT]);
+    assert_eq!(found(&["--sort", "registered_at"]), [ROOT, ANA]);
+    assert_eq!(found(&["--sort=-email"]).len(), 2);
+    assert_eq!(found(&["--search", &ANA.to_uppercase()]), [ANA]);
+    assert_eq!(found(&["--search", "%"]), Vec::<String>::new());
+    assert_eq!(found(&["--role", "admin", "--status", "active"]), [ROOT]);
+    here.run(&["user", "list", "--sort", "password"]).refused(2, "registered_at, name or email");
+    here.run(&["user", "list", "--status", "asleep"]).refused(2, "active, inactive or suspended");
+    here.run(&["user", "list", "--role", "nobody"]).refused(2, "there is no role");
+    here.run(&["user", "list", "--search", &"a".repeat(201)]).refused(2, "200 characters");
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) enum Cause {
     RoleChanged,
     Deleted,
     PasswordByOperator,
+    ForcedReset,
     EmailByAdministrator,
     EmailByOperator,
     KeyRetired,
@@ -62,6 +63,7 @@ impl Cause {
                 | Self::RoleChanged
                 | Self::Deleted
                 | Self::PasswordByOperator
+                | Self::ForcedReset
                 | Self::EmailByAdministrator
                 | Self::EmailByOperator
                 | Self::Restored
@@ -107,7 +109,7 @@ impl Cause {
             Self::EndedElsewhere | Self::LogoutOthers | Self::LogoutAll => "logout_elsewhere",
             Self::Idle => "idle",
             Self::Expiry => "expired",
-            Self::OwnPassword | Self::Reset | Self::PasswordByOperator => "password_changed",
+            Self::OwnPassword | Self::Reset | Self::PasswordByOperator | Self::ForcedReset => "password_changed",
             Self::OwnEmail | Self::OwnEmailAsAdministrator | Self::EmailByAdministrator | Self::EmailByOperator => {
                 "email_changed"
             }
@@ -184,6 +186,10 @@ impl Cause {
                 let body = json!({ "token": scene.second_code, "newPassword": NEW_PASSWORD });
                 let reply = scene.app.visitor().post("/api/auth/reset-password", body).await;
                 reply.assert_ok(200, "Contraseña restablecida exitosamente");
+            }
+            Self::ForcedReset => {
+                let path = format!("/api/admin/users/{}/force-reset", scene.ana.id);
+                assert_eq!(scene.jefa.post(&path, json!({})).await.status, 200);
             }
             Self::Inactive => administrator_changes(scene, json!({ "status": "inactive" })).await,
             Self::Suspended => administrator_changes(scene, json!({ "status": "suspended" })).await,

@@ -77,6 +77,7 @@ cells! {
     role_change = RoleChanged,
     deletion = Deleted,
     password_set_by_the_operator = PasswordByOperator,
+    password_taken_away = ForcedReset,
     email_set_by_an_administrator = EmailByAdministrator,
     email_set_by_the_operator = EmailByOperator,
     key_retired_as_compromised = KeyRetired,

@@ -142,6 +142,30 @@ pub(crate) async fn update_user(
     Ok(Answer::new(messages::USER_UPDATED, UserView::new(&user, &app.settings)))
 }
 
+/// Has a user choose another password.
+///
+/// The password works no more, every session of the user is over, and a mail brings a link to choose another.
+#[utoipa::path(
+    post,
+    path = "/api/admin/users/{id}/force-reset",
+    tag = "administration",
+    security(("bearer" = [])),
+    params(("id" = i64, Path, minimum = 1, description = "The user")),
+    responses(
+        (status = 200, description = "The user", body = Success<UserView>),
+        (status = 403, description = "Not an administrator; or oneself", body = Failure),
+        (status = 404, description = "No such user", body = Failure),
+    )
+)]
+pub(crate) async fn force_reset(
+    State(app): State<Web>,
+    administrator: Administrator,
+    UserPath(id): UserPath,
+) -> Result<Answer<UserView>, Problem> {
+    let user = administer::force_reset(&app, administrator.by(), id).await?;
+    Ok(Answer::new(messages::RESET_FORCED, UserView::new(&user, &app.settings)))
+}
+
 /// Deletes a user.
 ///
 /// The user's sessions end with it.

@@ -78,7 +78,7 @@ pub(crate) struct InvitationView {
 }
 
 impl InvitationView {
-    fn new(invitation: &Invitation, roles: &Roles) -> Self {
+    pub(crate) fn new(invitation: &Invitation, roles: &Roles) -> Self {
         Self {
             id: invitation.id.to_string(),
             email: invitation.email.as_str().to_owned(),

@@ -7,7 +7,7 @@ mod events;
 mod guards;
 mod health;
 mod introspect;
-mod invitations;
+pub(crate) mod invitations;
 mod login;
 mod logout;
 pub(crate) mod openapi;
@@ -54,6 +54,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(admin::list_users))
         .routes(routes!(admin::user, admin::update_user))
         .routes(routes!(admin::delete_user))
+        .routes(routes!(admin::force_reset))
         .routes(routes!(personal::of_user))
         .routes(routes!(admin::user_sessions, admin::end_user_sessions))
         .routes(routes!(audit::list))

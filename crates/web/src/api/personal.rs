@@ -1,6 +1,7 @@
 //! What is kept of a person: read all of it, and have it deleted.
 
 use axum::extract::State;
+use cerrojo_app::administer::By;
 use cerrojo_app::{App, Caller, leave, personal};
 use cerrojo_domain::{Origin, SessionId, UserId};
 
@@ -64,9 +65,18 @@ pub(crate) async fn of_user(
     administrator: Administrator,
     UserPath(id): UserPath,
 ) -> Result<Answer<PersonalView>, Problem> {
-    personal::record_of(&app, administrator.by(), id).await?;
-    let seen = (&administrator.caller.session, Viewer::Administrator);
-    Ok(Answer::new(messages::PERSONAL, view(&app, id, seen).await?))
+    let asking = (&administrator.caller, administrator.by());
+    Ok(Answer::new(messages::PERSONAL, users_view(&app, asking, id).await?))
+}
+
+/// All that is kept of a user, which is recorded first.
+pub(crate) async fn users_view(
+    app: &App,
+    (caller, by): (&Caller, By<'_>),
+    user: UserId,
+) -> Result<PersonalView, Problem> {
+    personal::record_of(app, by, user).await?;
+    view(app, user, (&caller.session, Viewer::Administrator)).await
 }
 
 /// All that is kept of a user, as of one moment.

@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::cookie::KeptPages;
 use crate::envelope::JSON;
 use crate::problem::{self, Problem};
+use crate::view::PersonalView;
 
 /// Whether the person may delete the account here.
 fn may_leave(stage: &Stage, caller: &Caller) -> bool {
@@ -115,11 +116,19 @@ pub(super) async fn own_data(SignedIn { stage, caller }: SignedIn, Client(origin
         Ok(view) => view,
         Err(problem) => return stage.fail(problem),
     };
-    let Ok(json) = serde_json::to_vec_pretty(&view) else { return stage.fail((&problem::INTERNAL).into()) };
+    as_file(&stage, &view, "account.json")
+}
+
+/// What is kept of a person, as a file of this name.
+pub(super) fn as_file(stage: &Stage, view: &PersonalView, name: &str) -> Response {
+    let Ok(json) = serde_json::to_vec_pretty(view) else { return stage.fail((&problem::INTERNAL).into()) };
+    let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) else {
+        return stage.fail((&problem::INTERNAL).into());
+    };
     let mut response = json.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"account.json\""));
+    headers.insert(CONTENT_DISPOSITION, disposition);
     response
 }
 

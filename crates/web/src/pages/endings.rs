@@ -41,6 +41,19 @@ pub(super) fn why(reason: EndReason) -> Text {
     Text { es, en }
 }
 
+/// The same of somebody else's session.
+pub(super) fn why_others(reason: EndReason) -> Text {
+    let (es, en) = match reason {
+        EndReason::LogoutElsewhere => {
+            ("La persona la cerró desde otro dispositivo.", "The person ended it from another device.")
+        }
+        EndReason::LogoutOthers => ("La persona cerró todas menos otra.", "The person ended all but another one."),
+        EndReason::LogoutAll => ("La persona cerró todas sus sesiones.", "The person ended all sessions."),
+        other => return why(other),
+    };
+    Text { es, en }
+}
+
 /// Who, by the kind of whoever ended it (`user`, `administrator`, `operator`, `server`).
 pub(super) fn who(kind: &str) -> Text {
     let (es, en) = match kind {

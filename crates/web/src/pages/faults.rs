@@ -40,10 +40,21 @@ fn later(minutes: u64, language: Language) -> String {
 
 /// The field that a row of the table is about.
 fn field(row: &'static Row) -> &'static str {
-    let of_fields: [(&str, &[&'static Row]); 5] = [
-        ("email", &[&problem::EMAIL, &problem::EMAIL_MISSING, &problem::EMAIL_REGISTERED, &problem::EMAIL_TAKEN]),
+    let of_fields: [(&str, &[&'static Row]); 7] = [
+        (
+            "email",
+            &[
+                &problem::EMAIL,
+                &problem::EMAIL_MISSING,
+                &problem::EMAIL_REGISTERED,
+                &problem::EMAIL_TAKEN,
+                &problem::INVITED,
+            ],
+        ),
         ("name", &[&problem::NAME, &problem::NAME_MISSING]),
         ("password", &[&problem::PASSWORD, &problem::PASSWORD_MISSING]),
+        ("role_id", &[&problem::ROLE]),
+        ("status", &[&problem::STATUS]),
         ("newPassword", &[&problem::NEW_PASSWORD, &problem::NEW_PASSWORD_MISSING]),
         ("currentPassword", &[&problem::CURRENT_PASSWORD, &problem::CURRENT_PASSWORD_MISSING]),
     ];
@@ -78,7 +89,15 @@ friendlier! {
     CURRENT_PASSWORD: "La contraseña actual no es correcta.", "The current password is wrong.";
     CURRENT_PASSWORD_MISSING: "Escribe tu contraseña actual.", "Enter your current password.";
     PROFILE_UNCHANGED: "Escribe un nombre y un correo.", "Enter a name and an email address.";
-    ONESELF: "Eres administrador: solo otro administrador puede eliminar tu cuenta.", "You are an administrator: only another one can delete your account.";
+    ONESELF: "Eres administrador: eso solo lo puede hacer otro administrador con tu cuenta.", "You are an administrator: only another one can do that to your account.";
+    LAST_ADMINISTRATOR: "Es el único administrador activo: antes tiene que haber otro.", "This is the only active administrator: there has to be another one first.";
+    NOT_ADMINISTRATOR: "Estas páginas son solo para administradores.", "These pages are for administrators only.";
+    NO_USER: "No hay ninguna cuenta con ese número. Quizá se ha eliminado.", "There is no account with that number. Perhaps it was deleted.";
+    ROLE: "Elige uno de los roles.", "Choose one of the roles.";
+    STATUS: "Elige uno de los estados.", "Choose one of the statuses.";
+    INVITED: "Esta dirección ya tiene una invitación pendiente: envíala otra vez o retírala.", "This address has an invitation already: send it again or take it back.";
+    TOO_MANY_INVITATIONS: "Hay demasiadas invitaciones pendientes: retira alguna.", "Too many invitations are waiting: take some back.";
+    TOO_MANY_MAILS: "Ya se han enviado varias invitaciones a esta dirección. Inténtalo dentro de una hora.", "Several invitations went to this address already. Try again in an hour.";
     NO_SESSION: "Esa sesión ya había terminado.", "That session was over already.";
     NO_ROUTE: "La dirección no lleva a ninguna página. Quizá falte un trozo, o la página ya no existe.", "The address leads to no page. Perhaps a part of it is missing, or the page is gone.";
     OTHER_METHOD: "Esta dirección no se puede usar así.", "This address cannot be used like that.";

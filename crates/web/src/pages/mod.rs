@@ -93,6 +93,17 @@ routes! {
     "/account/devices/end" => get(devices::end_form).post(devices::end_one);
     "/account/devices/end-others" => post(devices::end_others);
     "/admin" => get(admin::overview::page);
+    "/admin/users" => get(admin::users::list);
+    "/admin/users/new" => get(admin::users::new).post(admin::users::add);
+    "/admin/users/{id}" => get(admin::user::form).post(admin::user::save);
+    "/admin/users/{id}/force-reset" => get(admin::acts::reset_form).post(admin::acts::force_reset);
+    "/admin/users/{id}/data" => get(admin::acts::data_form).post(admin::acts::data);
+    "/admin/users/{id}/delete" => get(admin::acts::delete_form).post(admin::acts::delete);
+    "/admin/users/{id}/sessions" => get(admin::user_sessions::list);
+    "/admin/users/{id}/sessions/end" => get(admin::user_sessions::end_form).post(admin::user_sessions::end);
+    "/admin/invitations" => get(admin::invitations::list).post(admin::invitations::invite);
+    "/admin/invitations/resend" => post(admin::invitations::resend);
+    "/admin/invitations/revoke" => post(admin::invitations::revoke);
     "/pages/{file}" => get(looks::file);
 }
 

@@ -115,6 +115,33 @@ told! {
         ("No está entre tus sesiones abiertas.", "It is not among your open sessions.");
     OthersEnded = "others-ended", ("Las demás sesiones se han cerrado", "All other sessions are over"),
         ("Solo queda abierta la de este navegador.", "Only the one of this browser goes on.");
+    UserAdded = "user-added", ("Usuario añadido", "User added"),
+        ("Ya puede iniciar sesión con la contraseña que elegiste.", "Signing in with the password that you chose works from now on.");
+    UserChanged = "user-changed", ("Cambios guardados", "Changes saved"),
+        ("Sus sesiones siguen como estaban.", "The sessions go on as they were.");
+    UserChangedAndOut = "user-changed-and-out", ("Cambios guardados", "Changes saved"),
+        ("Todas las sesiones de esta cuenta han terminado.", "All sessions of this account are over.");
+    NothingChanged = "nothing-changed", ("No había nada que guardar", "There was nothing to save"),
+        ("Todo sigue como estaba.", "All is as it was.");
+    UserDeleted = "user-deleted", ("Cuenta eliminada", "Account deleted"),
+        ("Sus sesiones han terminado y sus datos se han borrado.", "Its sessions are over and its data is gone.");
+    ResetForced = "reset-forced", ("Contraseña anulada", "Password made void"),
+        ("Ya no sirve, y todas las sesiones han terminado. Si la cuenta está activa, le llega un enlace por correo.",
+         "It works no more, and all sessions are over. If the account is active, a link is on its way by mail.");
+    UserSessionEnded = "user-session-ended", ("Sesión cerrada", "Session ended"),
+        ("Ese dispositivo ya no tiene acceso a la cuenta.", "That device has no access to the account any more.");
+    UserSessionsEnded = "user-sessions-ended", ("Sesiones cerradas", "Sessions ended"),
+        ("Ningún dispositivo tiene ya acceso a la cuenta.", "No device has access to the account any more.");
+    UserSessionWasOver = "user-session-was-over", ("Esa sesión no está abierta", "That session is not open"),
+        ("Había terminado ya.", "It was over already.");
+    Invited = "invited", ("Invitación enviada", "Invitation sent"),
+        ("Sale por correo ahora mismo.", "It leaves by mail now.");
+    InvitationResent = "invitation-resent", ("Invitación enviada otra vez", "Invitation sent again"),
+        ("El enlace de antes ya no sirve.", "The link of before works no more.");
+    InvitationRevoked = "invitation-revoked", ("Invitación retirada", "Invitation taken back"),
+        ("Su enlace ya no sirve.", "Its link works no more.");
+    InvitationWasGone = "invitation-was-gone", ("Esa invitación ya no está pendiente", "That invitation is not waiting any more"),
+        ("Se aceptó, se retiró o caducó.", "It was accepted, taken back, or ran out.");
 }
 
 impl Told {

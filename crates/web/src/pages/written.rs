@@ -23,6 +23,14 @@ templates! {
     "admin/layout.html",
     "admin/overview.html",
     "admin/parts.html",
+    "admin/invitations.html",
+    "admin/people.html",
+    "admin/user.html",
+    "admin/user-act.html",
+    "admin/user-new.html",
+    "admin/user-sessions.html",
+    "admin/user-sessions-end.html",
+    "admin/users.html",
     "delete.html",
     "devices.html",
     "devices-end.html",
@@ -117,6 +125,9 @@ fn environment(
     });
     environment.add_filter("why", move |reason: &str| {
         EndReason::parse(reason).map(endings::why).map_or("", |text| language.pick(text.es, text.en)).to_owned()
+    });
+    environment.add_filter("why_others", move |reason: &str| {
+        EndReason::parse(reason).map(endings::why_others).map_or("", |text| language.pick(text.es, text.en)).to_owned()
     });
     environment.add_filter("who", move |kind: &str| {
         let text = endings::who(kind);

@@ -1,6 +1,13 @@
 //! `/admin`: what administrators see and do. Every act is done by the same function of `cerrojo_app` as by the API.
 
+mod about;
+pub(super) mod acts;
+mod asked;
+pub(super) mod invitations;
 pub(super) mod overview;
+pub(super) mod user;
+pub(super) mod user_sessions;
+pub(super) mod users;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;

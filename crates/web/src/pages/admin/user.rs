@@ -1,0 +1,149 @@
+//! `/admin/users/{id}`: see and change a user.
+
+use axum::response::Response;
+use cerrojo_app::administer::{self, UserChange};
+use cerrojo_domain::User;
+use minijinja::context;
+
+use super::about::About;
+use super::users::{Asks, roles};
+use crate::pages::faults::{FORM, Faults};
+use crate::pages::form::Form;
+use crate::pages::stage::View;
+use crate::pages::told::Told;
+use crate::problem::{self, Problem};
+
+/// What can be changed, and the fields that say what was there when the page was made: what the administrator did not touch is
+/// not changed, whatever others did to it meanwhile.
+const FIELDS: [(&str, &str); 5] = [
+    ("name", "shown_name"),
+    ("email", "shown_email"),
+    ("status", "shown_status"),
+    ("role_id", "shown_role_id"),
+    ("email_verified", "shown_email_verified"),
+];
+
+/// What is stored in a field.
+fn stored(user: &User, field: &str) -> String {
+    match field {
+        "name" => user.name.clone(),
+        "email" => user.email.as_str().to_owned(),
+        "status" => user.status.as_str().to_owned(),
+        "role_id" => user.role_id.to_string(),
+        _ => user.email_verified.to_string(),
+    }
+}
+
+/// What was typed in a field; an empty checkbox is not sent.
+fn typed(form: &Form, (field, shown): (&str, &str)) -> Option<String> {
+    if field == "email_verified" {
+        return form.text(shown).map(|_| form.text(field).is_some().to_string());
+    }
+    form.text(field)
+}
+
+fn page(about: &About, form: &Form, asks: Asks) -> View<'static> {
+    let web = &about.administrator.stage.web;
+    let value = |pair: (&str, &str)| typed(form, pair).unwrap_or_else(|| stored(&about.user, pair.0));
+    let [name, email, status, role_id, email_verified] = FIELDS.map(value);
+    let own = context! {
+        here => "users",
+        user => about.shown(),
+        is_own => about.is_own(),
+        roles => roles(&web.settings.roles),
+        asks => asks == Asks::Yes,
+        hints => about.administrator.confirms() && asks == Asks::No,
+        stored_verified => about.user.email_verified,
+        values => context! {
+            name => name,
+            email => email,
+            status => status,
+            role_id => role_id,
+            email_verified => email_verified == "true",
+        },
+    };
+    View::new("admin/user.html", own)
+}
+
+/// A user.
+pub(in crate::pages) async fn form(about: About) -> Response {
+    about.administrator.show(page(&about, &Form::default(), Asks::No)).await
+}
+
+/// Changes it.
+pub(in crate::pages) async fn save(form: Form, mut about: About) -> Response {
+    let edited: Vec<(&str, String, String)> =
+        FIELDS.into_iter().filter_map(|pair| edit(&form, &about.user, pair)).collect();
+    if edited.is_empty() {
+        return about.administrator.stage.go_telling(&about.path(), &Told::NothingChanged);
+    }
+    let clashes: Vec<&'static str> =
+        FIELDS.into_iter().map(|(field, _)| field).filter(|field| clashes(&about.user, field, &edited)).collect();
+    if !clashes.is_empty() {
+        return clash(&about, &form, &clashes);
+    }
+    match change(&form, &about, &edited).await {
+        Ok(after) => {
+            let is_over = after.epoch != about.user.epoch && !about.is_own();
+            let told = if is_over { Told::UserChangedAndOut } else { Told::UserChanged };
+            about.user = after;
+            about.administrator.stage.go_telling(&about.path(), &told)
+        }
+        Err(problem) => {
+            let asks = Asks::after(&problem);
+            about.administrator.refuse(page(&about, &form, asks), problem)
+        }
+    }
+}
+
+/// A field that the administrator changed: its name, what the page showed, and what was typed.
+fn edit(form: &Form, user: &User, pair: (&'static str, &str)) -> Option<(&'static str, String, String)> {
+    let typed = typed(form, pair)?;
+    let shown = form.text(pair.1).unwrap_or_else(|| stored(user, pair.0));
+    (typed != shown).then_some((pair.0, shown, typed))
+}
+
+/// Whether somebody else changed the same to something else meanwhile.
+fn clashes(user: &User, field: &str, edited: &[(&str, String, String)]) -> bool {
+    let now = stored(user, field);
+    edited.iter().any(|(name, shown, typed)| *name == field && *shown != now && *typed != now)
+}
+
+/// Shows the page with what was typed, and says what there is now. Sent again it is done.
+fn clash(about: &About, form: &Form, fields: &[&'static str]) -> Response {
+    let language = about.administrator.stage.language;
+    let (es, en) = (
+        "Alguien lo ha cambiado mientras tanto. Míralo, y guarda otra vez si sigue siendo lo que quieres.",
+        "Somebody changed it meanwhile. Look at it, and save again if it is still what you want.",
+    );
+    let mut faults = Faults::from([(FORM, vec![language.pick(es, en).to_owned()])]);
+    for field in fields {
+        let now = stored(&about.user, field);
+        faults.insert(field, vec![format!("{} «{now}».", language.pick("Ahora es", "It is now"))]);
+    }
+    let administrator = &about.administrator;
+    let view = page(about, form, Asks::No).of(&administrator.caller);
+    administrator.stage.refuse_with(view, (&problem::CHANGED_MEANWHILE).into(), faults)
+}
+
+async fn change(form: &Form, about: &About, edited: &[(&str, String, String)]) -> Result<User, Problem> {
+    let typed = |field: &str| edited.iter().find(|(name, ..)| *name == field).map(|(.., typed)| typed.clone());
+    for (field, row) in [("name", &problem::NAME_MISSING), ("email", &problem::EMAIL_MISSING)] {
+        if typed(field).is_some_and(|text| text.trim().is_empty()) {
+            return Err(row.into());
+        }
+    }
+    let change = UserChange {
+        name: typed("name"),
+        email: typed("email"),
+        role_id: typed("role_id").map(|role| role.parse().map_err(|_| &problem::ROLE)).transpose()?,
+        status: typed("status"),
+        email_verified: typed("email_verified").map(|verified| verified == "true"),
+        password: None,
+    };
+    if change.email.is_some() || change.role_id.is_some() || change.status.is_some() {
+        about.administrator.confirm(form).await?;
+    }
+    let administrator = &about.administrator;
+    Ok(administer::update_user(&administrator.stage.web, administrator.by(), about.user.id, change).await?)
+}
