@@ -193,7 +193,8 @@ impl TestApp {
             side_file: Some(self.side_file()),
             about: "test".to_owned(),
         };
-        let app = App::start(parts).await?;
+        // In a box: a test that holds it would be too large for the stack.
+        let app = Box::pin(App::start(parts)).await?;
         let Routers { public: router, metrics } = cerrojo_web::routers(app.clone(), http, &Doors::default());
         *house.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { app, router, metrics });
         Ok(())

@@ -71,7 +71,7 @@ pub(in crate::pages) async fn form(about: About) -> Response {
 }
 
 /// Changes it.
-pub(in crate::pages) async fn save(form: Form, mut about: About) -> Response {
+pub(in crate::pages) async fn save(form: Form, about: About) -> Response {
     let edited: Vec<(&str, String, String)> =
         FIELDS.into_iter().filter_map(|pair| edit(&form, &about.user, pair)).collect();
     if edited.is_empty() {
@@ -86,7 +86,6 @@ pub(in crate::pages) async fn save(form: Form, mut about: About) -> Response {
         Ok(after) => {
             let is_over = after.epoch != about.user.epoch && !about.is_own();
             let told = if is_over { Told::UserChangedAndOut } else { Told::UserChanged };
-            about.user = after;
             about.administrator.stage.go_telling(&about.path(), &told)
         }
         Err(problem) => {
