@@ -20,7 +20,7 @@ use crate::{App, Trouble, traced};
 /// Jobs read at once.
 const BATCH: i64 = 32;
 /// How long a mailer may take over one mail; shorter than the shortest pause, so that nobody takes up the job meanwhile.
-const LONGEST_SENDING: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_SENDING: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// A job that could not be done for so long is dropped.
@@ -28,8 +28,10 @@ const GIVEN_UP: Duration = Duration::from_hours(24);
 
 /// What became of a job.
 enum Outcome {
-    /// Somebody else has it, or a node of a later release is to have it.
+    /// Somebody else has it.
     NotOurs,
+    /// A node of a later release is to have it: it is not due any more.
+    PutOff,
     /// There is nothing to send.
     Dropped,
     /// It could not leave for so long that it is not tried any more.
@@ -56,6 +58,8 @@ pub async fn deliver_due(app: &App) -> Result<usize, Trouble> {
         for job in &due {
             match traced_delivery(app, job).await? {
                 Outcome::NotOurs => continue,
+                // Others may be due behind a whole batch of such.
+                Outcome::PutOff => {}
                 Outcome::Sent => {
                     app.metrics.mails.count(Delivery::Sent);
                     sent += 1;
@@ -98,7 +102,7 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
         }
         outbox::put_off(&mut tx, job, now.plus(SHORTEST_PAUSE)).await?;
         tx.commit().await?;
-        return Ok(Outcome::NotOurs);
+        return Ok(Outcome::PutOff);
     }
     // Claiming is also what makes it due again, should this process not live to say how it went.
     if !outbox::claim(&mut tx, job, now.plus(pause(job.attempts))).await? {
@@ -145,7 +149,7 @@ async fn deliver(app: &App, job: &Job) -> Result<Outcome, Trouble> {
 }
 
 /// How long until the next attempt, after so many: a minute, doubled each time, an hour at most.
-fn pause(attempts: i64) -> Duration {
+pub(super) fn pause(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts.clamp(0, 6)).unwrap_or(6);
     (SHORTEST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
