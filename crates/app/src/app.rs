@@ -15,6 +15,7 @@ use crate::agreement::Agreement;
 use crate::audit::{Stamped, Trail};
 use crate::breached::Breached;
 use crate::end::Ender;
+use crate::ended_lately::EndedLately;
 use crate::feed::Feed;
 use crate::follow::{self, Applied, Follower};
 use crate::hashing::Hasher;
@@ -100,6 +101,8 @@ pub struct App {
     pub feed: Feed,
     /// Who follows the own session.
     pub onlookers: Onlookers,
+    /// Which sessions ended lately.
+    pub ended_lately: EndedLately,
     /// What the audit trail needs.
     pub trail: Trail,
     /// Services that may follow, as read lately.
@@ -213,6 +216,7 @@ impl App {
             status_list_tokens: StatusListTokens::default(),
             feed: Feed::at(applied.incarnation.clone(), applied.position.clone()),
             onlookers: Onlookers::default(),
+            ended_lately: EndedLately::default(),
             trail,
             services: Services::default(),
             breached: Breached::of(&settings.password),

@@ -334,6 +334,7 @@ async fn apply_facts(app: &App, applied: &mut Applied, entries: &[Entry]) -> Res
     // Before the position counts as applied: whatever was acknowledged is told to those who follow from outside.
     app.feed.push(entries);
     app.onlookers.told(entries);
+    app.ended_lately.told(entries);
     Ok(())
 }
 

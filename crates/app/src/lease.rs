@@ -368,6 +368,29 @@ async fn looked_at(app: &App) -> Result<Arc<Vec<(leases::Lease, bool)>>, Trouble
     app.membership.looks.make(async { look(app).await.map(Arc::new) }).await
 }
 
+/// A lease as this process sees it.
+pub(crate) struct Seen {
+    pub(crate) lease: leases::Lease,
+    /// How long ago its turn was seen to move, if it was.
+    pub(crate) renewed: Option<Duration>,
+    /// It was seen to stand still for longer than it can last.
+    pub(crate) is_still: bool,
+}
+
+/// Every lease as it is now.
+pub(crate) async fn seen(app: &App) -> Result<Vec<Seen>, Trouble> {
+    let looked = looked_at(app).await?;
+    let now = app.clock.elapsed();
+    let watched = lock(&app.membership.watched);
+    let renewed = |node: &str| watched.get(node).map(|(_, since)| now.saturating_sub(*since));
+    let seen = |(lease, is_still): &(leases::Lease, bool)| Seen {
+        renewed: renewed(&lease.node),
+        lease: lease.clone(),
+        is_still: *is_still,
+    };
+    Ok(looked.iter().map(seen).collect())
+}
+
 async fn look(app: &App) -> Result<Vec<(leases::Lease, bool)>, Trouble> {
     let found = in_time(app, leases::all(&mut app.store.control())).await?;
     app.membership.agreement.compare(&found);

@@ -78,6 +78,14 @@ kinds! {
     InvitationAccepted = "invitation.accepted",
     /// All that is kept of a person was read, or all accounts.
     DataExported = "data.exported",
+    /// Entries of the audit trail were written into a file.
+    TrailExported = "audit.exported",
+    /// A mail that could not leave is to be tried again at once.
+    MailRetried = "mail.retried",
+    /// A mail that had not left was given up on somebody's word.
+    MailDropped = "mail.dropped",
+    /// A mail was sent to see whether mail arrives.
+    MailTested = "mail.tested",
     /// A signing key was added.
     KeyAdded = "key.added",
     /// New signing keys took the place of older ones.

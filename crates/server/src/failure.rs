@@ -118,6 +118,7 @@ impl From<RotateError> for Failure {
                 Self::new("with HS256 the secret is a setting: change token.secret and restart the server")
             }
             RotateError::NotFound => Self::new("there is no such key: `cerrojo key list` shows them"),
+            RotateError::Admin(error) => error.into(),
             RotateError::Trouble(trouble) => trouble.into(),
         }
     }

@@ -39,6 +39,7 @@ pub mod services;
 pub mod sessions;
 pub mod snapshots;
 pub mod sqlite;
+pub mod tallies;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod user_search;

@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     10 = "0010_mails_counted";
     11 = "0011_audit";
     12 = "0012_held_addresses";
+    13 = "0013_audit_by_kind";
 };
 
 /// Their names.

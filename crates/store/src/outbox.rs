@@ -19,10 +19,18 @@ statements! {
          WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
     PUT_OFF(3) = "UPDATE outbox SET next_at = $3 WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
     FAILED(2) = "UPDATE outbox SET last_error = $2 WHERE id = $1 AND done_at IS NULL";
-    NEWEST(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error FROM outbox \
+    NEWEST(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error, body FROM outbox \
          ORDER BY created_at DESC, id LIMIT $1";
-    WAITING(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error FROM outbox \
+    WAITING(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error, body FROM outbox \
          WHERE done_at IS NULL ORDER BY created_at DESC, id LIMIT $1";
+    // Not what is left of forgotten ones.
+    DELIVERED(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error, body FROM outbox \
+         WHERE done_at IS NOT NULL AND body <> '{}' ORDER BY done_at DESC, id LIMIT $1";
+    STANDING(1) = "SELECT id, kind, user_id, created_at, attempts, next_at, done_at, last_error, body FROM outbox \
+         WHERE id = $1 AND done_at IS NULL";
+    HASTEN(3) = "UPDATE outbox SET next_at = $3 WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND next_at > $3";
+    GIVE_UP(2) = "DELETE FROM outbox WHERE id = $1 AND attempts = $2 AND done_at IS NULL";
+    COUNT_FAILING(0) = "SELECT count(*) FROM outbox WHERE done_at IS NULL AND last_error IS NOT NULL";
     DONE(3) = "UPDATE outbox SET last_error = NULL, done_at = $3, user_id = COALESCE($2, user_id) WHERE id = $1 AND done_at IS NULL";
     DROP_JOB(1) = "DELETE FROM outbox WHERE id = $1";
     COUNT_WAITING(1) = "SELECT count(*), CAST(COALESCE(sum(CASE WHEN next_at <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT), min(created_at) \
@@ -161,6 +169,8 @@ pub struct Standing {
     pub done_at: Option<UnixMillis>,
     /// Why it could not be the last time.
     pub last_error: Option<String>,
+    /// What the message says, in app's JSON.
+    pub body: String,
 }
 
 /// Which jobs.
@@ -170,24 +180,52 @@ pub enum Which {
     Waiting,
     /// Those that are done too, as long as they are remembered.
     All,
+    /// Those that are done alone, the one that was done last first.
+    Delivered,
 }
 
 /// The newest `limit` of these, the newest first.
 pub async fn standing(run: &mut impl Run, which: Which, limit: i64) -> Result<Vec<Standing>> {
-    let statement = if which == Which::All { NEWEST } else { WAITING };
-    let read = |row: &Row| {
-        Ok(Standing {
-            id: row.int(0)?,
-            kind: row.text(1)?,
-            user: row.int_or_null(2)?.map(UserId),
-            created_at: row.time(3)?,
-            attempts: row.int(4)?,
-            next_at: row.time(5)?,
-            done_at: row.time_or_null(6)?,
-            last_error: row.text_or_null(7)?,
-        })
+    let statement = match which {
+        Which::Waiting => WAITING,
+        Which::All => NEWEST,
+        Which::Delivered => DELIVERED,
     };
-    run.rows(statement, binds![limit]).await?.iter().map(read).collect()
+    run.rows(statement, binds![limit]).await?.iter().map(read_standing).collect()
+}
+
+fn read_standing(row: &Row) -> Result<Standing> {
+    Ok(Standing {
+        id: row.int(0)?,
+        kind: row.text(1)?,
+        user: row.int_or_null(2)?.map(UserId),
+        created_at: row.time(3)?,
+        attempts: row.int(4)?,
+        next_at: row.time(5)?,
+        done_at: row.time_or_null(6)?,
+        last_error: row.text_or_null(7)?,
+        body: row.text(8)?,
+    })
+}
+
+/// How one job stands that is not done.
+pub async fn standing_of(run: &mut impl Run, id: i64) -> Result<Option<Standing>> {
+    db::row(run, STANDING, binds![id]).await?.as_ref().map(read_standing).transpose()
+}
+
+/// Has a job as it was read be due at `at` if it was to be later; whether it was.
+pub async fn hasten(tx: &mut Tx, job: &Standing, at: UnixMillis) -> Result<bool> {
+    tx.hits(HASTEN, binds![job.id, job.attempts, at]).await
+}
+
+/// Forgets a job as it was read, undone; whether it was still so.
+pub async fn give_up(tx: &mut Tx, job: &Standing) -> Result<bool> {
+    tx.hits(GIVE_UP, binds![job.id, job.attempts]).await
+}
+
+/// How many jobs could not be done the last time and wait for another try.
+pub async fn failing(run: &mut impl Run) -> Result<i64> {
+    db::number(run, COUNT_FAILING, binds![]).await
 }
 
 /// Forgets the job: there is nobody to tell, or it was given up.

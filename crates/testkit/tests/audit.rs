@@ -17,7 +17,7 @@ use cerrojo_domain::{Actor as ActorOf, AuditKind, Origin, USER_ROLE, UnixMillis,
 use cerrojo_store::audit::Act;
 use cerrojo_store::imports::Imported;
 use cerrojo_store::testing;
-use cerrojo_testkit::browser::form;
+use cerrojo_testkit::browser::{self, Browser, form};
 use cerrojo_testkit::{Actor, OTHER_PASSWORD, Options, PASSWORD, TestApp, on_both_engines, on_both_engines_with};
 use serde_json::{Value, json};
 
@@ -134,8 +134,30 @@ async fn acts_of_others(app: &TestApp) {
     services::remove(&inside, "orders").await.unwrap();
     let key = keys::rotate(&inside).await.unwrap();
     keys::retire(&inside, &key).await.unwrap();
+    acts_of_an_administrator(app).await;
     administer::end_everything(&inside).await.unwrap();
     audit::started(&inside).await.unwrap();
+}
+
+/// What an administrator does on pages alone.
+async fn acts_of_an_administrator(app: &TestApp) {
+    let mut browser = Browser::of(app);
+    browser.sign_in("jefa@example.com", PASSWORD).await;
+    assert_eq!(browser.send("/admin/audit/export", &[]).await.status, 200);
+    assert_eq!(browser.send("/admin/mail/test", &[]).await.status, 303);
+    app.mails().await;
+    app.mailbox.go_down();
+    for _ in 0..2 {
+        app.visitor().post("/api/auth/forgot-password", json!({ "email": "jefa@example.com" })).await;
+    }
+    app.mails().await;
+    app.clock.advance(Duration::from_secs(40));
+    for path in ["/admin/mail/retry", "/admin/mail/drop"] {
+        let page = browser::text(&browser.get("/admin/mail").await);
+        let id = page.split("/admin/mail/drop?id=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        assert_eq!(browser.send(path, &[("id", &id)]).await.status, 303);
+    }
+    app.mailbox.come_back();
 }
 
 trait ByOperator {
@@ -549,6 +571,9 @@ async fn nor_does_anything_stay_where_there_is_more_than_one_transaction_erases(
 async fn whoever_is_imported_under_the_number_of_somebody_deleted_is_somebody_else() {
     on_both_engines(async |app| {
         let (jefa, ana) = (app.admin().await, app.user("ana").await);
+        // The newest session of all is kept.
+        app.clock.advance(Duration::from_secs(1));
+        let jefa = jefa.another_session().await;
         seal(&app).await;
         jefa.delete(&format!("/api/auth/users/{}", ana.id)).await.assert_ok(200, "Usuario eliminado exitosamente");
         // Their sessions are swept by and by; the trail stays.

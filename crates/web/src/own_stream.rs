@@ -9,12 +9,13 @@ use axum::body::Bytes;
 use cerrojo_app::activity::{self, Deadlines};
 use cerrojo_app::authenticate::{self, AuthError};
 use cerrojo_app::onlookers::{self, Place};
-use cerrojo_app::over;
+use cerrojo_app::{Caller, over};
 use cerrojo_domain::UnixMillis;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use crate::Web;
+use crate::problem::{self, Problem};
 use crate::stream::{Stopping, stopped};
 use crate::unfold::Pieces;
 use crate::wire;
@@ -23,8 +24,10 @@ use crate::wire;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long before its end a session is told of it, if it lives so long at all.
 const WARNING: Duration = Duration::from_mins(1);
+/// Seconds until whoever finds no place may try again.
+const LATER: u32 = 15;
 /// Comments are passed over by whoever reads events (HTML standard, section 9.2.6).
-const COMMENT: &[u8] = b":\n\n";
+pub(crate) const COMMENT: &[u8] = b":\n\n";
 
 /// A stream.
 pub(crate) struct OwnStream {
@@ -37,6 +40,13 @@ pub(crate) struct OwnStream {
     told: Option<Deadlines>,
     warned: Option<Warning>,
     is_over: bool,
+}
+
+/// A place for somebody who follows as this session, if one is left.
+pub(crate) fn enter(web: &Web, caller: &Caller) -> Result<Place, Problem> {
+    let most = web.settings().max_streams as usize;
+    onlookers::enter(web.app(), caller, most)
+        .map_err(|_| Problem { retry_after: Some(LATER), ..(&problem::TOO_MANY_STREAMS).into() })
 }
 
 /// Which end is near.
@@ -102,13 +112,7 @@ impl OwnStream {
 
     async fn end(&mut self) -> Bytes {
         self.is_over = true;
-        let over = over::of_session(&self.web, self.place.session()).await;
-        let at = over.at.unwrap_or_else(|| self.web.clock.now());
-        let mut data = json!({ "reason": over.reason.as_str(), "at": at.rfc3339() });
-        if let (Some(by), Some(members)) = (over.by, data.as_object_mut()) {
-            members.insert("by".to_owned(), by.into());
-        }
-        wire::event("ended", None, &data)
+        ended(&self.web, self.place.session()).await
     }
 
     fn session(&mut self, deadlines: Deadlines, now: UnixMillis) -> Bytes {
@@ -162,6 +166,17 @@ impl Warning {
         };
         wire::event("expiring", None, &data)
     }
+}
+
+/// What the last event says.
+pub(crate) async fn ended(web: &Web, session: &Caller) -> Bytes {
+    let over = over::of_session(web, session).await;
+    let at = over.at.unwrap_or_else(|| web.clock.now());
+    let mut data = json!({ "reason": over.reason.as_str(), "at": at.rfc3339() });
+    if let (Some(by), Some(members)) = (over.by, data.as_object_mut()) {
+        members.insert("by".to_owned(), by.into());
+    }
+    wire::event("ended", None, &data)
 }
 
 /// As clients are told, with the server's own time: theirs may be wrong.

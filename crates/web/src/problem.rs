@@ -426,6 +426,14 @@ impl From<LookError> for Problem {
                 " debe ser un tipo de acto o un grupo, como session",
                 " must be a kind of act or a group, such as session",
             ),
+            LookError::Asked(AskedError::Reason) => {
+                wrong("reason", " debe ser un motivo, como logout", " must be a reason, such as logout")
+            }
+            LookError::Asked(AskedError::Doer) => wrong(
+                "by",
+                " debe ser user, administrator, operator o server",
+                " must be user, administrator, operator or server",
+            ),
             LookError::Asked(AskedError::Address) => {
                 wrong("address", " debe ser una dirección IP", " must be an IP address")
             }

@@ -43,7 +43,14 @@ pub async fn end_session(app: &App, id: &SessionId) -> Result<(), AdminError> {
 
 /// Ends every session there is by one entry, on the operator's word. Sign-ins and reset links in flight go on.
 pub async fn end_everything(app: &App) -> Result<(), AdminError> {
-    end::everything(app, By::Operator.ending(app, EndReason::Operator)).await?;
+    end_everything_by(app, By::Operator).await
+}
+
+/// The same on the word of an administrator, whose own session ends as well.
+pub async fn end_everything_by(app: &App, by: By<'_>) -> Result<(), AdminError> {
+    by.check_role()?;
+    let tx = by.check_session(app, app.store.begin_ending().await?).await?;
+    end::everything_by(app, tx, by.ending(app, reason(by))).await?;
     Ok(())
 }
 

@@ -18,7 +18,9 @@ pub(crate) use accounts::{forget_registration, remove};
 pub use cerrojo_store::invitations::Invitation;
 pub use cerrojo_store::user_search::{LONGEST as LONGEST_SEARCH, Search as UserSearch, Sort as UserSort};
 pub use change::update_user;
-pub use endings::{end_everything, end_everything_restored, end_session, end_user_sessions, user_sessions};
+pub use endings::{
+    end_everything, end_everything_by, end_everything_restored, end_session, end_user_sessions, user_sessions,
+};
 pub use first::{
     FIRST_TTL, FirstAdministrator, FirstError, first_works, lacks_accounts, lacks_administrator, make_first,
     offer_first,
@@ -55,14 +57,14 @@ impl By<'_> {
     }
 
     /// Gives the transaction back if the session may still change something: asked after the users row.
-    async fn check_session<T: Run>(self, app: &App, tx: T) -> Result<T, AdminError> {
+    pub(crate) async fn check_session<T: Run>(self, app: &App, tx: T) -> Result<T, AdminError> {
         match self {
             Self::Administrator(caller, _) => if_live(app, tx, caller).await?.ok_or(AdminError::SessionOver),
             Self::Operator => Ok(tx),
         }
     }
 
-    fn ending(self, app: &App, reason: EndReason) -> Ending {
+    pub(crate) fn ending(self, app: &App, reason: EndReason) -> Ending {
         let (actor, place) = match self {
             Self::Administrator(caller, origin) => (Actor::Administrator(caller.user), Some(origin.address)),
             Self::Operator => (Actor::Operator, None),

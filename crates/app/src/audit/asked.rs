@@ -34,6 +34,10 @@ pub enum AskedError {
     NoUser(&'static str),
     /// There is no such kind.
     Kind,
+    /// Sessions end for no such reason.
+    Reason,
+    /// Nobody of this kind ends any.
+    Doer,
     /// It is no network address.
     Address,
     /// It is no time.

@@ -4,10 +4,12 @@
 
 mod asked;
 mod chain;
+mod export;
 mod failures;
 mod retain;
 mod seal;
 mod verify;
+mod written;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,11 +25,13 @@ pub use cerrojo_store::audit::find::{After, Filter, Listed, forwards};
 
 pub use self::asked::{Asked, AskedError};
 pub use self::chain::TrailKey;
+pub use self::export::{Exporting, export};
 pub(crate) use self::failures::About;
 use self::failures::Failures;
 pub(crate) use self::retain::{ERASED, erase_the_rest, look_after, will_erase};
 pub use self::seal::seal;
 pub use self::verify::{Fault, Report, Verifying, Wrong, verify};
+pub use self::written::{Format, Writer, as_json, doer};
 use crate::administer::{AdminError, By};
 use crate::keys::MasterKey;
 use crate::sha256::sha256;

@@ -8,6 +8,7 @@ mod made;
 mod master;
 mod rotate;
 mod signer;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +20,9 @@ pub use self::check::check;
 pub(crate) use self::first::given_key;
 pub use self::keyring::{Keyring, KeyringParts, RIPENS};
 pub use self::master::MasterKey;
-pub use self::rotate::{RotateError, retire, rotate};
+pub use self::rotate::{RotateError, retire, retire_by, rotate, rotate_by};
 pub use self::signer::SessionSigner;
+pub use self::standing::{Standing, standing};
 use crate::{App, Trouble};
 
 /// `purpose` of a key that signs session tokens.
@@ -79,6 +81,10 @@ pub struct KeyRow {
     /// `signing`, `verifying`, `retired`; `unset` for a shared secret that the settings no longer give; `unknown` for one of an
     /// algorithm that this release does not know.
     pub state: &'static str,
+    /// Since when another signs in its place.
+    pub rotated_at: Option<UnixMillis>,
+    /// Since when nothing that it signed is accepted.
+    pub retired_at: Option<UnixMillis>,
 }
 
 /// Every key there ever was, retired ones included.
@@ -106,6 +112,8 @@ pub async fn list(app: &App) -> Result<Vec<KeyRow>, Trouble> {
             algorithm: row.algorithm,
             purpose: row.purpose,
             created_at: row.created_at,
+            rotated_at: row.rotated_at,
+            retired_at: row.retired_at,
         })
         .collect())
 }

@@ -10,7 +10,7 @@ use cerrojo_domain::{Clock as _, ListName, SystemClock, SystemRandom};
 use lettre::message::Mailbox;
 
 use super::message::{Path, message, sender};
-use super::{Mail, Mailer};
+use super::{Mail, Mailer, Route};
 
 /// A folder that mails are written to, readable by this server's own account alone.
 pub struct OutboxFolder {
@@ -44,6 +44,10 @@ impl OutboxFolder {
 }
 
 impl Mailer for OutboxFolder {
+    fn route(&self) -> Route {
+        Route::Folder
+    }
+
     fn send<'a>(&'a self, mail: &'a Mail) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
         Box::pin(async move {
             let eml = message(&self.from, mail, Path::File)?.formatted();

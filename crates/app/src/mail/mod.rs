@@ -15,6 +15,7 @@ mod message;
 mod overrides;
 mod preview;
 mod smtp;
+mod standing;
 mod template;
 mod templates;
 
@@ -30,6 +31,7 @@ pub use self::kind::{Kind, built_in_files};
 pub use self::overrides::{BadTemplates, Templates};
 pub use self::preview::{preview, trial};
 pub use self::smtp::SmtpMailer;
+pub use self::standing::{Job, NotNow, Outbox, drop_job, outbox, retry, send_trial, test};
 pub use self::templates::Unwritten;
 
 /// One mail, ready to leave.
@@ -52,8 +54,22 @@ impl std::fmt::Debug for Mail {
     }
 }
 
+/// Where mail goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To whom it is addressed.
+    Away,
+    /// Into a folder here: no mail server is set.
+    Folder,
+}
+
 /// How mail leaves: SMTP, or a folder of .eml files; a list in tests.
 pub trait Mailer: Send + Sync + 'static {
     /// Hands the mail over; `Err` says why it could not be, and it is tried again later.
     fn send<'a>(&'a self, mail: &'a Mail) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+    /// Where what is sent goes.
+    fn route(&self) -> Route {
+        Route::Away
+    }
 }

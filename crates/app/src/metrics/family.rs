@@ -90,6 +90,8 @@ families! {
     HASH_REFUSED = Counter "cerrojo_password_hashing_refused_total" [], "Passwords that were not hashed since they would have waited, or had waited, too long";
     LIMITS = Counter "cerrojo_limit_hits_total" ["limit"], "Requests that were refused since a limit was used up";
 
+    AUDIT_WAITING = Gauge "cerrojo_audit_waiting_entries" [], "Entries of the audit trail that are not in the chain yet; a server puts them there every second";
+
     MAIL_WAITING = Gauge "cerrojo_mail_outbox_waiting" [], "Mails that have not left";
     MAIL_DUE = Gauge "cerrojo_mail_outbox_due" [], "Of these, mails that are due now";
     MAIL_AGE = Gauge "cerrojo_mail_outbox_oldest_age_seconds" [], "How long the oldest of them has been waiting, 0 if none is";

@@ -47,6 +47,12 @@ impl<L: Label> By<L> {
         self.add(label, 1);
     }
 
+    /// How many there were.
+    pub fn of(&self, label: L) -> u64 {
+        let place = L::ALL.iter().position(|one| *one == label);
+        place.and_then(|place| self.counters.get(place)).map_or(0, Counter::get)
+    }
+
     /// So many more.
     pub fn add(&self, label: L, more: u64) {
         let place = L::ALL.iter().position(|one| *one == label);

@@ -11,7 +11,7 @@ mod timing;
 use std::time::Duration;
 
 use cerrojo_domain::{EndReason, UnixMillis};
-use cerrojo_store::{StoreError, log, outbox};
+use cerrojo_store::{StoreError, audit, log, outbox};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::{Metric, Registry};
 use tokio::time::timeout;
@@ -60,6 +60,7 @@ pub struct Metrics {
 struct Read {
     head: i64,
     mail: outbox::Waiting,
+    unsealed: i64,
 }
 
 /// Registers a metric under a family's name.
@@ -171,8 +172,9 @@ async fn read_database(app: &App, into: &mut Readings) {
         }
     };
     into.add(&family::DATABASE_UP, read.is_some());
-    if let Some(Read { head, mail }) = read {
+    if let Some(Read { head, mail, unsealed }) = read {
         into.add(&family::LOG_HEAD, head);
+        into.add(&family::AUDIT_WAITING, unsealed);
         into.add(&family::MAIL_WAITING, mail.all);
         into.add(&family::MAIL_DUE, mail.due);
         let age = mail.oldest.map_or(Duration::ZERO, |oldest| app.clock.now().since(oldest));
@@ -191,7 +193,8 @@ async fn read_database(app: &App, into: &mut Readings) {
 async fn ask(app: &App) -> Result<Read, StoreError> {
     let mut reader = app.store.control();
     let head = log::head(&mut reader).await?.number;
-    Ok(Read { head, mail: outbox::waiting(&mut reader, app.clock.now()).await? })
+    let mail = outbox::waiting(&mut reader, app.clock.now()).await?;
+    Ok(Read { head, mail, unsealed: audit::waiting(&mut reader).await? })
 }
 
 fn read_guard(app: &App, into: &mut Readings) {

@@ -4,7 +4,7 @@ mod export;
 mod verify;
 
 use cerrojo_app::audit::{self, Asked, AskedError, Listed};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{Audit, Shape, WhichEntries};
 use crate::config::Configuration;
@@ -38,7 +38,7 @@ async fn list(configuration: &Configuration, which: WhichEntries, (limit, shape)
     let excerpt = audit::excerpt(&read.store, &filter, limit).await?;
     read.close().await;
     if shape.json {
-        out::line(&super::json(&excerpt.entries.iter().map(as_json).collect()));
+        out::line(&super::json(&excerpt.entries.iter().map(audit::as_json).collect()));
     } else {
         let head = ["POSITION", "TIME", "ACT", "BY", "USER", "SESSION", "ADDRESS", "DETAILS"];
         out::table(&head, &excerpt.entries.iter().map(as_row).collect::<Vec<_>>());
@@ -56,7 +56,9 @@ fn not_asked(error: AskedError) -> Failure {
         )),
         AskedError::Store(error) => error.into(),
         // The command line has looked at them.
-        AskedError::Kind | AskedError::Address | AskedError::Time(_) => Failure::usage("that cannot be asked for"),
+        AskedError::Kind | AskedError::Reason | AskedError::Doer | AskedError::Address | AskedError::Time(_) => {
+            Failure::usage("that cannot be asked for")
+        }
     }
 }
 
@@ -71,11 +73,6 @@ async fn head(configuration: &Configuration) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who did it, as `ended_by` names people.
-fn doer(Listed { said, .. }: &Listed) -> String {
-    said.actor_id.map_or_else(|| said.actor.clone(), |id| format!("{}:{id}", said.actor))
-}
-
 fn as_row(listed: &Listed) -> Vec<String> {
     let said = &listed.said;
     let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -86,7 +83,7 @@ fn as_row(listed: &Listed) -> Vec<String> {
         position,
         said.at.rfc3339(),
         said.kind.clone(),
-        doer(listed),
+        audit::doer(listed),
         number(said.subject),
         text(&said.session),
         text(&said.address),
@@ -104,33 +101,4 @@ fn words(text: &str) -> Vec<String> {
         Ok(Value::Object(members)) => members.iter().map(word).collect(),
         _ => Vec::new(),
     }
-}
-
-/// Named as the API names them.
-pub(super) fn members(listed: &Listed) -> Vec<(&'static str, Value)> {
-    let said = &listed.said;
-    let (position, mac) = listed.sealed.clone().unzip();
-    let object = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    vec![
-        ("id", json!(said.id)),
-        ("sealed", json!(position.is_some())),
-        ("position", json!(position)),
-        ("at", json!(said.at.rfc3339())),
-        ("kind", json!(said.kind)),
-        ("by", json!(doer(listed))),
-        ("user_id", json!(said.subject)),
-        ("session_id", json!(said.session)),
-        ("address", json!(said.address)),
-        ("device", json!(said.device)),
-        ("details", object(&said.details)),
-        ("about", said.about.as_deref().map_or(Value::Null, object)),
-        ("request_id", json!(said.request)),
-        ("node", json!(said.node)),
-        ("mac", json!(mac)),
-    ]
-}
-
-/// The same as one value.
-pub(super) fn as_json(listed: &Listed) -> Value {
-    members(listed).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -42,9 +42,8 @@ async fn test(configuration: &Configuration, typed: &str) -> Result<(), Failure>
     let to = Email::parse(typed).map_err(|_| Failure::usage(format!("{} is no e-mail address", out::tame(typed))))?;
     let templates = open::templates(configuration)?;
     let mailer = open::mailer(configuration)?;
-    let letter = mail::trial((&configuration.app, &templates), (&to, SystemClock::new().now()))?;
-    let sent = tokio::time::timeout(PATIENCE, mailer.send(&letter)).await;
-    let sent = sent.unwrap_or_else(|_| Err(format!("no answer within {} seconds", PATIENCE.as_secs())));
+    let letter = (&to, SystemClock::new().now());
+    let sent = mail::send_trial((&configuration.app, &templates), &*mailer, letter, PATIENCE).await?;
     match &configuration.mail {
         MailRoute::Smtp { .. } => {
             sent.map_err(Failure::because("the mail server did not take it (mail.url, mail.from)"))?;

@@ -7,7 +7,7 @@ use cerrojo_store::user_search::{self, LONGEST, Search};
 use cerrojo_store::users;
 use serde_json::{Value, json};
 
-use super::{audit, export, import, invite, registrations, session};
+use super::{export, import, invite, registrations, session};
 use crate::cli::{Shape, User, WhichUsers};
 use crate::config::{Configuration, MailRoute};
 use crate::failure::Failure;
@@ -216,7 +216,7 @@ async fn data(configuration: &Configuration, email: &str) -> Result<(), Failure>
         "sessions": sessions.iter().map(session::as_json).collect::<Vec<_>>(),
         "addresses": addresses.iter().map(address).collect::<Vec<_>>(),
         "mails": mails.iter().map(mail).collect::<Vec<_>>(),
-        "audit": audit.iter().map(audit::as_json).collect::<Vec<_>>(),
+        "audit": audit.iter().map(cerrojo_app::audit::as_json).collect::<Vec<_>>(),
     });
     out::line(&super::json(&told));
     read.close().await;

@@ -1,13 +1,13 @@
 //! Looking through the trail.
 
-use cerrojo_domain::{SessionId, UnixMillis, UserId};
+use cerrojo_domain::{AuditKind, SessionId, UnixMillis, UserId};
 
 use super::chain::{Said, said};
 use crate::bind::{Bind, binds};
 use crate::db::{self, Run};
 use crate::errors::Result;
 use crate::row::Row;
-use crate::statement::statements;
+use crate::statement::{Statement, statements};
 
 /// `$first` names a column that has an index.
 macro_rules! found {
@@ -61,6 +61,7 @@ statements! {
     OF_SUBJECT(10) = found!("subject = $1 AND ");
     OF_SESSION(10) = found!("session_id = $2 AND ");
     OF_ACTOR(10) = found!("actor_id = $4 AND ");
+    OF_KIND(10) = found!("kind = $5 AND ");
     FORWARDS(4) = forwards!("audit", "position", "mac", "position");
     FORWARDS_WAITING(4) = forwards!("audit_waiting", "CAST(NULL AS BIGINT)", "CAST(NULL AS TEXT)", "id");
 }
@@ -110,17 +111,51 @@ pub async fn newest(run: &mut impl Run, filter: &Filter, limit: i64) -> Result<V
         Filter { session: Some(_), .. } => OF_SESSION,
         Filter { user: Some(_), .. } => OF_SUBJECT,
         Filter { by: Some(Doer::Person(_)), .. } => OF_ACTOR,
+        Filter { kind: Some(kind), .. } => return newest_of_kind(run, (filter, kind), limit).await,
         _ => ANY,
     };
     let mut found = Vec::new();
     for statement in [WAITING, statement] {
-        for row in db::rows(run, statement, binds_of(filter, limit)).await? {
-            found.push(listed(&row)?);
-        }
+        look(run, statement, (filter, limit), &mut found).await?;
     }
+    Ok(merged(found, limit))
+}
+
+/// Kind by kind, each in the order of an index: those of a group together would have to be sorted first, however many there are.
+async fn newest_of_kind(run: &mut impl Run, (filter, kind): (&Filter, &str), limit: i64) -> Result<Vec<Listed>> {
+    let mut found = Vec::new();
+    look(run, WAITING, (filter, limit), &mut found).await?;
+    for kind in kinds_of(kind) {
+        let of_kind = Filter { kind: Some(kind), ..filter.clone() };
+        look(run, OF_KIND, (&of_kind, limit), &mut found).await?;
+    }
+    Ok(merged(found, limit))
+}
+
+/// The kind of this name, or those of the group.
+fn kinds_of(text: &str) -> Vec<String> {
+    let is_of = |name: &str| name.strip_prefix(text).is_some_and(|rest| rest.starts_with('.'));
+    let group = AuditKind::ALL.iter().map(|kind| kind.as_str()).filter(|name| is_of(name));
+    let group: Vec<String> = group.map(str::to_owned).collect();
+    if group.is_empty() { vec![text.to_owned()] } else { group }
+}
+
+async fn look(
+    run: &mut impl Run,
+    statement: Statement,
+    (filter, limit): (&Filter, i64),
+    found: &mut Vec<Listed>,
+) -> Result<()> {
+    for row in db::rows(run, statement, binds_of(filter, limit)).await? {
+        found.push(listed(&row)?);
+    }
+    Ok(())
+}
+
+fn merged(mut found: Vec<Listed>, limit: i64) -> Vec<Listed> {
     found.sort_by_key(|listed| std::cmp::Reverse(listed.said.id));
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(found)
+    found
 }
 
 /// From which entry on to read forwards.

@@ -4,6 +4,7 @@
 //! a position and a mac over the one before ([`chain`]): so signing in waits for no head row. Keys and macs are app's.
 
 pub mod chain;
+pub mod endings;
 pub mod find;
 
 mod act;

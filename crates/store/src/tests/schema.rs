@@ -14,6 +14,7 @@ fn every_statement() -> Vec<Statement> {
         crate::attempts::ALL,
         crate::audit::ALL,
         crate::audit::chain::ALL,
+        crate::audit::endings::ALL,
         crate::audit::find::ALL,
         crate::codes::ALL,
         crate::commits::ALL,
@@ -35,6 +36,7 @@ fn every_statement() -> Vec<Statement> {
         crate::services::ALL,
         crate::sessions::ALL,
         crate::snapshots::ALL,
+        crate::tallies::ALL,
         crate::user_search::ALL,
         crate::users::ALL,
     ]

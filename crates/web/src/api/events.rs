@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cerrojo_app::{activity, onlookers};
+use cerrojo_app::activity;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,11 +12,8 @@ use crate::bearer::{Bearer, Onlooking};
 use crate::envelope::{Answer, Failure, Success};
 use crate::messages;
 use crate::own_stream::{self, OwnStream};
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 use crate::unfold;
-
-/// Seconds until whoever finds no place may try again.
-const LATER: u32 = 15;
 
 /// Follow one's own session.
 ///
@@ -43,9 +40,7 @@ pub(crate) async fn events(
     Arrived { stopping, .. }: Arrived,
     Onlooking(caller): Onlooking,
 ) -> Result<Response, Problem> {
-    let most = web.settings().max_streams as usize;
-    let place = onlookers::enter(web.app(), &caller, most)
-        .map_err(|_| Problem { retry_after: Some(LATER), ..(&problem::TOO_MANY_STREAMS).into() })?;
+    let place = own_stream::enter(&web, &caller)?;
     let stream = OwnStream::new(web, place, stopping);
     Ok(unfold::events(unfold::body(stream), own_stream::HEARTBEAT))
 }

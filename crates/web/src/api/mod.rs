@@ -4,7 +4,7 @@ mod admin;
 mod audit;
 mod confirm;
 mod events;
-mod guards;
+pub(crate) mod guards;
 mod health;
 mod introspect;
 pub(crate) mod invitations;

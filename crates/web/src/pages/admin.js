@@ -1,2 +1,69 @@
 "use strict";
-// The administrators' pages work without this.
+// The administrators' pages work without this. It puts sessions that end on top of the table, as they end.
+const live = document.querySelector("#live");
+const table = document.querySelector("#endings");
+const MOST_ROWS = 200;
+
+const text = (name, words, more) => {
+  const element = document.createElement(name);
+  element.textContent = words;
+  if (more) Object.assign(element, more);
+  return element;
+};
+
+// How pages.js writes times.
+const zoned = new Intl.DateTimeFormat(
+  navigator.languages.find((one) => one.split("-")[0] === document.documentElement.lang) ?? document.documentElement.lang,
+  { dateStyle: "medium", timeStyle: "short" },
+);
+
+const person = (number, words) => text("a", words, { href: live.dataset.people + encodeURIComponent(number) });
+
+const cells = (row) => {
+  const when = document.createElement("td");
+  when.append(text("time", zoned.format(new Date(row.at)), { dateTime: row.at, title: row.moment }));
+  const whose = text("td", "", { className: "whom" });
+  whose.append(row.whose ? person(row.whose, row.name || row.whose) : row.name);
+  if (row.whose && row.email) whose.append(text("span", row.email, { className: "under" }));
+  const by = text("td", row.by);
+  if (row.by_id) by.append(" ", person(row.by_id, row.by_id));
+  return [when, whose, text("td", row.why), by, text("td", row.device || "–"), text("td", row.place || "–", { className: "ip" })];
+};
+
+const follow = () => {
+  const source = new EventSource(live.dataset.events);
+  let first = true;
+  source.addEventListener("open", () => {
+    live.textContent = live.dataset.live;
+    live.classList.add("on");
+  });
+  source.addEventListener("rows", (event) => {
+    const { rows, left_out } = JSON.parse(event.data);
+    const known = new Set(Array.from(table.rows, (row) => row.dataset.key));
+    for (const row of rows.toReversed()) {
+      if (known.has(row.key)) continue;
+      table.querySelector("#none")?.remove();
+      const line = document.createElement("tr");
+      line.dataset.key = row.key;
+      // What came while the page was on its way is no news.
+      if (!first) line.className = "new";
+      line.append(...cells(row));
+      table.prepend(line);
+    }
+    first = false;
+    while (table.rows.length > MOST_ROWS) table.rows[table.rows.length - 1].remove();
+    if (left_out) live.textContent = live.dataset.more;
+  });
+  source.addEventListener("ended", () => {
+    source.close();
+    location.reload();
+  });
+  source.addEventListener("error", () => {
+    live.classList.remove("on");
+    live.textContent = live.dataset.broken;
+    // Browsers try again by themselves, but not after an answer that is no stream.
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 15_000);
+  });
+};
+
+if (live && table) follow();

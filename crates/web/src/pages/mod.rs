@@ -104,6 +104,18 @@ routes! {
     "/admin/invitations" => get(admin::invitations::list).post(admin::invitations::invite);
     "/admin/invitations/resend" => post(admin::invitations::resend);
     "/admin/invitations/revoke" => post(admin::invitations::revoke);
+    "/admin/endings" => get(admin::endings::page);
+    "/admin/endings/events" => get(admin::endings_stream::events);
+    "/admin/endings/all" => get(admin::endings::all_form).post(admin::endings::end_all);
+    "/admin/audit" => get(admin::audit::page);
+    "/admin/audit/export" => get(admin::export::form).post(admin::export::export);
+    "/admin/keys" => get(admin::keys::page);
+    "/admin/keys/rotate" => get(admin::keys::rotate_form).post(admin::keys::rotate);
+    "/admin/keys/retire" => get(admin::keys::retire_form).post(admin::keys::retire);
+    "/admin/mail" => get(admin::mail::page);
+    "/admin/mail/test" => post(admin::mail::test);
+    "/admin/mail/retry" => post(admin::mail::retry);
+    "/admin/mail/drop" => get(admin::mail::drop_form).post(admin::mail::drop_one);
     "/pages/{file}" => get(looks::file);
 }
 

@@ -109,6 +109,27 @@ told! {
          "We have sent you a link. Until you open it, the address of before stays.");
     PasswordChanged = "password-changed", ("Contraseña cambiada", "Password changed"),
         ("Tus otras sesiones han terminado; esta sigue abierta.", "Your other sessions are over; this one goes on.");
+    KeyRotated = "key-rotated", ("Hay claves nuevas", "There are new keys"),
+        ("Firman dentro de unos segundos, cuando todos los nodos y servicios las conocen. Lo que firmaron las anteriores sigue valiendo.",
+         "They sign in a few seconds, when every node and service knows them. What the older ones signed goes on.");
+    KeyRetired = "key-retired", ("La clave se ha retirado", "The key is retired"),
+        ("Nada de lo que firmó se acepta ya, y sus sesiones han terminado.", "Nothing that it signed is accepted any more, and its sessions are over.");
+    KeyGiven = "key-given", ("El secreto es un ajuste", "The secret is a setting"),
+        ("Con HS256 se cambia token.secret y se reinicia el servidor. No se ha cambiado nada.",
+         "With HS256 change token.secret and restart the server. Nothing was changed.");
+    NoKey = "no-key", ("No hay ninguna clave con ese nombre", "There is no key of that name"),
+        ("No se ha cambiado nada.", "Nothing was changed.");
+    MailTested = "mail-tested", ("Correo de prueba enviado", "The test mail has left"),
+        ("El servidor de correo lo aceptó: mira si te llega.", "The mail server took it: look whether it arrives.");
+    MailKept = "mail-kept", ("Correo de prueba guardado", "The test mail was written down"),
+        ("Está en la carpeta de mail.outbox: ningún correo sale mientras mail.url no esté puesto.",
+         "It is in the folder of mail.outbox: no mail leaves as long as mail.url is not set.");
+    MailRetried = "mail-retried", ("Se intenta de nuevo", "It is tried again"),
+        ("El correo está el primero de la cola.", "The mail is due now.");
+    MailDropped = "mail-dropped", ("El correo se ha descartado", "The mail is dropped"),
+        ("No se intentará más, y a quien iba no se le avisa.", "It is not tried any more, and whom it was for is not told.");
+    MailBusy = "mail-busy", ("Ese correo no se puede tocar ahora", "That mail cannot be touched now"),
+        ("Ya salió, se descartó o se está intentando en este momento.", "It has left, was dropped, or is being tried at this moment.");
     OneEnded = "one-ended", ("Sesión cerrada", "Session ended"),
         ("Ese dispositivo ya no tiene acceso a tu cuenta.", "That device has no access to your account any more.");
     OneWasOver = "one-was-over", ("Esa sesión no está abierta", "That session is not open"),

@@ -20,7 +20,13 @@ templates! {
     "layout.html",
     "parts.html",
     "account.html",
+    "admin/audit.html",
+    "admin/consent.html",
+    "admin/endings.html",
+    "admin/export.html",
+    "admin/keys.html",
     "admin/layout.html",
+    "admin/mail.html",
     "admin/overview.html",
     "admin/parts.html",
     "admin/invitations.html",
@@ -120,9 +126,7 @@ fn environment(
     environment.add_global("logo", logo.map(str::to_owned));
     environment.add_filter("words", move |es: &str, en: &str| language.pick(es, en).to_owned());
     environment.add_filter("moment", move |time: &str| moment(time, language));
-    environment.add_filter("device", move |agent: &str| {
-        device_kind(agent).unwrap_or_else(|| language.pick("Dispositivo desconocido", "Unknown device").to_owned())
-    });
+    environment.add_filter("device", move |agent: &str| device(agent, language));
     environment.add_filter("why", move |reason: &str| {
         EndReason::parse(reason).map(endings::why).map_or("", |text| language.pick(text.es, text.en)).to_owned()
     });
@@ -150,8 +154,13 @@ fn hint(composition: Composition) -> Text {
     }
 }
 
+/// What a device calls itself, in words.
+pub(super) fn device(agent: &str, language: Language) -> String {
+    device_kind(agent).unwrap_or_else(|| language.pick("Dispositivo desconocido", "Unknown device").to_owned())
+}
+
 /// A time of the API as people write it: `13 Feb 2026, 10:00 UTC`.
-fn moment(time: &str, language: Language) -> String {
+pub(super) fn moment(time: &str, language: Language) -> String {
     const ES: [&str; 12] = ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"];
     const EN: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let read = || {
