@@ -8,7 +8,7 @@ use cerrojo_store::{Run, sessions, users};
 
 use crate::hashing::{Checked, Turn};
 use crate::login::is_known;
-use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble, audit, follow};
+use crate::{App, Caller, Limited, Quota, Reauthentication, Trouble, audit, follow, old_tokens};
 
 /// Why the current password did not help.
 #[derive(Debug)]
@@ -65,7 +65,8 @@ const FRESH: Duration = Duration::from_mins(10);
 #[must_use]
 pub fn is_fresh(app: &App, caller: &Caller) -> bool {
     let now = app.clock.now();
-    caller.issued_at <= now && now.since(caller.issued_at) < FRESH
+    // The token of another application that is shown for the first time is no sign-in.
+    !old_tokens::is_of_one(caller) && caller.issued_at <= now && now.since(caller.issued_at) < FRESH
 }
 
 /// Asks for the current password unless the sign-in [is fresh](is_fresh); counted like a sign-in.

@@ -30,6 +30,7 @@ use crate::onlookers::Onlookers;
 use crate::over::Reasons;
 use crate::picture::Pictures;
 use crate::put_back::{checkpoint, end_everything_if_it_went_back, open_side_file, unusable};
+use crate::scans::Scans;
 use crate::services::Services;
 use crate::side_file::{Remembered, SideFile};
 use crate::status_list::StatusListTokens;
@@ -124,6 +125,7 @@ pub struct App {
     pub(crate) are_ages_kept: AtomicBool,
     /// Turns of those who look up lists that are not known.
     pub(crate) look_ups: tokio::sync::Semaphore,
+    pub(crate) scans: Scans,
     pub(crate) writing_down: tokio::sync::Mutex<()>,
     pub(crate) side_file: Option<Arc<SideFile>>,
     me: Weak<App>,
@@ -172,13 +174,8 @@ impl App {
             _ => None,
         };
         let (templates, given) = (templates_of(&settings, lease)?, given_key(&settings.algorithm));
-        let court = Court {
-            store: &store,
-            clock: &*clock,
-            random: &*random,
-            failover: settings.failover,
-            given: given.as_ref(),
-        };
+        let (failover, given_key) = (settings.failover, given.as_ref());
+        let court = Court { store: &store, clock: &*clock, random: &*random, failover, given: given_key };
         let (server, went_back) = judge(court, side_file.as_deref()).await?;
         let guard = Arc::new(guard_of(&settings, &clock));
         old_tokens::prepare(&store, &settings).await?;
@@ -232,6 +229,7 @@ impl App {
             reasons: Reasons::default(),
             are_ages_kept: AtomicBool::new(false),
             look_ups: tokio::sync::Semaphore::new(2),
+            scans: Scans::default(),
             writing_down: tokio::sync::Mutex::default(),
             side_file,
             me: Weak::clone(me),

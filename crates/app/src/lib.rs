@@ -41,6 +41,7 @@ pub mod recover;
 pub mod register;
 pub mod replaced;
 pub mod request;
+mod scans;
 pub mod services;
 pub mod sessions;
 mod settings;

@@ -486,3 +486,42 @@ async fn the_longest_token_fits_into_a_cookie() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_administrators_cookie_of_long_ago_changes_nothing() {
+    on_both_engines(async |app| {
+        let ana = app.user("ana").await;
+        app.admin().await;
+        let body = json!({ "email": "jefa@example.com", "password": PASSWORD, "cookie": true });
+        let reply = app.visitor().post(LOGIN, body).header("sec-fetch-site", "same-origin").await;
+        let jefa = ana.with_token(&token_of(&reply, "cerrojo"));
+        let path = format!("/api/admin/users/{}", ana.id);
+        let acts = || {
+            let own =
+                |method: &str, path: &str| with_cookie(&jefa, method, path).header("sec-fetch-site", "same-origin");
+            [
+                own("PUT", &path).json(json!({ "name": "Otra" })),
+                own("POST", &format!("{path}/force-reset")),
+                own("DELETE", &format!("{path}/sessions")),
+                own("DELETE", &format!("/api/auth/users/{}", ana.id)),
+                own("POST", "/api/admin/invitations").json(json!({ "email": "eva@example.com", "role_id": 1 })),
+                own("GET", &format!("{path}/data")),
+            ]
+        };
+        app.clock.advance(Duration::from_mins(10));
+        for act in acts() {
+            act.await.assert_code(403, "REAUTHENTICATION_REQUIRED");
+        }
+        assert!(ana.is_in().await);
+        assert_eq!(with_cookie(&jefa, "GET", &path).await.status, 200, "what a page shows it reads");
+        let shown = jefa.put(&path, json!({ "name": "Otra" })).await;
+        assert_eq!(shown.status, 200, "who shows the token itself has what pages do not have: {shown}");
+        let body = json!({ "email": "jefa@example.com", "password": PASSWORD, "cookie": true });
+        let reply = app.visitor().post(LOGIN, body).header("sec-fetch-site", "same-origin").await;
+        let jefa = ana.with_token(&token_of(&reply, "cerrojo"));
+        let act = with_cookie(&jefa, "DELETE", &format!("{path}/sessions")).header("sec-fetch-site", "same-origin");
+        assert_eq!(act.await.status, 200);
+        assert!(!ana.is_in().await);
+    })
+    .await;
+}

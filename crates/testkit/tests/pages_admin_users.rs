@@ -237,6 +237,7 @@ fn hurting(user: &Actor) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
         (path.clone(), edited(shown(), &[("status", "inactive")])),
         (path.clone(), edited(shown(), &[("role_id", "1")])),
         (path.clone(), edited(shown(), &[("email", "otra@example.com")])),
+        (path.clone(), edited(shown(), &[("email_verified", "true")])),
         (format!("{path}/force-reset"), vec![]),
         (format!("{path}/data"), vec![]),
         (format!("{path}/delete"), vec![]),

@@ -402,6 +402,23 @@ async fn a_confirmed_change_can_be_undone_as_well() {
 }
 
 #[tokio::test]
+async fn whoever_is_given_another_way_in_by_an_administrator_is_taken_from_by_no_link() {
+    on_both_engines_with(notify, async |app| {
+        let (admin, ana) = (app.admin().await, confirmed(&app, "ana").await);
+        let (_, not_me) = intruder_of(&app, &ana).await;
+        change_address(&ana, "ana@example.org").await;
+        let undo = undo_link(&app, "ana@example.com").await;
+        let changed = change_address(&ana, "ana@example.com").await;
+        change_address(&changed, "ana@example.org").await;
+        assert_eq!(admin.post(&format!("/api/admin/users/{}/force-reset", ana.id), json!({})).await.status, 200);
+        for link in [not_me, undo] {
+            assert_works_no_more(&app, &link).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_pages_the_notices_have_no_links() {
     let without = |options: &mut Options| {
         (options.settings.not_me_link, options.settings.undo_link) = (None, None);

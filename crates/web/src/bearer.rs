@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use cerrojo_app::administer::By;
 use cerrojo_app::authenticate::{AuthError, Counts, Showing};
-use cerrojo_app::{Caller, authenticate, end};
+use cerrojo_app::{Caller, account, authenticate, end};
 use cerrojo_domain::{ADMIN_ROLE, NoBearerToken, Origin, bearer_token};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -73,12 +73,20 @@ impl FromRequestParts<Web> for ToBeEnded {
 pub(crate) struct Administrator {
     pub(crate) caller: Caller,
     origin: Origin,
+    /// The token itself was shown, or the cookie is of a sign-in of lately.
+    is_certain: bool,
 }
 
 impl Administrator {
     /// On whose word, and from where.
     pub(crate) fn by(&self) -> By<'_> {
         By::Administrator(&self.caller, &self.origin)
+    }
+
+    /// Refuses a cookie of a sign-in of long ago; to be asked where more is read than a page shows. What changes something is
+    /// refused before.
+    pub(crate) fn check_certain(&self) -> Result<(), Problem> {
+        if self.is_certain { Ok(()) } else { Err((&problem::SIGN_IN_AGAIN).into()) }
     }
 }
 
@@ -105,8 +113,14 @@ impl FromRequestParts<Web> for Administrator {
         if caller.role_id != ADMIN_ROLE {
             return Err((&problem::NOT_ADMINISTRATOR).into());
         }
+        // Whoever sits before a browser that was left open has the cookie, and is asked for the password on the pages.
+        let is_certain = parts.headers.contains_key(AUTHORIZATION) || account::is_fresh(web, &caller);
         let Ok(Client(origin)) = Client::from_request_parts(parts, web).await;
-        Ok(Self { caller, origin })
+        let administrator = Self { caller, origin, is_certain };
+        if !only_reads(&parts.method) {
+            administrator.check_certain()?;
+        }
+        Ok(administrator)
     }
 }
 

@@ -105,6 +105,7 @@ table! {
     DELETION_OFF: FORBIDDEN "FORBIDDEN" None, "La eliminación de la propia cuenta no está permitida", "Deleting one's own account is not allowed";
     REGISTER_CLOSED: FORBIDDEN "FORBIDDEN" None, "El registro está cerrado", "Registration is closed";
     UNVERIFIED: FORBIDDEN "EMAIL_NOT_VERIFIED" None, "Debe confirmar su email antes de iniciar sesión", "Confirm your email before you sign in";
+    SIGN_IN_AGAIN: FORBIDDEN "REAUTHENTICATION_REQUIRED" None, "Inicie sesión de nuevo: hace más de diez minutos que lo hizo", "Sign in again: it was more than ten minutes ago";
     SIGN_IN_REQUIRED: FORBIDDEN "SIGN_IN_REQUIRED" None, "Inicie sesión con la cuenta que pidió este cambio y abra el enlace de nuevo", "Sign in to the account that asked for this change and open the link again";
     VERIFICATION_OFF: FORBIDDEN "FORBIDDEN" None, "La confirmación de email no está activada", "Email confirmation is not enabled";
 

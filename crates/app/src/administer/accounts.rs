@@ -83,9 +83,14 @@ pub async fn list_users(
         return Err(AdminError::Role);
     }
     let (current_page, page_size, offset) = asked(page, limit);
-    let mut run = app.store.snapshot().await?;
-    let total_items = user_search::count(&mut run, search).await?;
-    let users = user_search::page(&mut run, search, (offset, page_size)).await?;
+    let (store, search) = (app.store.clone(), search.clone());
+    let found = app.scans.take_turn(async move {
+        let mut run = store.snapshot().await?;
+        let total_items = user_search::count(&mut run, &search).await?;
+        let users = user_search::page(&mut run, &search, (offset, page_size)).await?;
+        Ok::<_, Trouble>((users, total_items))
+    });
+    let (users, total_items) = found.await?;
     Ok(Page::new(users, (current_page, page_size), total_items))
 }
 

@@ -7,7 +7,7 @@ use cerrojo_store::users::{self, Change};
 
 use super::{AdminError, By};
 use crate::profile::changed_meanwhile;
-use crate::{App, end, mail};
+use crate::{App, end, mail, take_back};
 
 /// What is stored of somebody who has no password: whatever is typed is wrong, after as much work.
 const NO_PASSWORD: &str = "";
@@ -31,6 +31,7 @@ pub async fn force_reset(app: &App, by: By<'_>, id: UserId) -> Result<User, Admi
     let after = changed.ok_or_else(changed_meanwhile)?;
     let ending = by.ending(app, EndReason::PasswordChanged);
     let entries = end::in_tx(&mut tx, Which::OfUser(id), &ending).await?;
+    take_back::forget_links(&mut tx, id).await?;
     let act = by.act(app, AuditKind::ResetForced).to(id);
     audit::record(&mut tx, act.with("sessions", entries.len())).await?;
     mail::ask_forced_reset(&mut tx, &after, ending.at).await?;

@@ -65,6 +65,7 @@ pub(crate) async fn of_user(
     administrator: Administrator,
     UserPath(id): UserPath,
 ) -> Result<Answer<PersonalView>, Problem> {
+    administrator.check_certain()?;
     let asking = (&administrator.caller, administrator.by());
     Ok(Answer::new(messages::PERSONAL, users_view(&app, asking, id).await?))
 }

@@ -140,7 +140,8 @@ async fn change(form: &Form, about: &About, edited: &[(&str, String, String)]) -
         email_verified: typed("email_verified").map(|verified| verified == "true"),
         password: None,
     };
-    if change.email.is_some() || change.role_id.is_some() || change.status.is_some() {
+    let says_who = change.email.is_some() || change.email_verified.is_some();
+    if says_who || change.role_id.is_some() || change.status.is_some() {
         about.administrator.confirm(form).await?;
     }
     let administrator = &about.administrator;
