@@ -34,6 +34,7 @@ use crate::scans::Scans;
 use crate::services::Services;
 use crate::side_file::{Remembered, SideFile};
 use crate::status_list::StatusListTokens;
+use crate::system::Counted;
 use crate::went_back::{self, Court};
 use crate::{Settings, Trouble};
 
@@ -126,6 +127,7 @@ pub struct App {
     /// Turns of those who look up lists that are not known.
     pub(crate) look_ups: tokio::sync::Semaphore,
     pub(crate) scans: Scans,
+    pub(crate) counted: std::sync::Mutex<Option<Counted>>,
     pub(crate) writing_down: tokio::sync::Mutex<()>,
     pub(crate) side_file: Option<Arc<SideFile>>,
     me: Weak<App>,
@@ -230,6 +232,7 @@ impl App {
             are_ages_kept: AtomicBool::new(false),
             look_ups: tokio::sync::Semaphore::new(2),
             scans: Scans::default(),
+            counted: std::sync::Mutex::default(),
             writing_down: tokio::sync::Mutex::default(),
             side_file,
             me: Weak::clone(me),

@@ -814,3 +814,19 @@ async fn a_trail_that_was_never_begun_is_whole() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_group_has_the_kinds_of_a_later_release_as_well() {
+    on_both_engines(async |app| {
+        let jefa = app.admin().await;
+        app.tick().await;
+        let copy = "INSERT INTO audit (position, id, at, kind, actor, details, mac) \
+                    SELECT max(position) + 1, max(id) + 1, max(at), 'session.of_later', 'server', '{}', 'x' FROM audit";
+        testing::execute(app.database_url(), copy.to_owned()).await;
+        let found = data_of(&jefa, "?kind=session").await;
+        assert!(found.iter().any(|entry| entry["kind"] == "session.of_later"), "{found:?}");
+        assert!(found.iter().all(|entry| entry["kind"].as_str().unwrap().starts_with("session.")), "{found:?}");
+        assert!(!data_of(&jefa, "?kind=key").await.iter().any(|entry| entry["kind"] == "session.of_later"));
+    })
+    .await;
+}

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use cerrojo_app::administer::By;
+use cerrojo_app::audit::{Asked, Format};
+use cerrojo_app::authenticate::{AuthError, Counts, Showing, authenticate};
 use cerrojo_domain::{AuditKind, Clock as _};
 use cerrojo_store::audit::{self, Act};
 use cerrojo_testkit::browser::{Browser, encoded, form, says, text};
@@ -575,6 +578,29 @@ async fn an_export_is_made_in_pieces_and_misses_nothing() {
     .await;
 }
 
+#[tokio::test]
+async fn an_export_ends_with_the_session_that_asked_for_it() {
+    on_both_engines(async |app| {
+        let mut browser = administrator(&app).await;
+        let ana = app.user("ana").await;
+        for round in 0..600 {
+            record(&app, renamed(round), ana.id).await;
+        }
+        let inside = app.inside();
+        let token = browser.token();
+        let showing = Showing { token: &token, from: None, counts: Counts::AsUse };
+        let caller = authenticate(&inside, showing).await.unwrap();
+        let origin = cerrojo_domain::Origin::new(browser.person.address(), "");
+        let by = By::Administrator(&caller, &origin);
+        let exporting = cerrojo_app::audit::export(&inside, by, Asked::default(), Format::Lines).await;
+        let mut exporting = exporting.unwrap_or_else(|error| panic!("{error:?}"));
+        assert!(exporting.next(&inside).await.unwrap().is_some());
+        browser.send_and_follow("/logout", &[]).await;
+        assert!(matches!(exporting.next(&inside).await, Err(AuthError::Over)));
+    })
+    .await;
+}
+
 fn renamed(round: i64) -> Act {
     let at = cerrojo_domain::UnixMillis(1_770_976_800_000);
     Act::new(AuditKind::ProfileChanged, at).with("round", round)
@@ -685,6 +711,56 @@ async fn a_mail_that_could_not_leave_is_shown_tried_again_or_dropped() {
         assert_eq!(app.mails().await.len(), before + 1);
         assert_eq!(newest(&app, &browser, AuditKind::MailDropped).await["details"]["kind"], "reset");
         says(&open(&mut browser, "/admin/mail").await, "There is none.");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn however_often_a_reset_link_could_not_leave_it_leaves_when_it_can() {
+    on_both_engines(async |app| {
+        let mut browser = administrator(&app).await;
+        let ana = app.user("ana").await;
+        app.mails().await;
+        app.mailbox.go_down();
+        app.visitor().post("/api/auth/forgot-password", json!({ "email": ana.email })).await;
+        app.mails().await;
+        for _ in 0..5 {
+            app.clock.advance(Duration::from_secs(40));
+            let id = movable(&open(&mut browser, "/admin/mail").await);
+            let (_, told) = browser.send_and_follow("/admin/mail/retry", &[("id", &id)]).await;
+            says(&told, "It is tried again");
+            app.mails().await;
+        }
+        app.mailbox.come_back();
+        app.clock.advance(Duration::from_hours(1));
+        let code = app.link_code(&ana.email).await;
+        let body = json!({ "token": code, "newPassword": cerrojo_testkit::OTHER_PASSWORD });
+        assert_eq!(app.visitor().post("/api/auth/reset-password", body).await.status, 200);
+        app.tick().await;
+        let jefa = browser.person.with_token(&browser.token());
+        let asked = jefa.get("/api/admin/audit?kind=password.reset_asked").await.data();
+        assert_eq!(asked["entries"].as_array().unwrap().len(), 1, "it was asked for once: {asked}");
+        let retried = jefa.get("/api/admin/audit?kind=mail.retried").await.data();
+        assert_eq!(retried["entries"][0]["user_id"], ana.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn new_keys_are_made_once_by_a_form_that_is_sent_twice() {
+    on_both_engines(async |app| {
+        let mut browser = administrator(&app).await;
+        let page = open(&mut browser, "/admin/keys/rotate").await;
+        let (_, rest) = page.split_once("name=\"newest\" value=\"").unwrap();
+        let newest = rest.split('"').next().unwrap().to_owned();
+        let keys = async || app.visitor().get("/.well-known/jwks.json").await.json()["keys"].as_array().unwrap().len();
+        for _ in 0..2 {
+            browser.send_and_follow("/admin/keys/rotate", &[("newest", &newest)]).await;
+        }
+        assert_eq!(keys().await, 4, "two for sessions and two for lists");
+        browser.send_and_follow("/admin/mail/test", &[]).await;
+        let again = browser.send("/admin/mail/test", &[]).await;
+        says(&text(&again), "one was sent less than a minute ago");
     })
     .await;
 }

@@ -1,18 +1,23 @@
 //! The trail as a file, for administrators: a piece at a time, however long it is.
 
+use std::sync::Arc;
+
 use cerrojo_domain::AuditKind;
 use cerrojo_store::audit::find::{Doer, Filter};
 use cerrojo_store::audit::{self, Act};
 
 use super::{Asked, Format, LookError, Writer, excerpt};
 use crate::administer::By;
-use crate::{App, Trouble};
+use crate::authenticate::{self, AuthError};
+use crate::{App, Caller, Trouble};
 
 /// Entries read at once.
 const CHUNK: i64 = 500;
 
 /// An export under way.
 pub struct Exporting {
+    /// Whoever it is for, as long as they may.
+    caller: Option<Caller>,
     filter: Filter,
     writer: Writer,
     is_over: bool,
@@ -28,7 +33,11 @@ pub async fn export(app: &App, by: By<'_>, asked: Asked, format: Format) -> Resu
     let mut tx = by.check_session(app, app.store.begin().await?).await?;
     audit::record(&mut tx, said(by.act(app, AuditKind::TrailExported), &filter, format)).await?;
     tx.commit().await?;
-    Ok(Exporting { filter, writer: Writer::new(format), is_over: false })
+    let caller = match by {
+        By::Administrator(caller, _) => Some(Arc::clone(caller)),
+        By::Operator => None,
+    };
+    Ok(Exporting { caller, filter, writer: Writer::new(format), is_over: false })
 }
 
 /// What it was asked for by, but for what is somebody's personal data.
@@ -62,10 +71,14 @@ impl Exporting {
     /// The next piece; `None`: that was all.
     ///
     /// # Errors
-    /// [`Trouble`] if the database cannot be read: what there is of the file is not all then.
-    pub async fn next(&mut self, app: &App) -> Result<Option<Vec<u8>>, Trouble> {
+    /// [`AuthError`] if the session of whoever asked is over, with which the role goes, or the database cannot be read: what there is
+    /// of the file is not all then.
+    pub async fn next(&mut self, app: &App) -> Result<Option<Vec<u8>>, AuthError> {
         if self.is_over {
             return Ok(None);
+        }
+        if let Some(caller) = &self.caller {
+            authenticate::stands(app, caller).await?;
         }
         let some = excerpt(&app.store, &self.filter, CHUNK).await?;
         let mut piece = Vec::new();

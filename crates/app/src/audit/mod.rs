@@ -109,7 +109,10 @@ pub struct Excerpt {
 pub async fn list(app: &App, by: By<'_>, asked: Asked, limit: Option<i64>) -> Result<Excerpt, LookError> {
     by.check_role()?;
     let filter = asked.filter(&mut app.store.reader()).await?;
-    Ok(excerpt(&app.store, &filter, limit.unwrap_or(FEW).clamp(1, MOST)).await?)
+    let (store, limit) = (app.store.clone(), limit.unwrap_or(FEW).clamp(1, MOST));
+    // Not every filter has an index.
+    let found = async move { Ok::<_, Trouble>(excerpt(&store, &filter, limit).await?) };
+    Ok(app.scans.take_turn(found).await?)
 }
 
 /// The same without an app, for the command line.

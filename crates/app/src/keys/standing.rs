@@ -6,8 +6,8 @@ use cerrojo_domain::UnixMillis;
 use cerrojo_store::tallies;
 
 use super::{KeyRow, SESSION, list};
-use crate::App;
 use crate::administer::{AdminError, By};
+use crate::{App, Trouble};
 
 /// Every key, and what may be done with them.
 pub struct Standing {
@@ -37,7 +37,9 @@ pub async fn standing(app: &App, by: By<'_>) -> Result<Standing, AdminError> {
     by.check_role()?;
     let mut rows = list(app).await?;
     rows.reverse();
-    let signed = tallies::signed(&mut app.store.reader()).await?;
+    let store = app.store.clone();
+    let signed = async move { Ok::<_, Trouble>(tallies::signed(&mut store.reader()).await?) };
+    let signed = app.scans.take_turn(signed).await?;
     let live = |row: &KeyRow| signed.iter().find(|(key, _)| *key == row.id).map_or(0, |(_, count)| *count);
     let keys = rows.into_iter().map(|row| (live(&row), row)).map(|(live, row)| (row, live)).collect();
     Ok(Standing { keys, is_given: app.keys.given().is_some(), longest: app.settings.token_ttl })

@@ -33,16 +33,23 @@ pub(super) async fn reset(app: &App, tx: &mut Tx, job: &Job) -> Result<Option<Ad
         return Ok(None);
     }
     let (subject, epoch) = (user.id.to_string(), user.epoch.to_string());
-    if has_links(app, tx, job, (Purpose::Reset, &subject, &epoch)).await? {
+    if is_first(job) && has_links(app, tx, job, (Purpose::Reset, &subject, &epoch)).await? {
         return Ok(None);
     }
     outbox::count_to(tx, job.id, Counted { to: &user.email, from }).await?;
     let code = codes::make(app, tx, (Purpose::Reset, &subject), (&epoch, now.plus(RESET_TTL))).await?;
     // Here and not where it was asked for: there nobody looks whether there is an account.
-    let act = Act::new(AuditKind::ResetAsked, job.created_at).to(user.id);
-    audit::record(tx, act.from(&Origin::new(asked.address, &asked.device))).await?;
+    if is_first(job) {
+        let act = Act::new(AuditKind::ResetAsked, job.created_at).to(user.id);
+        audit::record(tx, act.from(&Origin::new(asked.address, &asked.device))).await?;
+    }
     let mail = Writer::new(&app.settings, &app.templates).reset(&user.email, &code, (&asked, job.created_at))?;
     Ok(Some(Addressed { user: Some(user.id), mail }))
+}
+
+/// Whether the job was never tried before. One that was has made links that never left, and they do not count against it.
+fn is_first(job: &Job) -> bool {
+    job.attempts == 0
 }
 
 /// The same for somebody whose password was taken away. It goes to the address that the account has by now.
@@ -71,7 +78,8 @@ async fn reset_of_registration(
     let Some(waiting) = waiting else { return Ok(None) };
     let from = Some(AddressBlock::of(asked.address));
     if is_flooded(app, tx, job, (&waiting.email, from)).await?
-        || has_links(app, tx, job, (Purpose::ResetRegistration, waiting.id.as_str(), BY_FORGETTING)).await?
+        || (is_first(job)
+            && has_links(app, tx, job, (Purpose::ResetRegistration, waiting.id.as_str(), BY_FORGETTING)).await?)
     {
         return Ok(None);
     }

@@ -31,7 +31,7 @@ pub use self::kind::{Kind, built_in_files};
 pub use self::overrides::{BadTemplates, Templates};
 pub use self::preview::{preview, trial};
 pub use self::smtp::SmtpMailer;
-pub use self::standing::{Job, NotNow, Outbox, drop_job, outbox, retry, send_trial, test};
+pub use self::standing::{Job, NotNow, Outbox, drop_job, outbox, retry, send_trial, test, waiting_one};
 pub use self::templates::Unwritten;
 
 /// One mail, ready to leave.

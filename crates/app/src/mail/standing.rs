@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use cerrojo_domain::{AuditKind, Email, UnixMillis};
+use cerrojo_domain::{AuditKind, Email, UnixMillis, UserId};
+use cerrojo_store::audit::find::{self, Doer, Filter};
 use cerrojo_store::outbox::{self, Standing, Which};
-use cerrojo_store::{audit, users};
+use cerrojo_store::{StoreError, Tx, audit, users};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -21,6 +22,9 @@ const DELIVERED: i64 = 15;
 const SLACK: Duration = Duration::from_secs(5);
 /// How long a mail server may take over the mail that is to try it, while somebody waits.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Between two mails that are to try the mail server, of one administrator.
+const BETWEEN_TRIALS: Duration = Duration::from_mins(1);
 
 /// How the outbox is.
 pub struct Outbox {
@@ -111,7 +115,9 @@ pub async fn retry(app: &App, by: By<'_>, id: i64) -> Result<(), NotNow> {
     if !outbox::hasten(&mut tx, &job, now).await? {
         return Err(NotNow::Busy);
     }
-    audit::record(&mut tx, by.act(app, AuditKind::MailRetried).with("kind", job.kind.as_str())).await?;
+    let act = by.act(app, AuditKind::MailRetried).with("kind", job.kind.as_str());
+    let act = if let Some(user) = whose(&mut tx, &job).await? { act.to(user) } else { act };
+    audit::record(&mut tx, act).await?;
     tx.commit().await?;
     app.mail_waiting.notify_one();
     Ok(())
@@ -129,9 +135,36 @@ pub async fn drop_job(app: &App, by: By<'_>, id: i64) -> Result<(), NotNow> {
         return Err(NotNow::Busy);
     }
     let act = by.act(app, AuditKind::MailDropped);
-    let act = if let Some(user) = job.user { act.to(user) } else { act };
+    let user = whose(&mut tx, &job).await?;
+    let act = if let Some(user) = user { act.to(user) } else { act };
     audit::record(&mut tx, act.with("kind", job.kind.as_str()).with("attempts", job.attempts)).await?;
     Ok(tx.commit().await?)
+}
+
+/// Whose it is: of a forgotten password that is looked up only when the mail is written.
+async fn whose(tx: &mut Tx, job: &Standing) -> Result<Option<UserId>, StoreError> {
+    if job.user.is_some() {
+        return Ok(job.user);
+    }
+    match addressee(&job.body) {
+        Some(to) => Ok(users::by_email(tx, &Email::fold(&to)).await?.map(|user| user.id)),
+        None => Ok(None),
+    }
+}
+
+/// The one mail of this number, if it waits.
+///
+/// # Errors
+/// [`AdminError`].
+pub async fn waiting_one(app: &App, by: By<'_>, id: i64) -> Result<Option<Job>, AdminError> {
+    by.check_role()?;
+    let standing = outbox::standing_of(&mut app.store.reader(), id).await?.filter(|job| job.done_at.is_none());
+    let now = app.clock.now();
+    Ok(standing.map(|standing| Job {
+        to: addressee(&standing.body),
+        can_be_moved: can_be_moved(&standing, now),
+        standing,
+    }))
 }
 
 async fn movable(app: &App, id: i64, now: UnixMillis) -> Result<Standing, NotNow> {
@@ -161,6 +194,15 @@ pub async fn send_trial(
 pub async fn test(app: &App, by: By<'_>, caller: &Caller) -> Result<(Email, Result<(), String>), AdminError> {
     by.check_role()?;
     let user = users::by_id(&mut app.store.reader(), caller.user).await?.ok_or(AdminError::NotFound)?;
+    let lately = Filter {
+        by: Some(Doer::Person(caller.user)),
+        kind: Some(AuditKind::MailTested.as_str().to_owned()),
+        since: Some(app.clock.now().minus(BETWEEN_TRIALS)),
+        ..Filter::default()
+    };
+    if !find::newest(&mut app.store.snapshot().await?, &lately, 1).await?.is_empty() {
+        return Ok((user.email, Err("one was sent less than a minute ago".to_owned())));
+    }
     let mut tx = by.check_session(app, app.store.begin().await?).await?;
     audit::record(&mut tx, by.act(app, AuditKind::MailTested)).await?;
     tx.commit().await?;

@@ -54,8 +54,7 @@ impl EndingsAsked {
 /// [`LookError`].
 pub async fn endings(app: &App, by: By<'_>, asked: EndingsAsked, most: i64) -> Result<Endings, LookError> {
     let which = asked.which(app, by).await?;
-    let mut run = app.store.snapshot().await?;
-    let mut ended = newest(&mut run, &which, most.saturating_add(1)).await?;
+    let mut ended = newest_endings(app, &which, most.saturating_add(1)).await?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let is_more = ended.len() > most;
     ended.truncate(most);
@@ -68,7 +67,10 @@ pub async fn endings(app: &App, by: By<'_>, asked: EndingsAsked, most: i64) -> R
 /// # Errors
 /// [`Trouble`] if the database cannot be read.
 pub async fn newest_endings(app: &App, which: &Which, most: i64) -> Result<Vec<Ended>, Trouble> {
-    Ok(newest(&mut app.store.snapshot().await?, which, most).await?)
+    let (store, which) = (app.store.clone(), which.clone());
+    // Not every filter has an index.
+    let found = async move { Ok::<_, Trouble>(newest(&mut store.snapshot().await?, &which, most).await?) };
+    app.scans.take_turn(found).await
 }
 
 /// What is known of these sessions' endings, of those that were asked for; the one that ended last first.

@@ -1,6 +1,7 @@
 //! Nodes and numbers.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use cerrojo_domain::{Status, UnixMillis};
@@ -10,6 +11,8 @@ use crate::administer::{AdminError, By};
 use crate::metrics::SignIn;
 use crate::{App, Lease, Trouble, agreement, lease};
 
+/// How long users and sessions are not counted again: with a million of each that takes a second.
+const COUNTED_FOR: Duration = Duration::from_secs(5);
 /// How long after its start a node without a lease is still shown.
 const REMEMBERED: Duration = Duration::from_hours(7 * 24);
 /// Starts that are looked at.
@@ -33,7 +36,7 @@ pub struct Overview {
 
 /// What is counted.
 pub struct Numbers {
-    /// Users of each status.
+    /// Users of each status, as they were some seconds ago at most; so are the sessions.
     pub users: Vec<(Status, i64)>,
     /// Sessions that are live.
     pub live_sessions: i64,
@@ -79,6 +82,12 @@ pub struct Held {
 /// [`AdminError`].
 pub async fn overview(app: &App, by: By<'_>) -> Result<Overview, AdminError> {
     by.check_role()?;
+    let shared = app.shared()?;
+    let look = async move { look(&shared).await };
+    Ok(app.scans.take_turn(look).await?)
+}
+
+async fn look(app: &App) -> Result<Overview, Trouble> {
     let since = app.clock.elapsed();
     let mut run = app.store.reader();
     let asked = app.clock.now();
@@ -97,14 +106,37 @@ async fn numbers(app: &App) -> Result<Numbers, StoreError> {
     let mut run = app.store.reader();
     let now = app.clock.now();
     let sign_ins = &app.metrics.sign_ins;
+    let Counted { users, live_sessions, .. } = counted(app).await?;
     Ok(Numbers {
-        users: tallies::users(&mut run).await?,
-        live_sessions: tallies::live_sessions(&mut run, now).await?,
+        users,
+        live_sessions,
         refused: (sign_ins.of(SignIn::Credentials), sign_ins.of(SignIn::Limited)),
         mail: outbox::waiting(&mut run, now).await?,
         mail_failing: outbox::failing(&mut run).await?,
         unsealed: audit::waiting(&mut run).await?,
     })
+}
+
+/// What takes a look at every row, as it was a moment ago.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    at: Duration,
+    users: Vec<(Status, i64)>,
+    live_sessions: i64,
+}
+
+async fn counted(app: &App) -> Result<Counted, StoreError> {
+    let at = app.clock.elapsed();
+    let known = app.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(known) = known.filter(|known| at.saturating_sub(known.at) < COUNTED_FOR) {
+        return Ok(known);
+    }
+    let mut run = app.store.reader();
+    let users = tallies::users(&mut run).await?;
+    let live_sessions = tallies::live_sessions(&mut run, app.clock.now()).await?;
+    let counted = Counted { at, users, live_sessions };
+    *app.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted.clone());
+    Ok(counted)
 }
 
 async fn nodes(app: &App, last: i64) -> Result<Vec<Node>, Trouble> {

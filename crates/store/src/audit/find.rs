@@ -1,6 +1,6 @@
 //! Looking through the trail.
 
-use cerrojo_domain::{AuditKind, SessionId, UnixMillis, UserId};
+use cerrojo_domain::{SessionId, UnixMillis, UserId};
 
 use super::chain::{Said, said};
 use crate::bind::{Bind, binds};
@@ -62,6 +62,8 @@ statements! {
     OF_SESSION(10) = found!("session_id = $2 AND ");
     OF_ACTOR(10) = found!("actor_id = $4 AND ");
     OF_KIND(10) = found!("kind = $5 AND ");
+    // One step along the index, however many entries each kind has.
+    NEXT_KIND(1) = "SELECT min(kind) FROM audit WHERE kind > $1";
     FORWARDS(4) = forwards!("audit", "position", "mac", "position");
     FORWARDS_WAITING(4) = forwards!("audit_waiting", "CAST(NULL AS BIGINT)", "CAST(NULL AS TEXT)", "id");
 }
@@ -125,19 +127,28 @@ pub async fn newest(run: &mut impl Run, filter: &Filter, limit: i64) -> Result<V
 async fn newest_of_kind(run: &mut impl Run, (filter, kind): (&Filter, &str), limit: i64) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     look(run, WAITING, (filter, limit), &mut found).await?;
-    for kind in kinds_of(kind) {
+    for kind in kinds_of(run, kind).await? {
         let of_kind = Filter { kind: Some(kind), ..filter.clone() };
         look(run, OF_KIND, (&of_kind, limit), &mut found).await?;
     }
     Ok(merged(found, limit))
 }
 
-/// The kind of this name, or those of the group.
-fn kinds_of(text: &str) -> Vec<String> {
+/// The kind of this name, or those of the group that there are, also of a later release.
+async fn kinds_of(run: &mut impl Run, text: &str) -> Result<Vec<String>> {
+    if text.contains('.') {
+        return Ok(vec![text.to_owned()]);
+    }
     let is_of = |name: &str| name.strip_prefix(text).is_some_and(|rest| rest.starts_with('.'));
-    let group = AuditKind::ALL.iter().map(|kind| kind.as_str()).filter(|name| is_of(name));
-    let group: Vec<String> = group.map(str::to_owned).collect();
-    if group.is_empty() { vec![text.to_owned()] } else { group }
+    let (mut group, mut last) = (vec![text.to_owned()], String::new());
+    while let Some(row) = db::row(run, NEXT_KIND, binds![last.as_str()]).await? {
+        let Some(next) = row.text_or_null(0)? else { break };
+        if is_of(&next) {
+            group.push(next.clone());
+        }
+        last = next;
+    }
+    Ok(group)
 }
 
 async fn look(

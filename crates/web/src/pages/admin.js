@@ -30,9 +30,18 @@ const cells = (row) => {
   return [when, whose, text("td", row.why), by, text("td", row.device || "–"), text("td", row.place || "–", { className: "ip" })];
 };
 
+const MOST_SENT = 40;
+let first = true;
+
+// The page itself says whether it may still be seen.
+const again = async () => {
+  const page = await fetch(location.href, { redirect: "manual" }).catch(() => null);
+  if (page && !page.ok) location.reload();
+  else follow();
+};
+
 const follow = () => {
   const source = new EventSource(live.dataset.events);
-  let first = true;
   source.addEventListener("open", () => {
     live.textContent = live.dataset.live;
     live.classList.add("on");
@@ -40,6 +49,8 @@ const follow = () => {
   source.addEventListener("rows", (event) => {
     const { rows, left_out } = JSON.parse(event.data);
     const known = new Set(Array.from(table.rows, (row) => row.dataset.key));
+    // After a break nothing joins on to what is there: some may be missing in between.
+    const gap = !first && known.size > 0 && rows.length >= MOST_SENT && !rows.some((row) => known.has(row.key));
     for (const row of rows.toReversed()) {
       if (known.has(row.key)) continue;
       table.querySelector("#none")?.remove();
@@ -52,7 +63,7 @@ const follow = () => {
     }
     first = false;
     while (table.rows.length > MOST_ROWS) table.rows[table.rows.length - 1].remove();
-    if (left_out) live.textContent = live.dataset.more;
+    if (left_out || gap) live.textContent = live.dataset.more;
   });
   source.addEventListener("ended", () => {
     source.close();
@@ -62,7 +73,7 @@ const follow = () => {
     live.classList.remove("on");
     live.textContent = live.dataset.broken;
     // Browsers try again by themselves, but not after an answer that is no stream.
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 15_000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(again, 15_000);
   });
 };
 

@@ -1,10 +1,11 @@
 //! `/admin/audit`: the audit trail.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::response::Response;
 use cerrojo_app::audit::{self, Asked, Listed};
-use cerrojo_domain::AuditKind;
+use cerrojo_domain::{AuditKind, UnixMillis};
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
@@ -40,9 +41,10 @@ struct Row {
 
 /// What the address of a page, or the form of an export, asks for. A day begins and ends in UTC.
 pub(super) fn asked(text: impl Fn(&str) -> Option<String>, before: Option<i64>) -> Asked {
-    let day = |name: &str, clock: &str| {
+    let day = |name: &str, later: Duration| {
         let typed = text(name)?;
-        Some(if typed.len() == 10 { format!("{typed}T{clock}Z") } else { typed })
+        let begins = UnixMillis::parse(&typed).filter(|_| typed.len() == 10);
+        Some(begins.map_or(typed, |begins| begins.plus(later).rfc3339()))
     };
     Asked {
         user: text("user"),
@@ -50,8 +52,8 @@ pub(super) fn asked(text: impl Fn(&str) -> Option<String>, before: Option<i64>) 
         kind: text("kind"),
         session: text("session"),
         address: text("address"),
-        since: day("since", "00:00:00.000"),
-        until: day("until", "23:59:59.999"),
+        since: day("since", Duration::ZERO),
+        until: day("until", Duration::from_hours(24)),
         before,
     }
 }

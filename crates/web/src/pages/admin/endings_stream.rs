@@ -118,9 +118,9 @@ impl EndingsStream {
         if seen > self.seen {
             self.seen = seen;
             let most = usize::try_from(MOST).unwrap_or(usize::MAX);
-            let skipped = since.sessions.len().saturating_sub(most);
-            let shown = since.sessions.get(skipped..).unwrap_or_default();
-            let ended = system::ended_of(&self.web, shown, &self.which).await?;
+            let mut ended = system::ended_of(&self.web, &since.sessions, &self.which).await?;
+            let skipped = ended.len().saturating_sub(most);
+            ended.truncate(most);
             let left_out = since.left_out.saturating_add(u64::try_from(skipped).unwrap_or(u64::MAX));
             if !ended.is_empty() || left_out > 0 {
                 return Ok(Some(self.rows(&ended, left_out)));
@@ -147,6 +147,8 @@ impl Pieces for EndingsStream {
                     }
                     return Some(said);
                 }
+                // Also where nothing of it was asked for.
+                Ok(None) if self.stage != Stage::Opening => self.stage = Stage::Waiting(Instant::now() + GATHERING),
                 Ok(None) => {}
                 Err(trouble) => {
                     tracing::debug!(error = %trouble, "a stream is closed");

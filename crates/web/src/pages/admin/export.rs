@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::response::Response;
 use cerrojo_app::audit::{self, Exporting, Format};
+use cerrojo_app::authenticate::AuthError;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use minijinja::context;
@@ -66,8 +67,17 @@ impl Pieces for File {
     async fn next(&mut self) -> Option<Bytes> {
         match self.exporting.next(&self.web).await {
             Ok(piece) => piece.map(Bytes::from),
-            Err(trouble) => {
-                tracing::error!(error = %trouble, "an export of the audit trail was broken off");
+            Err(refused) => {
+                match refused {
+                    AuthError::Trouble(trouble) => {
+                        tracing::error!(error = %trouble, "an export of the audit trail was broken off");
+                    }
+                    AuthError::Invalid | AuthError::Over => {
+                        tracing::info!(
+                            "an export of the audit trail was broken off: the session that asked for it is over"
+                        );
+                    }
+                }
                 self.is_whole = false;
                 None
             }

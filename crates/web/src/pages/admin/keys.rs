@@ -64,7 +64,13 @@ pub(in crate::pages) async fn page(administrator: Administrator) -> Response {
     administrator.show(View::new("admin/keys.html", own)).await
 }
 
-fn rotate_page(administrator: &Administrator) -> View<'static> {
+/// The newest key there is: whoever confirms new ones twice means them once.
+async fn newest(administrator: &Administrator) -> String {
+    let standing = keys::standing(&administrator.stage.web, administrator.by()).await;
+    standing.ok().and_then(|standing| Some(standing.keys.first()?.0.id.to_string())).unwrap_or_default()
+}
+
+fn rotate_page(administrator: &Administrator, newest: String) -> View<'static> {
     let line = |es, en| administrator.says(Text { es, en }).to_owned();
     administrator.asks(Consent {
         here: "keys",
@@ -80,7 +86,7 @@ fn rotate_page(administrator: &Administrator) -> View<'static> {
             ),
         ],
         act: ("/admin/keys/rotate", Text { es: "Hacer claves nuevas", en: "Make new keys" }),
-        hidden: Vec::new(),
+        hidden: vec![("newest", newest)],
         back: HERE,
         weight: Weight::Light,
     })
@@ -88,17 +94,23 @@ fn rotate_page(administrator: &Administrator) -> View<'static> {
 
 /// Asks whether new keys are to be made.
 pub(in crate::pages) async fn rotate_form(administrator: Administrator) -> Response {
-    administrator.show(rotate_page(&administrator)).await
+    let page = rotate_page(&administrator, newest(&administrator).await);
+    administrator.show(page).await
 }
 
 /// Makes new keys.
 pub(in crate::pages) async fn rotate(form: Form, administrator: Administrator) -> Response {
+    let newest = newest(&administrator).await;
+    let shown = form.text("newest").unwrap_or_else(|| newest.clone());
     if let Err(problem) = administrator.confirm(&form).await {
-        return administrator.refuse(rotate_page(&administrator), problem);
+        return administrator.refuse(rotate_page(&administrator, shown), problem);
+    }
+    if shown != newest {
+        return administrator.stage.go_telling(HERE, &Told::KeyRotated);
     }
     match keys::rotate_by(&administrator.stage.web, administrator.by()).await {
         Ok(_) => administrator.stage.go_telling(HERE, &Told::KeyRotated),
-        Err(error) => refused(&administrator, rotate_page(&administrator), error),
+        Err(error) => refused(&administrator, rotate_page(&administrator, shown), error),
     }
 }
 

@@ -108,15 +108,23 @@ async fn act_refused(administrator: &Administrator, error: AdminError) -> Respon
     }
 }
 
-fn drop_page(administrator: &Administrator, id: &str) -> View<'static> {
+async fn drop_page(administrator: &Administrator, id: &str) -> View<'static> {
     let line = |es, en| administrator.says(Text { es, en }).to_owned();
+    let job = match id.parse() {
+        Ok(number) => mail::waiting_one(&administrator.stage.web, administrator.by(), number).await.ok().flatten(),
+        Err(_) => None,
+    };
+    let about = job.map(|job| row(administrator, &job)).map(|row| format!("{}: {}", row.what, row.to));
     administrator.asks(Consent {
         here: "mail",
         title: Text { es: "Descartar un correo", en: "Drop a mail" },
-        lines: vec![line(
-            "No se intentará más, y a quien iba no se le avisa de nada. Quien necesite un enlace tendrá que pedir otro.",
-            "It is not tried any more, and whom it was for is told nothing. Whoever needs a link has to ask for another.",
-        )],
+        lines: about
+            .into_iter()
+            .chain([line(
+                "No se intentará más, y a quien iba no se le avisa de nada. Quien necesite un enlace tendrá que pedir otro.",
+                "It is not tried any more, and whom it was for is told nothing. Whoever needs a link has to ask for another.",
+            )])
+            .collect(),
         act: ("/admin/mail/drop", Text { es: "Descartar el correo", en: "Drop the mail" }),
         hidden: vec![("id", cut(id, 20))],
         back: HERE,
@@ -126,19 +134,24 @@ fn drop_page(administrator: &Administrator, id: &str) -> View<'static> {
 
 /// Asks whether a mail that could not leave is to be given up.
 pub(in crate::pages) async fn drop_form(administrator: Administrator, query: Query) -> Response {
-    administrator.show(drop_page(&administrator, &query.text("id").unwrap_or_default())).await
+    let page = drop_page(&administrator, &query.text("id").unwrap_or_default()).await;
+    administrator.show(page).await
 }
 
 /// Gives it up.
 pub(in crate::pages) async fn drop_one(form: Form, administrator: Administrator) -> Response {
     let id = form.typed("id");
     if let Err(problem) = administrator.confirm(&form).await {
-        return administrator.refuse(drop_page(&administrator, &id), problem);
+        let page = drop_page(&administrator, &id).await;
+        return administrator.refuse(page, problem);
     }
     let Ok(number) = id.parse() else { return administrator.stage.go_telling(HERE, &Told::MailBusy) };
     match mail::drop_job(&administrator.stage.web, administrator.by(), number).await {
         Ok(()) => administrator.stage.go_telling(HERE, &Told::MailDropped),
         Err(NotNow::Busy) => administrator.stage.go_telling(HERE, &Told::MailBusy),
-        Err(NotNow::Admin(error)) => administrator.refuse(drop_page(&administrator, &id), error.into()),
+        Err(NotNow::Admin(error)) => {
+            let page = drop_page(&administrator, &id).await;
+            administrator.refuse(page, error.into())
+        }
     }
 }

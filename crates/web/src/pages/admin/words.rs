@@ -49,6 +49,7 @@ pub(super) fn doer(kind: &str) -> Text {
 pub(super) fn mail(kind: &str) -> Text {
     let (es, en) = match kind {
         "reset" => ("Enlace para restablecer la contraseña", "Link to reset the password"),
+        "reset_forced" => ("Enlace para elegir otra contraseña", "Link to choose another password"),
         "password_changed" => ("Aviso: contraseña cambiada", "Notice: password changed"),
         "email_changed" => ("Aviso: correo cambiado", "Notice: address changed"),
         "email_change_asked" => ("Aviso: se pidió otro correo", "Notice: another address asked for"),
