@@ -148,6 +148,39 @@ pub fn text(reply: &Reply) -> String {
     String::from_utf8(reply.body.clone()).unwrap().replace("&#x2f;", "/")
 }
 
+/// What a browser would send of a form that nobody touches: the fields of the form with this id, in their order.
+///
+/// # Panics
+/// If there is no such form on the page.
+#[must_use]
+#[track_caller]
+pub fn fields(page: &str, id: &str) -> Vec<(String, String)> {
+    let (_, after) = page.split_once(&format!("id=\"{id}\"")).unwrap();
+    let form = after.split("</form>").next().unwrap();
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for tag in form.split('<').skip(1) {
+        let attribute = |name: &str| {
+            let (_, after) = tag.split('>').next()?.split_once(&format!(" {name}=\""))?;
+            Some(unescaped(after.split('"').next()?))
+        };
+        let is = |word: &str| tag.split('>').next().is_some_and(|tag| tag.ends_with(word));
+        let name = attribute("name");
+        match tag.split([' ', '>']).next().unwrap() {
+            "input" if attribute("type").as_deref() == Some("checkbox") && !tag.contains(" checked") => {}
+            "input" => fields.extend(name.map(|name| (name, attribute("value").unwrap_or_default()))),
+            "select" => fields.extend(name.map(|name| (name, String::new()))),
+            "option" if is(" selected") => fields.last_mut().unwrap().1 = attribute("value").unwrap(),
+            _ => {}
+        }
+    }
+    fields
+}
+
+fn unescaped(text: &str) -> String {
+    let of = [("&#x2f;", "/"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    of.into_iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
+}
+
 /// # Panics
 /// If the words are not on the page.
 #[track_caller]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cerrojo_testkit::browser::{Browser, encoded, form, moved, says, text};
+use cerrojo_testkit::browser::{Browser, encoded, fields, form, moved, says, text};
 use cerrojo_testkit::{Actor, OTHER_PASSWORD, PASSWORD, Reply, TestApp, on_both_engines, on_both_engines_with};
 use serde_json::{Value, json};
 
@@ -225,6 +225,47 @@ async fn two_administrators_do_not_undo_each_others_changes() {
         let again = edited(shown, &[("name", "Ana mía"), ("shown_name", "Ana de otra")]);
         browser.send_and_follow(&path, &again).await;
         assert_eq!(user_of(&jefa, ana.id).await["name"], "Ana mía");
+    })
+    .await;
+}
+
+/// A refused page as a browser sends it again, with these fields typed into.
+fn again<'a>(page: &'a [(String, String)], edits: &[(&'static str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let kept = page.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let kept = kept.filter(|(name, _)| !edits.iter().any(|(edited, _)| edited == name));
+    kept.chain(edits.iter().copied()).collect()
+}
+
+#[tokio::test]
+async fn a_refused_page_sent_again_undoes_no_change_of_another_administrator() {
+    on_both_engines(async |app| {
+        let (mut browser, jefa) = administrator(&app).await;
+        let ana = app.user("ana").await;
+        let path = page_of(&ana);
+        let opened = fields(&text(&browser.get(&path).await), "user");
+        let change = json!({ "status": "suspended", "name": "Ana de otra" });
+        assert_eq!(jefa.put(&format!("/api{path}"), change).await.status, 200);
+        let taken = again(&opened, &[("email", "jefa@example.com")]);
+        let reply = browser.send(&path, &taken).await;
+        refused(&reply, 409, "Another account has this email address already.");
+        let shown = fields(&text(&reply), "user");
+        assert!(shown.contains(&("email".to_owned(), "jefa@example.com".to_owned())), "what was typed stays");
+        let (_, page) = browser.send_and_follow(&path, &again(&shown, &[("email", "ana2@example.com")])).await;
+        says(&page, "Changes saved");
+        let now = user_of(&jefa, ana.id).await;
+        let members = (&now["email"], &now["status"], &now["name"]);
+        assert_eq!(members, (&json!("ana2@example.com"), &json!("suspended"), &json!("Ana de otra")));
+
+        // The same with a password that is missing, by way of which most pages come again.
+        let opened = fields(&text(&browser.get(&path).await), "user");
+        assert_eq!(jefa.put(&format!("/api{path}"), json!({ "status": "active" })).await.status, 200);
+        app.clock.advance(STALE);
+        let reply = browser.send(&path, &again(&opened, &[("email", "ana3@example.com")])).await;
+        refused(&reply, 400, "Enter your current password.");
+        let shown = fields(&text(&reply), "user");
+        browser.send_and_follow(&path, &again(&shown, &[("currentPassword", PASSWORD)])).await;
+        let now = user_of(&jefa, ana.id).await;
+        assert_eq!((&now["email"], &now["status"]), (&json!("ana3@example.com"), &json!("active")));
     })
     .await;
 }

@@ -42,9 +42,14 @@ fn typed(form: &Form, (field, shown): (&str, &str)) -> Option<String> {
     form.text(field)
 }
 
+/// The page, with what was edited as it was typed. Every other field has what is stored, as the hidden ones beside it do: what was
+/// not touched would count as edited otherwise when the page is sent again.
 fn page(about: &About, form: &Form, asks: Asks) -> View<'static> {
     let web = &about.administrator.stage.web;
-    let value = |pair: (&str, &str)| typed(form, pair).unwrap_or_else(|| stored(&about.user, pair.0));
+    let value = |pair| match edit(form, &about.user, pair) {
+        Some((.., typed)) => typed,
+        None => stored(&about.user, pair.0),
+    };
     let [name, email, status, role_id, email_verified] = FIELDS.map(value);
     let own = context! {
         here => "users",
@@ -96,7 +101,7 @@ pub(in crate::pages) async fn save(form: Form, about: About) -> Response {
 }
 
 /// A field that the administrator changed: its name, what the page showed, and what was typed.
-fn edit(form: &Form, user: &User, pair: (&'static str, &str)) -> Option<(&'static str, String, String)> {
+fn edit(form: &Form, user: &User, pair: (&'static str, &'static str)) -> Option<(&'static str, String, String)> {
     let typed = typed(form, pair)?;
     let shown = form.text(pair.1).unwrap_or_else(|| stored(user, pair.0));
     (typed != shown).then_some((pair.0, shown, typed))
