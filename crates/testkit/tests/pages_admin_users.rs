@@ -481,6 +481,31 @@ async fn a_persons_data_is_downloaded_and_that_is_on_record() {
 }
 
 #[tokio::test]
+async fn addresses_with_any_letters_are_typed_on_every_page() {
+    on_both_engines(async |app| {
+        let (mut browser, jefa) = administrator(&app).await;
+        let jose = app.user("josé").await;
+        let path = page_of(&jose);
+        let mut visitor = Browser::of(&app);
+        for path in ["/login", "/register", "/forgot-password"] {
+            let page = text(&visitor.get(path).await);
+            says(&page, "name=\"email\" type=\"text\"");
+            says(&page, "inputmode=\"email\"");
+        }
+        for path in ["/account", "/admin/users/new", "/admin/invitations", &*path] {
+            let page = text(&browser.get(path).await);
+            says(&page, "name=\"email\" type=\"text\"");
+            assert!(!page.contains("type=\"email\""), "browsers send nothing of such a form: {path}");
+        }
+        let opened = fields(&text(&browser.get(&path).await), "user");
+        let (_, page) = browser.send_and_follow(&path, &again(&opened, &[("status", "suspended")])).await;
+        says(&page, "Changes saved");
+        assert_eq!(user_of(&jefa, jose.id).await["status"], "suspended");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn people_are_invited_again_and_no_more() {
     on_both_engines(async |app| {
         let (mut browser, jefa) = administrator(&app).await;

@@ -173,6 +173,48 @@ test("a link comes by mail to whoever has to choose another password", async (co
   assert.equal((await here.ask("POST", "login", { email: "ana@example.org", password: `${PASSWORD}8` })).status, 200);
 });
 
+test("somebody with letters beyond ASCII in the address is suspended, and signs in before", async (context) => {
+  const { here, browser } = await start(context);
+  const email = "josé@example.org";
+  await here.ask("POST", "register", { name: "José", email, password: PASSWORD });
+  const jose = await (await browser.newContext({ locale: "en-GB" })).newPage();
+  await jose.goto(`${here.address}/login`);
+  await send(jose, { email, password: PASSWORD }, "main form");
+  assert.equal(new URL(jose.url()).pathname, "/account");
+  const { page } = await Watched.open(browser, `${here.address}/login`, { locale: "en-GB" });
+  await signIn(page, here.address);
+  await open(page, here.address, email);
+  await send(page, { status: "suspended" }, "#user");
+  assert.match(await told(page), /Changes saved/);
+  assert.equal((await here.ask("POST", "login", { email, password: PASSWORD })).status, 401);
+});
+
+test("a name does not turn the direction of the address beside it", async (context) => {
+  const { here, browser } = await start(context);
+  const { page } = await Watched.open(browser, `${here.address}/login`, { locale: "en-GB" });
+  await signIn(page, here.address);
+  const ana = await open(page, here.address, "ana@example.org");
+  await page.goto(`${ana}/delete`);
+  // As an import may bring it along.
+  await page
+    .locator("#delete bdi")
+    .first()
+    .evaluate((name) => {
+      name.textContent = "\u202E:)gro.elpmaxe@aveun( ";
+    });
+  const beside = page.locator("#delete bdi").nth(1);
+  const [first, last] = await beside.evaluate((address) => {
+    const at = (start: number) => {
+      const range = document.createRange();
+      range.setStart(address.firstChild as Text, start);
+      range.setEnd(address.firstChild as Text, start + 1);
+      return range.getBoundingClientRect().left;
+    };
+    return [at(0), at(2)];
+  });
+  assert.ok(first < last, "the address is read from the left to the right");
+});
+
 test("what people call themselves runs nowhere", async (context) => {
   const { here, browser } = await start(context);
   const watched = await Watched.open(browser, `${here.address}/login`, { locale: "en-GB" });
