@@ -10,7 +10,7 @@ use cerrojo_store::{StoreError, outbox, registrations};
 
 use crate::hashing::{Known, Turn};
 use crate::limits::Public;
-use crate::profile::{filled, name_is_fit};
+use crate::profile::{filled, name_may_be_taken};
 use crate::{App, Limited, Trouble, codes, password};
 
 /// What a person typed.
@@ -32,7 +32,7 @@ pub enum AcceptError {
     NameMissing,
     /// 400 "Contraseña es requerida"
     PasswordMissing,
-    /// 400: the name has over 200 characters or control characters.
+    /// 400: the name has over 200 characters, or some that control something or turn the direction of writing.
     Name,
     /// 400 "Contraseña no cumple requisitos"
     Password(Vec<PasswordFlaw>),
@@ -66,7 +66,7 @@ async fn take_link(app: &App, origin: &Origin, typed: Acceptance) -> Result<User
     accepted(password::own_flaws(app, &password, "", &Email::from_stored(String::new())))?;
     let (code, invitation) = look_up(app, &token).await?.ok_or(AcceptError::InvalidToken)?;
     let name = filled(typed.name).or_else(|| invitation.name.clone()).ok_or(AcceptError::NameMissing)?;
-    if !name_is_fit(&name) {
+    if !name_may_be_taken(&name) {
         return Err(AcceptError::Name);
     }
     accepted(password::flaws(app, &password, &name, &invitation.email).await?)?;

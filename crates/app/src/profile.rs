@@ -1,6 +1,6 @@
 //! One's own profile.
 
-use cerrojo_domain::{Actor, AuditKind, Email, EmailError, EndReason, Ending, Origin, PendingId, User};
+use cerrojo_domain::{Actor, AuditKind, Email, EmailError, EndReason, Ending, Origin, PendingId, User, turns_writing};
 use cerrojo_store::StoreError;
 use cerrojo_store::audit::{self, Act};
 use cerrojo_store::email_changes::{self, EmailChange};
@@ -33,7 +33,7 @@ pub enum ProfileError {
     Nothing,
     /// 400 "Formato de email inválido".
     Email,
-    /// 400: the name has over 200 characters or control characters.
+    /// 400: the name has over 200 characters, or some that control something or turn the direction of writing.
     Name,
     /// 409 `CONFLICT`.
     EmailTaken,
@@ -104,6 +104,9 @@ async fn change_it(app: &App, caller: &Caller, origin: &Origin, typed: ProfileCh
     let email = email.as_deref().map(Email::parse).transpose()?;
     let before = own(app, caller).await?;
     let name = name.filter(|name| *name != before.name);
+    if name.as_deref().is_some_and(|name| !name_may_be_taken(name)) {
+        return Err(ProfileError::Name);
+    }
     let Some(email) = email.filter(|email| *email != before.email) else {
         let change = Change { name, ..Change::default() };
         change_name(app, (caller, origin), (before, change)).await?;
@@ -229,4 +232,10 @@ pub(crate) fn filled(text: Option<String>) -> Option<String> {
 /// Whether a name can be stored exactly as it was given.
 pub fn name_is_fit(name: &str) -> bool {
     name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
+}
+
+/// Whether somebody may take a name, or be given it. Names that were brought along from elsewhere may also have characters that turn
+/// the direction of writing, and stay as they are.
+pub(crate) fn name_may_be_taken(name: &str) -> bool {
+    name_is_fit(name) && !name.chars().any(turns_writing)
 }

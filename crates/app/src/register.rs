@@ -12,7 +12,7 @@ use crate::hashing::{Known, Turn};
 use crate::limits::Public;
 use crate::login::SignedIn;
 use crate::metrics::Attempt;
-use crate::profile::{filled, name_is_fit};
+use crate::profile::{filled, name_may_be_taken};
 use crate::{App, Limited, Trouble, Verification, mail, password, take_back};
 
 /// What a person typed.
@@ -43,7 +43,7 @@ pub enum RegisterError {
     Incomplete(Vec<Missing>),
     /// 400 "Formato de email inválido".
     Email,
-    /// 400: the name has over 200 characters or control characters.
+    /// 400: the name has over 200 characters, or some that control something or turn the direction of writing.
     Name,
     /// 400 "Contraseña no cumple requisitos".
     Password(Vec<PasswordFlaw>),
@@ -106,7 +106,7 @@ async fn make(app: &App, origin: &Origin, typed: NewAccount) -> Result<Registere
     }
     let (name, email, password) = complete(typed)?;
     let email = Email::parse(&email)?;
-    if !name_is_fit(&name) {
+    if !name_may_be_taken(&name) {
         return Err(RegisterError::Name);
     }
     let flaws = password::flaws(app, &password, &name, &email).await?;

@@ -4,6 +4,7 @@
 mod address;
 mod audit;
 mod bearer;
+mod bidi;
 mod common_passwords;
 mod email;
 mod ending;
@@ -20,6 +21,7 @@ mod user;
 pub use address::{AddressBlock, Origin};
 pub use audit::{AuditKind, is_audit_kind};
 pub use bearer::{NoBearerToken, bearer_token};
+pub use bidi::turns_writing;
 pub use email::{Email, EmailError};
 pub use ending::{Actor, EndReason, Ending};
 pub use entry::{Entry, Fact, Position};

@@ -505,6 +505,38 @@ async fn addresses_with_any_letters_are_typed_on_every_page() {
     .await;
 }
 
+/// Turns the direction of what follows it, up to the end of the paragraph.
+const TURNING: &str = "\u{202E})moc.elpmaxe@bueno(";
+
+#[tokio::test]
+async fn nobody_takes_a_name_that_turns_the_direction_of_writing() {
+    on_both_engines(async |app| {
+        let (mut browser, jefa) = administrator(&app).await;
+        let ana = app.user("ana").await;
+        let marks = "\u{61C}\u{200E}\u{200F}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}";
+        for mark in marks.chars() {
+            let name = json!({ "name": format!("Ana{mark}") });
+            jefa.put(&format!("/api{}", page_of(&ana)), name).await.assert_code(400, "VALIDATION_ERROR");
+        }
+        let name = format!("Ana {TURNING}");
+        ana.put("/api/auth/profile", json!({ "name": name })).await.assert_code(400, "VALIDATION_ERROR");
+        let body = json!({ "name": name, "email": "eva@example.com", "password": PASSWORD });
+        app.visitor().post("/api/auth/register", body).await.assert_code(400, "VALIDATION_ERROR");
+        let words = "without line breaks or marks that change the direction of text";
+        let new = [("name", &*name), ("email", "eva@example.com"), ("password", PASSWORD), ("role_id", "2")];
+        refused(&browser.send("/admin/users/new", &new).await, 400, words);
+        let invitation = [("name", &*name), ("email", "eva@example.com"), ("role_id", "2")];
+        refused(&browser.send("/admin/invitations", &invitation).await, 400, words);
+        browser.send_and_follow("/admin/invitations", &invitation[1..]).await;
+        let code = app.link_code("eva@example.com").await;
+        let accepted = [("token", &*code), ("name", &*name), ("password", PASSWORD)];
+        refused(&Browser::of(&app).send("/accept-invitation", &accepted).await, 400, words);
+        // Letters of every script are taken, also of those that are written the other way.
+        assert_eq!(ana.put("/api/auth/profile", json!({ "name": "آنا أبو خليل" })).await.status, 200);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn people_are_invited_again_and_no_more() {
     on_both_engines(async |app| {

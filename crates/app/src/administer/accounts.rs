@@ -10,7 +10,7 @@ use super::invite::begin;
 use super::{AdminError, By, Page, UserSearch, asked, first};
 use crate::audit as trail;
 use crate::hashing::{Hasher, Known, Turn};
-use crate::profile::name_is_fit;
+use crate::profile::name_may_be_taken;
 use crate::{App, Trouble, end, mail, password};
 
 /// A user that somebody else adds.
@@ -31,7 +31,7 @@ pub struct AddedUser {
 pub async fn add_user(app: &App, by: By<'_>, user: AddedUser) -> Result<User, AdminError> {
     by.check_role()?;
     let email = Email::parse(&user.email)?;
-    if user.name.trim().is_empty() || !name_is_fit(&user.name) {
+    if user.name.trim().is_empty() || !name_may_be_taken(&user.name) {
         return Err(AdminError::Name);
     }
     if !app.settings.roles.exists(user.role_id) {

@@ -10,7 +10,7 @@ use super::accounts::keep_an_administrator;
 use super::{AdminError, By, UserChange};
 use crate::hashing::Hasher;
 use crate::mail::Undo;
-use crate::profile::{changed_meanwhile, filled, name_is_fit};
+use crate::profile::{changed_meanwhile, filled, name_is_fit, name_may_be_taken};
 use crate::{App, Trouble, Verification, end, mail, onlookers, password, take_back};
 
 /// Changes a user. A role, a status other than `active`, a password or an e-mail address that was changed ends every
@@ -32,6 +32,9 @@ pub async fn update_user(app: &App, by: By<'_>, id: UserId, typed: UserChange) -
         raise_epoch: false,
         email_verified: wanted.email_verified,
     };
+    if change.name.as_deref().is_some_and(|name| !name_may_be_taken(name)) {
+        return Err(AdminError::Name);
+    }
     check_own_and_last(&mut tx, by, (&before, &change)).await?;
     apply(app, tx, by, (before, change)).await
 }

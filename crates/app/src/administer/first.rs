@@ -11,7 +11,7 @@ use cerrojo_store::{Run, StoreError, Tx, outbox, registrations};
 use crate::accept::{self, AcceptError};
 use crate::hashing::{Known, Turn};
 use crate::limits::Public;
-use crate::profile::{filled, name_is_fit};
+use crate::profile::{filled, name_may_be_taken};
 use crate::{App, Limited, Trouble, codes, password};
 
 /// How long the link works.
@@ -108,7 +108,7 @@ async fn take_link(app: &App, origin: &Origin, typed: FirstAdministrator) -> Res
     let code = codes::look_up(app, &token).await.map_err(AcceptError::from)?;
     let code = code.filter(|code| code.purpose == Purpose::FirstAdministrator).ok_or(AcceptError::InvalidToken)?;
     let name = filled(typed.name).ok_or(AcceptError::NameMissing)?;
-    if !name_is_fit(&name) {
+    if !name_may_be_taken(&name) {
         return Err(AcceptError::Name.into());
     }
     let email = Email::parse(&filled(typed.email).ok_or(FirstError::EmailMissing)?).map_err(|_| FirstError::Email)?;

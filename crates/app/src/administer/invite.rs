@@ -8,7 +8,7 @@ use cerrojo_store::{StoreError, Tx, users};
 use zeroize::Zeroizing;
 
 use super::{AdminError, By, Page, asked};
-use crate::profile::{filled, name_is_fit};
+use crate::profile::{filled, name_may_be_taken};
 use crate::{App, codes, mail};
 
 /// Invitations that wait at most: each is a way in, and somebody has to be able to look them through.
@@ -83,7 +83,7 @@ async fn write(app: &App, by: By<'_>, typed: NewInvitation) -> Result<(Tx, Invit
     by.check_role()?;
     let email = Email::parse(&filled(typed.email).ok_or(InviteError::EmailMissing)?).map_err(AdminError::from)?;
     let name = filled(typed.name);
-    if name.as_deref().is_some_and(|name| !name_is_fit(name)) {
+    if name.as_deref().is_some_and(|name| !name_may_be_taken(name)) {
         return Err(AdminError::Name.into());
     }
     if !app.settings.roles.exists(typed.role_id) {

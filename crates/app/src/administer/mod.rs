@@ -138,7 +138,7 @@ pub enum AdminError {
     Nothing,
     /// 400 "Formato de email inválido".
     Email,
-    /// 400: blank, over 200 characters, or with control characters.
+    /// 400: blank, over 200 characters, or with some that control something or turn the direction of writing.
     Name,
     /// 409 `CONFLICT`.
     EmailTaken,

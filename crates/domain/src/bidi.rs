@@ -1,0 +1,8 @@
+//! Characters that nobody sees and that turn the direction of what stands beside them.
+
+/// Whether a character only tells in which direction others are written (Unicode Standard Annex 9, section 2; the property
+/// `Bidi_Control`). In a name it makes an address beside it read as another one.
+#[must_use]
+pub fn turns_writing(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
