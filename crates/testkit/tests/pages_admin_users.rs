@@ -481,6 +481,39 @@ async fn a_persons_data_is_downloaded_and_that_is_on_record() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_changed_is_told_in_words() {
+    on_both_engines(async |app| {
+        let (browser, jefa) = administrator(&app).await;
+        let ana = app.user("ana").await;
+        let path = page_of(&ana);
+        let change = json!({ "status": "suspended", "role_id": 1 });
+        assert_eq!(jefa.put(&format!("/api{path}"), change).await.status, 200);
+        let shown = edited(untouched("ana", "ana@example.com"), &[("shown_role_id", "3")]);
+        let mine = edited(shown, &[("status", "inactive"), ("role_id", "2")]);
+        let call = form(browser.call("POST", &path), &mine).header("sec-fetch-site", "same-origin");
+        let reply = call.header("accept-language", "es").await;
+        refused(&reply, 409, "Ahora es «Suspendido».");
+        says(&text(&reply), "Ahora es «Administrador».");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clash_about_a_box_to_tick_stands_beside_it() {
+    on_both_engines(async |app| {
+        let (mut browser, _) = administrator(&app).await;
+        let ana = app.user("ana").await;
+        // A box has two values, so that only a page that is out of order can clash.
+        let mine = [("shown_email_verified", "?"), ("email_verified", "true")];
+        let reply = browser.send(&page_of(&ana), &edited(untouched("ana", "ana@example.com"), &mine)).await;
+        refused(&reply, 409, "<a href=\"#email_verified\">");
+        says(&text(&reply), "id=\"email_verified-fault\"><p>It is now «Not confirmed».");
+        says(&text(&reply), "aria-describedby=\"email_verified-fault\" aria-invalid=\"true\"");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn addresses_with_any_letters_are_typed_on_every_page() {
     on_both_engines(async |app| {
         let (mut browser, jefa) = administrator(&app).await;

@@ -15,9 +15,9 @@ use crate::administer::{AdminError, By};
 use crate::{App, Caller, Settings, Trouble};
 
 /// Jobs that wait that are shown.
-const WAITING: i64 = 30;
+const WAITING: i64 = 20;
 /// The same of those that were delivered.
-const DELIVERED: i64 = 15;
+const DELIVERED: i64 = 10;
 /// How much longer than it takes a mail is taken to be on its way: clocks of nodes differ.
 const SLACK: Duration = Duration::from_secs(5);
 /// How long a mail server may take over the mail that is to try it, while somebody waits.

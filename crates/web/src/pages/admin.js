@@ -17,14 +17,19 @@ const zoned = new Intl.DateTimeFormat(
   { dateStyle: "medium", timeStyle: "short" },
 );
 
-const person = (number, words) => text("a", words, { href: live.dataset.people + encodeURIComponent(number) });
+const person = (number, words) => {
+  const link = text("a", "", { href: live.dataset.people + encodeURIComponent(number) });
+  // No name turns the direction of what stands beside it.
+  link.append(text("bdi", words));
+  return link;
+};
 
 const cells = (row) => {
   const when = document.createElement("td");
   when.append(text("time", zoned.format(new Date(row.at)), { dateTime: row.at, title: row.moment }));
   const whose = text("td", "", { className: "whom" });
   whose.append(row.whose ? person(row.whose, row.name || row.whose) : row.name);
-  if (row.whose && row.email) whose.append(text("span", row.email, { className: "under" }));
+  if (row.whose && row.email) whose.append(text("bdi", row.email, { className: "under" }));
   const by = text("td", row.by);
   if (row.by_id) by.append(" ", person(row.by_id, row.by_id));
   return [when, whose, text("td", row.why), by, text("td", row.device || "–"), text("td", row.place || "–", { className: "ip" })];

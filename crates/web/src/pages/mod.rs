@@ -16,6 +16,7 @@ mod next;
 mod recover;
 pub(crate) mod reference;
 mod sample;
+mod shown;
 mod sign_in;
 mod sign_out;
 mod stage;

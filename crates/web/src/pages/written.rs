@@ -7,7 +7,7 @@ use minijinja::value::merge_maps;
 use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 
 use super::looks::Looks;
-use super::{Language, PageSettings, endings};
+use super::{Language, PageSettings, endings, shown};
 use crate::envelope::Text;
 
 macro_rules! templates {
@@ -126,6 +126,11 @@ fn environment(
     environment.add_global("logo", logo.map(str::to_owned));
     environment.add_filter("words", move |es: &str, en: &str| language.pick(es, en).to_owned());
     environment.add_filter("moment", move |time: &str| moment(time, language));
+    environment.add_filter("short", |text: &str| shown::short(text));
+    environment.add_filter("short_address", |text: &str| shown::short_address(text));
+    environment.add_filter("plain", |text: &str| shown::plain(text));
+    environment.add_filter("status_name", move |name: &str| shown::status(name, language));
+    environment.add_filter("role_name", move |id: i64, name: &str| shown::role(id, name, language));
     environment.add_filter("device", move |agent: &str| device(agent, language));
     environment.add_filter("why", move |reason: &str| {
         EndReason::parse(reason).map(endings::why).map_or("", |text| language.pick(text.es, text.en)).to_owned()

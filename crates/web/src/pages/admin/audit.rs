@@ -19,7 +19,7 @@ use crate::pages::stage::View;
 use crate::problem::Problem;
 
 /// Rows on a page.
-const MOST: i64 = 40;
+const MOST: i64 = 25;
 /// Longest details that a row shows, in characters.
 const LONGEST: usize = 160;
 

@@ -18,7 +18,7 @@ use crate::pages::told::Told;
 use crate::problem::Problem;
 
 /// Longest fault that a row shows, in characters.
-const LONGEST: usize = 200;
+const LONGEST: usize = 120;
 
 const HERE: &str = "/admin/mail";
 

@@ -9,6 +9,7 @@ use super::about::About;
 use super::users::{Asks, roles};
 use crate::pages::faults::{FORM, Faults};
 use crate::pages::form::Form;
+use crate::pages::shown;
 use crate::pages::stage::View;
 use crate::pages::told::Told;
 use crate::problem::{self, Problem};
@@ -122,12 +123,26 @@ fn clash(about: &About, form: &Form, fields: &[&'static str]) -> Response {
     );
     let mut faults = Faults::from([(FORM, vec![language.pick(es, en).to_owned()])]);
     for field in fields {
-        let now = stored(&about.user, field);
+        let now = in_words(about, field);
         faults.insert(field, vec![format!("{} «{now}».", language.pick("Ahora es", "It is now"))]);
     }
     let administrator = &about.administrator;
     let view = page(about, form, Asks::No).of(&administrator.caller);
     administrator.stage.refuse_with(view, (&problem::CHANGED_MEANWHILE).into(), faults)
+}
+
+/// What is stored in a field, as the page calls it.
+fn in_words(about: &About, field: &str) -> String {
+    let (user, language) = (&about.user, about.administrator.stage.language);
+    match field {
+        "status" => shown::status(user.status.as_str(), language).to_owned(),
+        "role_id" => {
+            shown::role(user.role_id, &about.administrator.stage.web.settings.roles.name(user.role_id), language)
+        }
+        "email_verified" if user.email_verified => language.pick("Confirmado", "Confirmed").to_owned(),
+        "email_verified" => language.pick("No confirmado", "Not confirmed").to_owned(),
+        field => stored(user, field),
+    }
 }
 
 async fn change(form: &Form, about: &About, edited: &[(&str, String, String)]) -> Result<User, Problem> {

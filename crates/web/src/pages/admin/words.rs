@@ -3,9 +3,7 @@
 use cerrojo_domain::EndReason;
 
 use crate::envelope::Text;
-
-/// Longest text of somebody else's that a row shows, in characters: a page has at most 50 kB in all.
-const LONGEST: usize = 60;
+pub(super) use crate::pages::shown::{cut, short};
 
 /// Why, in a few words.
 pub(super) fn reason(reason: EndReason) -> Text {
@@ -60,28 +58,4 @@ pub(super) fn mail(kind: &str) -> Text {
         _ => ("Otro correo", "Another mail"),
     };
     Text { es, en }
-}
-
-/// A text of somebody else's, cut off where it is too long for a row.
-pub(super) fn short(text: &str) -> String {
-    cut(text, LONGEST)
-}
-
-/// The same at so many characters.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_long_for_a_row_is_cut_off_between_characters() {
-        assert_eq!(short(&"ñ".repeat(60)), "ñ".repeat(60));
-        assert_eq!(short(&"ñ".repeat(61)), format!("{}…", "ñ".repeat(60)));
-    }
 }
