@@ -137,6 +137,10 @@ impl From<AdminError> for Failure {
             AdminError::Nothing => "there is nothing to change".to_owned(),
             AdminError::Email => "that is no e-mail address".to_owned(),
             AdminError::Name => "a name has 1 to 200 characters, none of them control characters".to_owned(),
+            AdminError::Changed => {
+                "somebody changed the same meanwhile: look at it, and say it again if it is still what you want"
+                    .to_owned()
+            }
             AdminError::EmailTaken => "another user has that e-mail address".to_owned(),
             AdminError::Role => "there is no such role: admin, user, or one that is declared under [roles]".to_owned(),
             AdminError::Status => "a status is active, inactive or suspended".to_owned(),

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use cerrojo_app::administer::{self, AdminError, By, UserChange};
+use cerrojo_domain::{Status, UserId};
 use cerrojo_testkit::browser::{Browser, encoded, fields, form, moved, says, text};
 use cerrojo_testkit::{Actor, OTHER_PASSWORD, PASSWORD, Reply, TestApp, on_both_engines, on_both_engines_with};
 use serde_json::{Value, json};
@@ -509,6 +511,32 @@ async fn a_clash_about_a_box_to_tick_stands_beside_it() {
         refused(&reply, 409, "<a href=\"#email_verified\">");
         says(&text(&reply), "id=\"email_verified-fault\"><p>It is now «Not confirmed».");
         says(&text(&reply), "aria-describedby=\"email_verified-fault\" aria-invalid=\"true\"");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_is_judged_again_by_what_there_is_when_it_is_made() {
+    on_both_engines(async |app| {
+        app.admin().await;
+        let ana = app.user("ana").await;
+        let id = UserId(ana.id);
+        let inside = app.inside();
+        let seen = administer::user_by_email(&inside, "ana@example.com").await.unwrap();
+        let change = |status: &str, name: &str| UserChange {
+            status: Some(status.to_owned()),
+            name: Some(name.to_owned()),
+            seen: Some(seen.clone()),
+            ..UserChange::default()
+        };
+        let other = UserChange { status: Some("suspended".to_owned()), ..UserChange::default() };
+        administer::update_user(&inside, By::Operator, id, other).await.unwrap();
+        let refused = administer::update_user(&inside, By::Operator, id, change("inactive", "Ana")).await;
+        assert!(matches!(refused, Err(AdminError::Changed)));
+        let now = administer::user_by_email(&inside, "ana@example.com").await.unwrap();
+        assert_eq!((now.status, &*now.name), (Status::Suspended, "ana"), "nor is anything else changed");
+        let same = administer::update_user(&inside, By::Operator, id, change("suspended", "Ana")).await.unwrap();
+        assert_eq!((same.status, &*same.name), (Status::Suspended, "Ana"), "what both want is no clash");
     })
     .await;
 }

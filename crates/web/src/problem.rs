@@ -394,6 +394,7 @@ impl From<AdminError> for Problem {
             AdminError::Email => (&EMAIL).into(),
             AdminError::Name => (&NAME).into(),
             AdminError::EmailTaken => (&EMAIL_TAKEN).into(),
+            AdminError::Changed => (&CHANGED_MEANWHILE).into(),
             AdminError::Role => (&ROLE).into(),
             AdminError::Status => (&STATUS).into(),
             AdminError::Search => Self::with_errors(&WRONG_INPUT, vec![Detail::about("search", SEARCH)]),

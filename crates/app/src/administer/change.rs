@@ -32,11 +32,24 @@ pub async fn update_user(app: &App, by: By<'_>, id: UserId, typed: UserChange) -
         raise_epoch: false,
         email_verified: wanted.email_verified,
     };
+    if wanted.seen.is_some_and(|seen| clashes(&seen, (&before, &change))) {
+        return Err(AdminError::Changed);
+    }
     if change.name.as_deref().is_some_and(|name| !name_may_be_taken(name)) {
         return Err(AdminError::Name);
     }
     check_own_and_last(&mut tx, by, (&before, &change)).await?;
     apply(app, tx, by, (before, change)).await
+}
+
+/// Whether something that is to change was changed since it was seen.
+fn clashes(seen: &User, (before, change): (&User, &Change)) -> bool {
+    let verified = change.email_verified.is_some_and(|verified| verified != before.email_verified);
+    change.name.is_some() && seen.name != before.name
+        || change.email.is_some() && seen.email != before.email
+        || change.role_id.is_some() && seen.role_id != before.role_id
+        || change.status.is_some() && seen.status != before.status
+        || verified && seen.email_verified != before.email_verified
 }
 
 struct Wanted {
@@ -46,10 +59,11 @@ struct Wanted {
     status: Option<Status>,
     email_verified: Option<bool>,
     password: Option<String>,
+    seen: Option<User>,
 }
 
 fn read(app: &App, typed: UserChange) -> Result<Wanted, AdminError> {
-    let UserChange { name, email, role_id, status, email_verified, password } = typed;
+    let UserChange { name, email, role_id, status, email_verified, password, seen } = typed;
     let (name, email) = (filled(name), filled(email));
     let says_who = name.is_some() || email.is_some() || email_verified.is_some();
     if !says_who && role_id.is_none() && status.is_none() && password.is_none() {
@@ -63,7 +77,7 @@ fn read(app: &App, typed: UserChange) -> Result<Wanted, AdminError> {
     }
     let status = status.map(|status| Status::parse(&status).ok_or(AdminError::Status)).transpose()?;
     let email = email.as_deref().map(Email::parse).transpose()?;
-    Ok(Wanted { name, email, role_id, status, email_verified, password })
+    Ok(Wanted { name, email, role_id, status, email_verified, password, seen })
 }
 
 async fn hash_password(app: &App, user: &User, password: Option<String>) -> Result<Option<String>, AdminError> {

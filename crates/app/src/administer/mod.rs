@@ -92,6 +92,8 @@ pub struct UserChange {
     pub email_verified: Option<bool>,
     /// On the command line only.
     pub password: Option<String>,
+    /// The account as it was when the change was judged: where somebody changed the same to something else since, nothing is changed.
+    pub seen: Option<User>,
 }
 
 /// A page of a list.
@@ -142,6 +144,8 @@ pub enum AdminError {
     Name,
     /// 409 `CONFLICT`.
     EmailTaken,
+    /// 409: somebody changed the same meanwhile.
+    Changed,
     /// 400 "Rol inválido".
     Role,
     /// 400 "Estado inválido".

@@ -137,7 +137,7 @@ pub(crate) async fn update_user(
     UserPath(id): UserPath,
     Body(UserUpdate { name, email, role_id, status, email_verified }): Body<UserUpdate>,
 ) -> Result<Answer<UserView>, Problem> {
-    let change = UserChange { name, email, role_id, status, email_verified, password: None };
+    let change = UserChange { name, email, role_id, status, email_verified, password: None, seen: None };
     let user = administer::update_user(&app, administrator.by(), id, change).await?;
     Ok(Answer::new(messages::USER_UPDATED, UserView::new(&user, &app.settings)))
 }

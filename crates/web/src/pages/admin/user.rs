@@ -83,8 +83,7 @@ pub(in crate::pages) async fn save(form: Form, about: About) -> Response {
     if edited.is_empty() {
         return about.administrator.stage.go_telling(&about.path(), &Told::NothingChanged);
     }
-    let clashes: Vec<&'static str> =
-        FIELDS.into_iter().map(|(field, _)| field).filter(|field| clashes(&about.user, field, &edited)).collect();
+    let clashes = clashing(&form, &about.user);
     if !clashes.is_empty() {
         return clash(&about, &form, &clashes);
     }
@@ -94,6 +93,7 @@ pub(in crate::pages) async fn save(form: Form, about: About) -> Response {
             let told = if is_over { Told::UserChangedAndOut } else { Told::UserChanged };
             about.administrator.stage.go_telling(&about.path(), &told)
         }
+        Err(problem) if problem.row == &problem::CHANGED_MEANWHILE => changed(about, &form).await,
         Err(problem) => {
             let asks = Asks::after(&problem);
             about.administrator.refuse(page(&about, &form, asks), problem)
@@ -101,17 +101,33 @@ pub(in crate::pages) async fn save(form: Form, about: About) -> Response {
     }
 }
 
+/// Somebody else was quicker while the password was looked at.
+async fn changed(About { administrator, user }: About, form: &Form) -> Response {
+    match administer::user(&administrator.stage.web, administrator.by(), user.id).await {
+        Ok(user) => {
+            let about = About { administrator, user };
+            let clashes = clashing(form, &about.user);
+            clash(&about, form, &clashes)
+        }
+        Err(error) => administrator.stage.fail(Problem::from(error)),
+    }
+}
+
+/// The fields that somebody else changed to something else meanwhile.
+fn clashing(form: &Form, user: &User) -> Vec<&'static str> {
+    let edits = FIELDS.into_iter().filter_map(|pair| edit(form, user, pair));
+    let clashes = edits.filter(|(field, shown, typed)| {
+        let now = stored(user, field);
+        *shown != now && *typed != now
+    });
+    clashes.map(|(field, ..)| field).collect()
+}
+
 /// A field that the administrator changed: its name, what the page showed, and what was typed.
 fn edit(form: &Form, user: &User, pair: (&'static str, &'static str)) -> Option<(&'static str, String, String)> {
     let typed = typed(form, pair)?;
     let shown = form.text(pair.1).unwrap_or_else(|| stored(user, pair.0));
     (typed != shown).then_some((pair.0, shown, typed))
-}
-
-/// Whether somebody else changed the same to something else meanwhile.
-fn clashes(user: &User, field: &str, edited: &[(&str, String, String)]) -> bool {
-    let now = stored(user, field);
-    edited.iter().any(|(name, shown, typed)| *name == field && *shown != now && *typed != now)
 }
 
 /// Shows the page with what was typed, and says what there is now. Sent again it is done.
@@ -159,6 +175,7 @@ async fn change(form: &Form, about: &About, edited: &[(&str, String, String)]) -
         status: typed("status"),
         email_verified: typed("email_verified").map(|verified| verified == "true"),
         password: None,
+        seen: Some(about.user.clone()),
     };
     let says_who = change.email.is_some() || change.email_verified.is_some();
     if says_who || change.role_id.is_some() || change.status.is_some() {
