@@ -9,6 +9,8 @@ use cerrojo_testkit::browser::{Browser, encoded, fields, form, moved, says, text
 use cerrojo_testkit::{Actor, OTHER_PASSWORD, PASSWORD, Reply, TestApp, on_both_engines, on_both_engines_with};
 use serde_json::{Value, json};
 
+/// No character takes more bytes on a page.
+const WORST: &str = "'";
 const STALE: Duration = Duration::from_mins(11);
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)><script>alert(2)</script>";
 
@@ -18,6 +20,12 @@ async fn administrator(app: &TestApp) -> (Browser, Actor) {
     let mut browser = Browser::of(app);
     browser.sign_in(&jefa.email, PASSWORD).await;
     (browser, jefa)
+}
+
+/// An address as long as one may be, of characters that take many bytes on a page.
+fn worst_address(number: usize) -> String {
+    let host = ["b".repeat(61), "c".repeat(61), "d".repeat(61)].join(".");
+    format!("{}{number:03}@{host}.es", WORST.repeat(61))
 }
 
 fn page_of(user: &Actor) -> String {
@@ -108,19 +116,26 @@ async fn a_page_of_users_has_fifty_kilobytes_at_most_in_all() {
         let (mut browser, jefa) = administrator(&app).await;
         for number in 0..25 {
             let ana = app.user(&format!("{}{number}", "a".repeat(60))).await;
-            let renamed = json!({ "name": "Ñ\"".repeat(30) });
-            assert_eq!(jefa.put(&format!("/api/admin/users/{}", ana.id), renamed).await.status, 200);
-            jefa.post("/api/admin/invitations", json!({ "email": format!("{}{number}@example.org", "b".repeat(60)) }))
-                .await;
+            let worst = json!({ "name": WORST.repeat(200), "email": worst_address(number) });
+            assert_eq!(jefa.put(&format!("/api/admin/users/{}", ana.id), worst).await.status, 200);
+            let worst =
+                json!({ "name": WORST.repeat(200), "email": worst_address(100 + number), "role_id": 1 + number % 2 });
+            assert_eq!(jefa.post("/api/admin/invitations", worst).await.status, 201);
         }
+        app.clock.advance(STALE);
         let luis = app.user("luis").await;
         for _ in 0..40 {
             luis.another_session().await;
             luis.another_session().await.logout().await;
         }
-        for path in ["/admin/users", &page_of(&luis), &format!("{}/sessions", page_of(&luis)), "/admin/invitations"] {
-            let page = text(&browser.get(path).await);
-            let mut whole = page.len();
+        let of = |act: &str| ["/admin/users/2", act].concat();
+        let sessions = format!("{}/sessions", page_of(&luis));
+        let mut paths = vec![page_of(&luis), sessions, "/admin/users".to_owned(), "/admin/invitations".to_owned()];
+        paths.extend(["", "/force-reset", "/data", "/delete", "/sessions", "/sessions/end"].map(of));
+        for (path, language) in paths.iter().flat_map(|path| [(path, "en"), (path, "es")]) {
+            let reply = browser.call("GET", path).header("accept-language", language).await;
+            assert_eq!(reply.status, 200, "{path}");
+            let (page, mut whole) = (text(&reply), reply.body.len());
             for part in page.split("/pages/").skip(1) {
                 whole += browser.get(&format!("/pages/{}", part.split('"').next().unwrap())).await.body.len();
             }
@@ -483,6 +498,50 @@ async fn a_persons_data_is_downloaded_and_that_is_on_record() {
 }
 
 #[tokio::test]
+async fn an_administrators_invitation_is_sent_again_or_taken_back_with_the_password() {
+    on_both_engines(async |app| {
+        let (mut browser, jefa) = administrator(&app).await;
+        for (email, role) in [("eva@example.com", 1), ("luz@example.com", 2)] {
+            let invited = jefa.post("/api/admin/invitations", json!({ "email": email, "role_id": role })).await;
+            assert_eq!(invited.status, 201);
+        }
+        let listed = jefa.get("/api/admin/invitations").await.json()["data"].clone();
+        let of = |email: &str| listed.as_array().unwrap().iter().find(|one| one["email"] == email).unwrap().clone();
+        let (eva, luz) = (of("eva@example.com"), of("luz@example.com"));
+        app.clock.advance(STALE);
+        let first = app.link_code("eva@example.com").await;
+        let page = text(&browser.get("/admin/invitations").await);
+        let id = eva["id"].as_str().unwrap();
+        for (act, words) in [("resend", "eva@example.com"), ("revoke", "Its link works no more:")] {
+            let path = format!("/admin/invitations/{act}");
+            says(&page, &format!("href=\"{path}?id={id}\""));
+            says(&text(&browser.get(&format!("{path}?id={id}")).await), words);
+            let reply = browser.send(&path, &[("id", id)]).await;
+            refused(&reply, 400, "Enter your current password.");
+            assert!(fields(&text(&reply), "consent").contains(&("id".to_owned(), id.to_owned())));
+            let wrong = [("id", id), ("currentPassword", "not it")];
+            refused(&browser.send(&path, &wrong).await, 401, "The current password is wrong.");
+        }
+        assert_eq!(jefa.get("/api/admin/invitations").await.json()["data"], listed, "nothing was prolonged");
+        assert_eq!(browser.get(&format!("/accept-invitation?token={first}")).await.status, 200);
+        let luz = luz["id"].as_str().unwrap();
+        let (_, page) = browser.send_and_follow("/admin/invitations/revoke", &[("id", luz)]).await;
+        says(&page, "Invitation taken back");
+        let right = [("id", id), ("currentPassword", PASSWORD)];
+        let (_, page) = browser.send_and_follow("/admin/invitations/resend", &right).await;
+        says(&page, "Invitation sent again");
+        let (_, page) = browser.send_and_follow("/admin/invitations/revoke", &right).await;
+        says(&page, "Invitation taken back");
+        says(&page, "No invitation is waiting.");
+        for act in ["resend", "revoke"] {
+            let (_, page) = browser.follow(format!("/admin/invitations/{act}?id={id}")).await;
+            says(&page, "That invitation is not waiting any more");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_somebody_else_changed_is_told_in_words() {
     on_both_engines(async |app| {
         let (browser, jefa) = administrator(&app).await;
@@ -568,6 +627,44 @@ async fn addresses_with_any_letters_are_typed_on_every_page() {
 
 /// Turns the direction of what follows it, up to the end of the paragraph.
 const TURNING: &str = "\u{202E})moc.elpmaxe@bueno(";
+
+#[tokio::test]
+async fn no_name_turns_the_direction_of_what_stands_beside_it() {
+    on_both_engines(async |app| {
+        let (mut browser, jefa) = administrator(&app).await;
+        let ana = app.user("ana").await;
+        let invitation = [("email", "eva@example.com"), ("role_id", "2")];
+        let (_, page) = browser.send_and_follow("/admin/invitations", &invitation).await;
+        says(&page, "<bdi id=\"whom-1\">eva@example.com</bdi>");
+        // Names that were brought along from elsewhere stay as they are.
+        app.database().run(format!("UPDATE users SET name = '{TURNING}'")).await;
+        let (whole, short) = (format!("<bdi>{TURNING}</bdi>"), format!("<bdi>{}</bdi>", &TURNING[3..]));
+        for act in ["", "/force-reset", "/data", "/delete", "/sessions", "/sessions/end"] {
+            let page = text(&browser.get(&format!("{}{act}", page_of(&ana))).await);
+            says(&page, &whole);
+            assert!(!page.split("</title>").next().unwrap().contains('\u{202E}'), "{act}");
+            assert!(act.is_empty() || page.contains("<bdi class=\"address\">ana@example.com</bdi>"), "{act}");
+        }
+        let page = text(&browser.get("/admin/users").await);
+        says(&page, &short);
+        says(&page, "<bdi>ana@example.com</bdi>");
+        let mut own = Browser::of(&app);
+        own.sign_in("ana@example.com", PASSWORD).await;
+        says(&text(&own.get("/logout").await), &whole);
+        let (_, page) = own.send_and_follow("/logout", &[]).await;
+        says(&page, &whole);
+        app.tick().await;
+        says(&text(&browser.get("/admin/endings").await), &short);
+        says(&text(&browser.get("/admin/mail").await), "<bdi>jefa@example.com</bdi>");
+
+        own.sign_in("ana@example.com", PASSWORD).await;
+        let kept = [("name", TURNING), ("email", "ana2@example.com"), ("currentPassword", PASSWORD)];
+        let (_, page) = own.send_and_follow("/account", &kept).await;
+        says(&page, "ana2@example.com");
+        assert_eq!(user_of(&jefa, ana.id).await["name"], TURNING);
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn nobody_takes_a_name_that_turns_the_direction_of_writing() {

@@ -160,6 +160,13 @@ pub async fn list_invitations(
     Ok(Page::new(found, (current_page, page_size), total_items))
 }
 
+/// An invitation that can be accepted.
+pub async fn invitation(app: &App, by: By<'_>, id: &str) -> Result<Invitation, InviteError> {
+    by.check_role()?;
+    let found = invitations::by_id(&mut app.store.reader(), id).await.map_err(AdminError::from)?;
+    found.filter(|invitation| app.clock.now() < invitation.expires_at).ok_or(InviteError::NotFound)
+}
+
 /// Sends another link; the one of before works no more, and there is as much time again.
 pub async fn resend_invitation(app: &App, by: By<'_>, id: &str) -> Result<Invitation, InviteError> {
     let (mut tx, invitation) = prolong(app, by, id).await?;

@@ -28,8 +28,8 @@ pub use first::{
 pub use import::{foresee_import, import_users};
 pub(crate) use invite::make_code;
 pub use invite::{
-    InviteError, MOST_INVITATIONS, NewInvitation, invite, invite_by_hand, list_invitations, resend_invitation,
-    resend_invitation_by_hand, revoke_invitation,
+    InviteError, MOST_INVITATIONS, NewInvitation, invitation, invite, invite_by_hand, list_invitations,
+    resend_invitation, resend_invitation_by_hand, revoke_invitation,
 };
 
 pub use one_session::end_user_session;

@@ -103,8 +103,8 @@ routes! {
     "/admin/users/{id}/sessions" => get(admin::user_sessions::list);
     "/admin/users/{id}/sessions/end" => get(admin::user_sessions::end_form).post(admin::user_sessions::end);
     "/admin/invitations" => get(admin::invitations::list).post(admin::invitations::invite);
-    "/admin/invitations/resend" => post(admin::invitations::resend);
-    "/admin/invitations/revoke" => post(admin::invitations::revoke);
+    "/admin/invitations/resend" => get(admin::invitations::resend_form).post(admin::invitations::resend);
+    "/admin/invitations/revoke" => get(admin::invitations::revoke_form).post(admin::invitations::revoke);
     "/admin/endings" => get(admin::endings::page);
     "/admin/endings/events" => get(admin::endings_stream::events);
     "/admin/endings/all" => get(admin::endings::all_form).post(admin::endings::end_all);
