@@ -542,6 +542,26 @@ async fn an_administrators_invitation_is_sent_again_or_taken_back_with_the_passw
 }
 
 #[tokio::test]
+async fn whoever_sends_an_invitation_too_often_is_asked_for_no_password() {
+    on_both_engines(async |app| {
+        let (mut browser, jefa) = administrator(&app).await;
+        jefa.post("/api/admin/invitations", json!({ "email": "eva@example.com" })).await;
+        let id = jefa.get("/api/admin/invitations").await.json()["data"][0]["id"].as_str().unwrap().to_owned();
+        let mut last = browser.send("/admin/invitations/resend", &[("id", &id)]).await;
+        for _ in 0..20 {
+            app.mails().await;
+            if last.status == 429 {
+                break;
+            }
+            last = browser.send("/admin/invitations/resend", &[("id", &id)]).await;
+        }
+        refused(&last, 429, "Several invitations went to this address already.");
+        assert!(!text(&last).contains("currentPassword"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_somebody_else_changed_is_told_in_words() {
     on_both_engines(async |app| {
         let (browser, jefa) = administrator(&app).await;

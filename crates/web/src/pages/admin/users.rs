@@ -92,8 +92,13 @@ impl Asks {
 
     /// Only now that the password turned out to be missing or wrong.
     pub(super) fn after(problem: &Problem) -> Self {
-        let of_password = [&problem::CURRENT_PASSWORD, &problem::CURRENT_PASSWORD_MISSING];
-        if of_password.contains(&problem.row) || problem.row.code == "RATE_LIMITED" { Self::Yes } else { Self::No }
+        let of_password = [
+            &problem::CURRENT_PASSWORD,
+            &problem::CURRENT_PASSWORD_MISSING,
+            &problem::TOO_MANY_PASSWORDS,
+            &problem::TOO_MANY_LOGINS,
+        ];
+        if of_password.contains(&problem.row) { Self::Yes } else { Self::No }
     }
 }
 
