@@ -299,7 +299,7 @@ fn hurting(user: &Actor) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
         (format!("{path}/force-reset"), vec![]),
         (format!("{path}/data"), vec![]),
         (format!("{path}/delete"), vec![]),
-        (format!("{path}/sessions/end"), vec![]),
+        (format!("{path}/sessions/end"), vec![("all", "true")]),
         (
             "/admin/users/new".to_owned(),
             vec![("name", "Eva"), ("email", "eva@example.com"), ("password", PASSWORD), ("role_id", "1")],
@@ -434,7 +434,13 @@ async fn sessions_are_shown_with_who_ended_them_and_are_ended() {
             says(&page, "That session is not open");
         }
         assert!(jefa.is_in().await, "somebody else's session is not ended by way of this user");
-        let (_, page) = browser.send_and_follow(&end, &[]).await;
+        for lost in [&[][..], &[("id", "")], &[("all", "")], &[("all", "true"), ("id", "x")]] {
+            let (_, page) = browser.send_and_follow(&end, lost).await;
+            says(&page, "That session is not open");
+        }
+        assert!(ana.is_in().await && third.is_in().await, "a form that lost a field ends nothing");
+        let all = fields(&text(&browser.get(&end).await), "end");
+        let (_, page) = browser.send_and_follow(&end, &again(&all, &[])).await;
         says(&page, "No session is open.");
         assert!(!ana.is_in().await && !third.is_in().await);
     })

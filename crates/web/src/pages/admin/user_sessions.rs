@@ -69,16 +69,20 @@ pub(in crate::pages) async fn end_form(about: About, Asked { id, .. }: Asked) ->
     about.administrator.show(end_page(&about, &id)).await
 }
 
-/// Ends one, or all of them.
+/// Ends one, or all of them where the form says so: one that lost a field ends nothing.
 pub(in crate::pages) async fn end(form: Form, about: About) -> Response {
     let administrator = &about.administrator;
     let id = form.typed("id");
+    let all = form.text("all").as_deref() == Some("true");
+    if all != id.is_empty() {
+        return administrator.stage.go_telling(&place(&about), &Told::UserSessionWasOver);
+    }
     if let Err(problem) = administrator.confirm(&form).await {
         return administrator.refuse(end_page(&about, &id), problem);
     }
     let (web, user) = (&administrator.stage.web, about.user.id);
-    let is_of_here = about.is_own() && (id.is_empty() || id == administrator.caller.session.as_str());
-    let done = if id.is_empty() {
+    let is_of_here = about.is_own() && (all || id == administrator.caller.session.as_str());
+    let done = if all {
         administer::end_user_sessions(web, administrator.by(), user).await.map(|_| Told::UserSessionsEnded)
     } else if is_name(&id) {
         let session = SessionId::from_text(id.clone());
