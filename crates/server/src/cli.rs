@@ -228,7 +228,8 @@ Examples:
   cerrojo user list --search garcia --sort name        García as well: case and accents do not matter
   cerrojo user list --status suspended --role admin
 
-What is looked for is a part of the name or the e-mail address, or the number.")]
+What is looked for is a part of the name or the e-mail address, or the number. A list has 10000 users at most, and says so if there
+are more; `cerrojo user export` writes all of them.")]
     List {
         #[command(flatten)]
         whom: WhichUsers,
@@ -292,12 +293,15 @@ what the audit trail says of it: what a person may ask for. That you asked is in
     #[command(after_help = "\
 Example:
   cerrojo user force-reset ana@example.com
+  cerrojo user force-reset ana@example.com --yes
 
-For when a password may be known to somebody else. The link works for an hour; after that the person asks for another as for a
-forgotten password. To set one yourself: `cerrojo user set-password`.")]
+For when a password may be known to somebody else. The link works for an hour, and five an hour are sent at most; after that the
+person asks for another as for a forgotten password. To set one yourself: `cerrojo user set-password`.")]
     ForceReset {
         /// E-mail address
         email: String,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Take over the users of another application, with their passwords
     #[command(after_help = import::HELP)]

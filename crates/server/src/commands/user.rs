@@ -13,9 +13,6 @@ use crate::config::{Configuration, MailRoute};
 use crate::failure::Failure;
 use crate::{ask, open, out};
 
-/// Users read at once.
-const CHUNK: i64 = 500;
-
 pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<(), Failure> {
     match command {
         User::Add { email, name, role, email_verified, password: _ } => {
@@ -50,7 +47,11 @@ pub(crate) async fn run(command: User, configuration: &Configuration) -> Result<
             let password = Some(ask::password()?);
             change(configuration, &email, UserChange { password, ..UserChange::default() }).await
         }
-        User::ForceReset { email } => force_reset(configuration, &email).await,
+        User::ForceReset { email, consent } => {
+            let what = format!("The password of {} will be void, and every session will be over.", out::tame(&email));
+            ask::consent(consent, &what)?;
+            force_reset(configuration, &email).await
+        }
         User::Import(command) => import::run(command, configuration).await,
         User::Export { file, format, without_passwords } => {
             export::run(export::Export { file: &file, format, without_passwords }, configuration).await
@@ -104,7 +105,9 @@ async fn force_reset(configuration: &Configuration, email: &str) -> Result<(), F
     let user = administer::force_reset(&opened.app, By::Operator, user.id).await?;
     let link = match (&configuration.mail, user.status) {
         (_, Status::Inactive | Status::Suspended) => "no link is sent, because the account is not active",
-        (MailRoute::Smtp { .. }, Status::Active) => "a link leaves by mail with the running server",
+        (MailRoute::Smtp { .. }, Status::Active) => {
+            "a link leaves by mail with the running server, five an hour at most: later the person asks for one as for a forgotten password"
+        }
         (MailRoute::Outbox { .. }, Status::Active) => {
             "no mail leaves as long as mail.url is not set: the link is in the outbox"
         }
@@ -145,22 +148,21 @@ async fn list(configuration: &Configuration, whom: WhichUsers, shape: Shape) -> 
         return Err(Failure::usage(format!("--search takes {LONGEST} characters at most, without control characters")));
     }
     let read = open::to_read(configuration, "cerrojo user list").await?;
-    let mut run = read.store.snapshot().await?;
-    let mut all = Vec::new();
-    loop {
-        let offset = i64::try_from(all.len()).unwrap_or(i64::MAX);
-        let page = user_search::page(&mut run, &search, (offset, CHUNK)).await?;
-        if page.is_empty() {
-            break;
-        }
-        all.extend(page);
-    }
-    drop(run);
+    // In one piece: each question reads and sorts all users.
+    let mut all = user_search::page(&mut read.store.reader(), &search, (0, i64::from(whom.limit) + 1)).await?;
+    let most = usize::from(whom.limit);
+    let are_more = all.len() > most;
+    all.truncate(most);
     if shape.json {
         out::line(&super::json(&all.iter().map(|user| as_json(user, roles)).collect()));
     } else {
         let rows: Vec<Vec<String>> = all.iter().map(|user| as_row(user, roles)).collect();
         out::table(&["ID", "EMAIL", "NAME", "ROLE", "STATUS", "REGISTERED", "LAST SESSION"], &rows);
+    }
+    if are_more {
+        out::note(&format!(
+            "These are the first {most}; there are more. Narrow it down, or write all users with `cerrojo user export`."
+        ));
     }
     read.close().await;
     Ok(())

@@ -106,7 +106,9 @@ fn a_change_by_the_operator_ends_every_session_of_the_user() {
     assert_eq!(server.login(ANA, "another long passphrase").status, 200);
     let token = server.login(ANA, "another long passphrase").body["data"]["token"].as_str().unwrap().to_owned();
     assert_eq!(server.verify(&token), 200);
-    let said = here.run(&["user", "force-reset", ANA]).ok().out;
+    here.run(&["user", "force-reset", ANA]).refused(2, "--yes");
+    assert_eq!(server.verify(&token), 200, "nothing is done that nobody confirmed");
+    let said = here.run(&["user", "force-reset", ANA, "--yes"]).ok().out;
     assert!(said.contains("every session is over; no mail leaves"), "{said}");
     assert_eq!(server.verify(&token), 401);
     assert_eq!(server.login(ANA, "another long passphrase").status, 401);
@@ -132,6 +134,12 @@ fn users_are_looked_for_and_sorted() {
     assert_eq!(found(&["--search", &ANA.to_uppercase()]), [ANA]);
     assert_eq!(found(&["--search", "%"]), Vec::<String>::new());
     assert_eq!(found(&["--role", "admin", "--status", "active"]), [ROOT]);
+    assert_eq!(found(&["--limit", "1", "--sort", "registered_at"]), [ROOT]);
+    let ran = here.run(&["user", "list", "--limit", "1"]);
+    assert!(ran.err.contains("These are the first 1; there are more."), "{}", ran.err);
+    assert_eq!(ran.ok().out.lines().count(), 2);
+    assert!(!here.run(&["user", "list", "--limit", "2"]).err.contains("there are more"));
+    here.run(&["user", "list", "--limit", "10001"]).refused(2, "10001");
     here.run(&["user", "list", "--sort", "password"]).refused(2, "registered_at, name or email");
     here.run(&["user", "list", "--status", "asleep"]).refused(2, "active, inactive or suspended");
     here.run(&["user", "list", "--role", "nobody"]).refused(2, "there is no role");

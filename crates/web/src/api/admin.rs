@@ -47,7 +47,8 @@ impl FromFields for UserUpdate {
 
 /// Lists users, newest first.
 ///
-/// With `search` only those with that in their name or email, without regard to case and accents, or with that number.
+/// With `search` only those with that in their name or email, without regard to case and to accents of Western
+/// European letters, or with that number.
 #[utoipa::path(
     get,
     path = "/api/admin/users",
@@ -144,7 +145,8 @@ pub(crate) async fn update_user(
 
 /// Has a user choose another password.
 ///
-/// The password works no more, every session of the user is over, and a mail brings a link to choose another.
+/// The password works no more, every session of the user is over, and a mail brings a link to choose another: five an hour at most,
+/// and none if the account is not active. The user can also ask for one as for a forgotten password.
 #[utoipa::path(
     post,
     path = "/api/admin/users/{id}/force-reset",
