@@ -385,10 +385,13 @@ async fn a_forced_reset_takes_the_password_away_and_sends_a_link() {
         let ana = app.user("ana").await;
         let other = ana.another_session().await;
         let path = format!("{}/force-reset", page_of(&ana));
-        says(&text(&browser.get(&path).await), "ana@example.com");
+        let page = text(&browser.get(&path).await);
+        says(&page, "ana@example.com");
+        says(&page, "Five an hour are sent at most");
         let (place, page) = browser.send_and_follow(&path, &[]).await;
         assert_eq!(place, page_of(&ana));
         says(&page, "Password made void");
+        says(&page, "a link goes by mail, five an hour at most");
         assert!(!ana.is_in().await && !other.is_in().await);
         app.visitor().try_login("ana@example.com", PASSWORD).await.assert_code(401, "INVALID_CREDENTIALS");
         app.visitor().try_login("ana@example.com", "").await.assert_code(400, "VALIDATION_ERROR");

@@ -147,8 +147,8 @@ told! {
     UserDeleted = "user-deleted", ("Cuenta eliminada", "Account deleted"),
         ("Sus sesiones han terminado y sus datos se han borrado.", "Its sessions are over and its data is gone.");
     ResetForced = "reset-forced", ("Contraseña anulada", "Password made void"),
-        ("Ya no sirve, y todas las sesiones han terminado. Si la cuenta está activa, le llega un enlace por correo.",
-         "It works no more, and all sessions are over. If the account is active, a link is on its way by mail.");
+        ("Ya no sirve, y todas las sesiones han terminado. Si la cuenta está activa, le llega un enlace por correo, cinco por hora como mucho; también puede pedirlo en «He olvidado mi contraseña».",
+         "It works no more, and all sessions are over. If the account is active, a link goes by mail, five an hour at most; the person can also ask for one by «I forgot my password».");
     UserSessionEnded = "user-session-ended", ("Sesión cerrada", "Session ended"),
         ("Ese dispositivo ya no tiene acceso a la cuenta.", "That device has no access to the account any more.");
     UserSessionsEnded = "user-sessions-ended", ("Sesiones cerradas", "Sessions ended"),
