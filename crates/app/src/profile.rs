@@ -1,6 +1,8 @@
 //! One's own profile.
 
-use cerrojo_domain::{Actor, AuditKind, Email, EmailError, EndReason, Ending, Origin, PendingId, User, turns_writing};
+use cerrojo_domain::{
+    Actor, AuditKind, Email, EmailError, EndReason, Ending, Origin, PendingId, User, is_unseen, turns_writing,
+};
 use cerrojo_store::StoreError;
 use cerrojo_store::audit::{self, Act};
 use cerrojo_store::email_changes::{self, EmailChange};
@@ -237,5 +239,5 @@ pub fn name_is_fit(name: &str) -> bool {
 /// Whether somebody may take a name, or be given it. Names that were brought along from elsewhere may also have characters that turn
 /// the direction of writing, and stay as they are.
 pub(crate) fn name_may_be_taken(name: &str) -> bool {
-    name_is_fit(name) && !name.chars().any(turns_writing)
+    name_is_fit(name) && !name.chars().any(|c| turns_writing(c) || is_unseen(c))
 }

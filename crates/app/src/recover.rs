@@ -11,7 +11,7 @@ use cerrojo_store::registrations::{self, Registration};
 use cerrojo_store::{StoreError, outbox, users};
 
 use crate::confirm::Opened;
-use crate::hashing::{Busy, Known, Turn};
+use crate::hashing::{self, Busy, Checked, Known, Turn};
 use crate::limits::Public;
 use crate::metrics::Attempt;
 use crate::profile::filled;
@@ -143,6 +143,13 @@ async fn take_link(app: &App, origin: &Origin, typed: Reset) -> Result<(), Reset
     let flaws = password::flaws(app, &new_password, name, email).await;
     accepted(flaws.map_err(ResetError::Trouble)?)?;
     let turn = Turn { block: origin.block(), known: Known::No };
+    if let Whose::User(user) = &whose
+        && let Some(voided) = hashing::of_voided(&user.password_hash)
+        && app.hasher.check(turn, new_password.clone(), Some(voided.to_owned())).await? != Checked::Wrong
+    {
+        // Somebody else may know it: that is why it was made worth nothing.
+        return Err(ResetError::Flawed(vec![PasswordFlaw::Voided]));
+    }
     let password_hash = app.hasher.hash(turn, new_password).await?;
     match whose {
         Whose::User(user) => set_password(app, origin, (&code, &user), password_hash).await,

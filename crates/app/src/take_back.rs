@@ -14,6 +14,7 @@ use cerrojo_store::held_addresses::{self, Held};
 use cerrojo_store::users::{self, Change};
 use cerrojo_store::{Run, StoreError, Tx, known_addresses, outbox, registrations};
 
+use crate::hashing;
 use crate::limits::Public;
 use crate::mail::Undo;
 use crate::profile::filled;
@@ -139,7 +140,7 @@ async fn take_link(
     if !codes::use_up(app, &mut tx, &code).await? {
         return Err(TakeBackError::InvalidToken);
     }
-    let after = match users::change(&mut tx, id, before.epoch, &change(notice, &code)).await {
+    let after = match users::change(&mut tx, id, before.epoch, &change(notice, (&code, &before))).await {
         Err(StoreError::Taken) => return Err(TakeBackError::EmailTaken),
         changed => changed?.ok_or(TakeBackError::InvalidToken)?,
     };
@@ -167,12 +168,12 @@ async fn take_link(
     Ok(reset)
 }
 
-/// No password is right for an empty hash. Whoever has the code reads the mail of the address.
-fn change(notice: Notice, code: &Code) -> Change {
+/// Whoever has the code reads the mail of the address.
+fn change(notice: Notice, (code, before): (&Code, &User)) -> Change {
     let email = (notice == Notice::EmailChanged).then(|| Email::from_stored(code.bound_to.clone()));
     Change {
         email,
-        password_hash: Some(String::new()),
+        password_hash: Some(hashing::voided(&before.password_hash)),
         raise_epoch: true,
         email_verified: Some(true),
         ..Change::default()

@@ -21,7 +21,7 @@ mod user;
 pub use address::{AddressBlock, Origin};
 pub use audit::{AuditKind, is_audit_kind};
 pub use bearer::{NoBearerToken, bearer_token};
-pub use bidi::turns_writing;
+pub use bidi::{is_unseen, turns_writing};
 pub use email::{Email, EmailError};
 pub use ending::{Actor, EndReason, Ending};
 pub use entry::{Entry, Fact, Position};

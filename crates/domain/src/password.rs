@@ -29,6 +29,8 @@ pub enum PasswordFlaw {
     Common,
     /// It is in the list of breached passwords, which [`judge`] does not know.
     Breached,
+    /// It is the one that was made worth nothing, which [`judge`] does not know.
+    Voided,
 }
 
 /// Whether passwords must mix kinds of characters.

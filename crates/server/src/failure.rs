@@ -161,6 +161,7 @@ fn flaw(flaw: PasswordFlaw) -> &'static str {
         PasswordFlaw::NoUpperCase => "it has no upper-case letter",
         PasswordFlaw::NoDigit => "it has no digit",
         PasswordFlaw::Common => "it is too common",
+        PasswordFlaw::Voided => "it is the one that was made worth nothing",
         PasswordFlaw::Breached => "it appears in known breaches (password.breached_list)",
     }
 }

@@ -808,3 +808,15 @@ async fn whoever_signs_out_is_out_of_every_cookie_of_that_name() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_servers_name_alone_leads_to_where_one_signs_in_or_to_the_account() {
+    on_both_engines(async |app| {
+        let mut browser = Browser::of(&app);
+        let (place, _) = browser.follow("/".to_owned()).await;
+        assert_eq!(place, "/login?next=/account");
+        browser.register("ana").await;
+        assert_eq!(browser.follow("/".to_owned()).await.0, "/account");
+    })
+    .await;
+}

@@ -306,7 +306,7 @@ async fn endings_are_paged_and_a_page_has_fifty_kilobytes_at_most_in_all() {
             }
         };
         app.tick().await;
-        for (path, rows) in [("/admin/endings", 40), ("/admin/audit", 25)] {
+        for (path, rows) in [("/admin/endings", 35), ("/admin/audit", 25)] {
             if path == "/admin/audit" {
                 renamed().await;
             }
@@ -364,7 +364,7 @@ async fn the_page_of_mails_has_fifty_kilobytes_at_most_in_all() {
         app.database().run(job).await;
         app.clock.advance(Duration::from_secs(40));
         let page = open(&mut browser, "/admin/mail").await;
-        assert_eq!(page.matches("/admin/mail/retry").count(), 20);
+        assert_eq!(page.matches("/admin/mail/retry").count(), 18);
         is_small(&mut browser, "/admin/mail").await;
     })
     .await;

@@ -696,12 +696,13 @@ async fn no_name_turns_the_direction_of_what_stands_beside_it() {
 }
 
 #[tokio::test]
-async fn nobody_takes_a_name_that_turns_the_direction_of_writing() {
+async fn nobody_takes_a_name_that_turns_the_direction_of_writing_or_is_not_seen() {
     on_both_engines(async |app| {
         let (mut browser, jefa) = administrator(&app).await;
         let ana = app.user("ana").await;
         let marks = "\u{61C}\u{200E}\u{200F}\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}\u{2066}\u{2067}\u{2068}\u{2069}";
-        for mark in marks.chars() {
+        let unseen = "\u{AD}\u{180E}\u{200B}\u{2060}\u{2064}\u{3164}\u{FEFF}\u{FFA0}";
+        for mark in marks.chars().chain(unseen.chars()) {
             let name = json!({ "name": format!("Ana{mark}") });
             jefa.put(&format!("/api{}", page_of(&ana)), name).await.assert_code(400, "VALIDATION_ERROR");
         }
@@ -709,7 +710,7 @@ async fn nobody_takes_a_name_that_turns_the_direction_of_writing() {
         ana.put("/api/auth/profile", json!({ "name": name })).await.assert_code(400, "VALIDATION_ERROR");
         let body = json!({ "name": name, "email": "eva@example.com", "password": PASSWORD });
         app.visitor().post("/api/auth/register", body).await.assert_code(400, "VALIDATION_ERROR");
-        let words = "without line breaks or marks that change the direction of text";
+        let words = "without line breaks, signs that are not seen, or marks that change the direction of text";
         let new = [("name", &*name), ("email", "eva@example.com"), ("password", PASSWORD), ("role_id", "2")];
         refused(&browser.send("/admin/users/new", &new).await, 400, words);
         let invitation = [("name", &*name), ("email", "eva@example.com"), ("role_id", "2")];
@@ -718,7 +719,8 @@ async fn nobody_takes_a_name_that_turns_the_direction_of_writing() {
         let code = app.link_code("eva@example.com").await;
         let accepted = [("token", &*code), ("name", &*name), ("password", PASSWORD)];
         refused(&Browser::of(&app).send("/accept-invitation", &accepted).await, 400, words);
-        // Letters of every script are taken, also of those that are written the other way.
+        // Letters of every script are taken, also of those that are written the other way, and what joins them.
+        assert_eq!(ana.put("/api/auth/profile", json!({ "name": "می\u{200C}خواهم 👩\u{200D}💻" })).await.status, 200);
         assert_eq!(ana.put("/api/auth/profile", json!({ "name": "آنا أبو خليل" })).await.status, 200);
     })
     .await;

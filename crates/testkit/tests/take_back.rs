@@ -419,6 +419,32 @@ async fn whoever_is_given_another_way_in_by_an_administrator_is_taken_from_by_no
 }
 
 #[tokio::test]
+async fn the_password_that_was_made_worth_nothing_is_not_chosen_again() {
+    on_both_engines(async |app| {
+        let (admin, ana) = (app.admin().await, app.user("ana").await);
+        let (_, link) = intruder_of(&app, &ana).await;
+        let mut browser = Browser::of(&app);
+        let (path, code) = link.split_once("?token=").unwrap();
+        let (place, _) = browser.send_and_follow(path, &[("token", code)]).await;
+        let code = place.split_once("token=").unwrap().1.to_owned();
+        let chosen = async |code: &str, password: &str| {
+            app.visitor().post("/api/auth/reset-password", json!({ "token": code, "newPassword": password })).await
+        };
+        let reply = chosen(&code, PASSWORD).await;
+        assert_eq!(reply.status, 400, "{reply}");
+        assert!(String::from_utf8_lossy(&reply.body).contains("ha dejado de valer"), "{reply}");
+        assert_eq!(chosen(&code, OTHER_PASSWORD).await.status, 200, "the link stays good");
+        assert_eq!(admin.post(&format!("/api/admin/users/{}/force-reset", ana.id), json!({})).await.status, 200);
+        assert_eq!(ana.try_login(&ana.email, OTHER_PASSWORD).await.status, 401);
+        let code = app.link_code(&ana.email).await;
+        assert_eq!(chosen(&code, OTHER_PASSWORD).await.status, 400);
+        assert_eq!(chosen(&code, PASSWORD).await.status, 200);
+        assert!(ana.signed_in_with(PASSWORD).await.is_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_pages_the_notices_have_no_links() {
     let without = |options: &mut Options| {
         (options.settings.not_me_link, options.settings.undo_link) = (None, None);
@@ -443,7 +469,7 @@ async fn the_first_administrator_is_made_by_a_link_and_nobody_after() {
         ];
         let mut browser = Browser::of(&app);
         let link = format!("/first-administrator?token={}", codes[0]);
-        says(&text(&browser.get(&link).await), "Make the first account");
+        says(&text(&browser.get(&link).await), "Make the first administrator");
         let fields =
             |code, email, password| [("token", code), ("name", "Jefa"), ("email", email), ("password", password)];
         for (email, password, status) in [("", PASSWORD, 400), ("jefa", PASSWORD, 400), ("jefa@example.com", "1", 400)]

@@ -488,6 +488,10 @@ fn flaw_text(flaw: PasswordFlaw) -> Text {
             en: "The password must contain at least one digit",
         },
         PasswordFlaw::Common => Text { es: "La contraseña es demasiado común", en: "The password is too common" },
+        PasswordFlaw::Voided => Text {
+            es: "Es la contraseña que ha dejado de valer: elija otra",
+            en: "It is the password that was made worth nothing: choose another one",
+        },
         PasswordFlaw::Breached => Text {
             es: "La contraseña aparece en filtraciones conocidas",
             en: "The password appears in known breaches",

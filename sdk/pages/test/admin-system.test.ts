@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { Installation } from "../../guard/test/support/installation.js";
-import { launch, Watched } from "./support/browser.js";
+import { launch, WAYS, Watched } from "./support/browser.js";
 
 const PASSWORD = "una contraseña larga y propia 7";
 const PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Safari/604.1";
@@ -44,13 +44,6 @@ async function signIn(here: Installation, email: string): Promise<string> {
 async function endOne(here: Installation, email: string): Promise<void> {
   assert.equal((await here.ask("POST", "logout", undefined, await signIn(here, email))).status, 200);
 }
-
-const WAYS = [
-  { locale: "es-MX", colorScheme: "light", viewport: { width: 320, height: 640 } },
-  { locale: "es-ES", colorScheme: "dark", viewport: { width: 1280, height: 800 } },
-  { locale: "en-GB", colorScheme: "dark", viewport: { width: 320, height: 640 } },
-  { locale: "en-US", colorScheme: "light", viewport: { width: 1280, height: 800 } },
-] as const;
 
 test("every page about the whole is read in both languages, light and dark, narrow and wide, and by screen readers", async (context) => {
   // Nothing listens there: mails fail.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { Installation } from "../../guard/test/support/installation.js";
-import { launch, Watched } from "./support/browser.js";
+import { launch, WAYS, Watched } from "./support/browser.js";
 import { Outbox } from "./support/mails.js";
 
 const PASSWORD = "una contraseña larga y propia 7";
@@ -113,13 +113,6 @@ async function invitations(page: Page, address: string): Promise<Page> {
   await page.goto(`${address}/admin/invitations`);
   return page;
 }
-
-const WAYS = [
-  { locale: "es-MX", colorScheme: "light", viewport: { width: 320, height: 640 } },
-  { locale: "es-ES", colorScheme: "dark", viewport: { width: 1280, height: 800 } },
-  { locale: "en-GB", colorScheme: "dark", viewport: { width: 320, height: 640 } },
-  { locale: "en-US", colorScheme: "light", viewport: { width: 1280, height: 800 } },
-] as const;
 
 test("every page about users is read in both languages, light and dark, narrow and wide, and by screen readers", async (context) => {
   const world = await start(context, {

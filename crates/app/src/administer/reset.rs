@@ -6,11 +6,9 @@ use cerrojo_store::endings::Which;
 use cerrojo_store::users::{self, Change};
 
 use super::{AdminError, By};
+use crate::hashing;
 use crate::profile::changed_meanwhile;
 use crate::{App, end, mail, take_back};
-
-/// What is stored of somebody who has no password: whatever is typed is wrong, after as much work.
-const NO_PASSWORD: &str = "";
 
 /// Takes somebody's password away: it works no more, nor do sign-ins with it that are in flight; every session of the user is
 /// over, and a mail brings a link with which the user chooses another. Where the account gets no mail now (it is not active, or several went there
@@ -26,7 +24,8 @@ pub async fn force_reset(app: &App, by: By<'_>, id: UserId) -> Result<User, Admi
     if by.is(&before) {
         return Err(AdminError::OneSelf);
     }
-    let change = Change { password_hash: Some(NO_PASSWORD.to_owned()), raise_epoch: true, ..Change::default() };
+    let change =
+        Change { password_hash: Some(hashing::voided(&before.password_hash)), raise_epoch: true, ..Change::default() };
     let changed = users::change(&mut tx, id, before.epoch, &change).await?;
     let after = changed.ok_or_else(changed_meanwhile)?;
     let ending = by.ending(app, EndReason::PasswordChanged);

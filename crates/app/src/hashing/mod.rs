@@ -99,6 +99,17 @@ struct State {
     closed: bool,
 }
 
+/// What is stored of a password that is worth nothing any more: no password is right for it, after as much work, and it is known
+/// again ([`of_voided`]). Unix and Django mark one so.
+pub(crate) fn voided(hash: &str) -> String {
+    if hash.is_empty() || hash.starts_with('!') { hash.to_owned() } else { format!("!{hash}") }
+}
+
+/// The hash of before.
+pub(crate) fn of_voided(stored: &str) -> Option<&str> {
+    stored.strip_prefix('!')
+}
+
 impl Hasher {
     /// Starts the threads. They take their memory only with their first hash. A cost that Argon2 does not work with is
     /// raised to the nearest with which it does.

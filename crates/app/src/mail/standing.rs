@@ -15,7 +15,7 @@ use crate::administer::{AdminError, By};
 use crate::{App, Caller, Settings, Trouble};
 
 /// Jobs that wait that are shown.
-const WAITING: i64 = 20;
+const WAITING: i64 = 18;
 /// The same of those that were delivered.
 const DELIVERED: i64 = 10;
 /// How much longer than it takes a mail is taken to be on its way: clocks of nodes differ.

@@ -93,7 +93,7 @@ impl Writer {
     fn write(&mut self, user: &User, roles: &Roles) -> std::io::Result<()> {
         let mut fields = super::user::as_members(user, roles);
         if !self.without_passwords {
-            let hash = Some(user.password_hash.as_str()).filter(|hash| !hash.is_empty());
+            let hash = Some(user.password_hash.as_str()).filter(|hash| !hash.is_empty() && !hash.starts_with('!'));
             fields.push(("password_hash", json!(hash)));
         }
         match &mut self.form {

@@ -39,6 +39,11 @@ fn page(stage: &Stage, caller: &Caller, (profile, name, email): (&Profile, &str,
     View::new("account.html", own)
 }
 
+/// Where whoever types nothing but the server's name wants to be.
+pub(super) async fn root(stage: Stage) -> Response {
+    stage.go("/account")
+}
+
 /// The profile.
 pub(super) async fn form(SignedIn { stage, caller }: SignedIn) -> Response {
     match profile::read(&stage.web, &caller).await {

@@ -1,8 +1,27 @@
 "use strict";
-// The administrators' pages work without this. It puts sessions that end on top of the table, as they end.
+// The administrators' pages work without this. On a telephone it shows the rows of tables as sheets, each value under its name,
+// and it puts sessions that end on top of their table, as they end.
 const live = document.querySelector("#live");
 const table = document.querySelector("#endings");
 const MOST_ROWS = 200;
+
+const stack = (row, names) => {
+  row.setAttribute("role", "row");
+  for (const [at, cell] of Array.from(row.cells).entries()) {
+    cell.setAttribute("role", "cell");
+    if (cell.colSpan === 1) cell.dataset.label = names[at];
+  }
+};
+const namesOf = (frame) => Array.from(frame.querySelectorAll("thead th"), (head) => head.textContent);
+for (const frame of document.querySelectorAll(".table:not(.cards)")) {
+  // Shown otherwise, browsers take them for no tables any more, unless they are told.
+  frame.querySelector("table").setAttribute("role", "table");
+  for (const group of frame.querySelectorAll("thead, tbody")) group.setAttribute("role", "rowgroup");
+  for (const head of frame.querySelectorAll("thead th")) head.setAttribute("role", "columnheader");
+  frame.querySelector("thead tr").setAttribute("role", "row");
+  for (const row of frame.querySelectorAll("tbody tr")) stack(row, namesOf(frame));
+  frame.classList.add("stacked");
+}
 
 const text = (name, words, more) => {
   const element = document.createElement(name);
@@ -14,7 +33,7 @@ const text = (name, words, more) => {
 // How pages.js writes times.
 const zoned = new Intl.DateTimeFormat(
   navigator.languages.find((one) => one.split("-")[0] === document.documentElement.lang) ?? document.documentElement.lang,
-  { dateStyle: "medium", timeStyle: "short" },
+  { dateStyle: "medium", timeStyle: "medium" },
 );
 
 const person = (number, words) => {
@@ -35,7 +54,7 @@ const cells = (row) => {
   return [when, whose, text("td", row.why), by, text("td", row.device || "–"), text("td", row.place || "–", { className: "ip" })];
 };
 
-const MOST_SENT = 40;
+const MOST_SENT = 35;
 let first = true;
 
 // The page itself says whether it may still be seen.
@@ -64,6 +83,7 @@ const follow = () => {
       // What came while the page was on its way is no news.
       if (!first) line.className = "new";
       line.append(...cells(row));
+      stack(line, namesOf(table.closest(".table")));
       table.prepend(line);
     }
     first = false;

@@ -24,7 +24,7 @@ pub(super) fn why(reason: EndReason) -> Text {
         EndReason::PasswordReset => {
             ("Se restableció la contraseña con un enlace.", "The password was reset by a link.")
         }
-        EndReason::Disabled => ("La cuenta se desactivó.", "The account was made inactive."),
+        EndReason::Disabled => ("La cuenta dejó de estar activa.", "The account is not active any more."),
         EndReason::RoleChanged => ("Cambió el rol de la cuenta.", "The role of the account was changed."),
         EndReason::UserDeleted => ("La cuenta se eliminó.", "The account was deleted."),
         EndReason::Idle => ("Nadie la usó durante demasiado tiempo.", "Nobody used it for too long."),

@@ -81,7 +81,7 @@ friendlier! {
     EMAIL_MISSING: "Escribe tu correo.", "Enter your email address.";
     EMAIL_REGISTERED: "Ya hay una cuenta con este correo.", "There is an account with this email address already.";
     EMAIL_TAKEN: "Otra cuenta tiene ya este correo.", "Another account has this email address already.";
-    NAME: "El nombre puede tener hasta 200 caracteres, sin saltos de línea ni marcas que cambien la dirección del texto.", "The name can have up to 200 characters, without line breaks or marks that change the direction of text.";
+    NAME: "El nombre puede tener hasta 200 caracteres, sin saltos de línea, signos que no se ven ni marcas que cambien la dirección del texto.", "The name can have up to 200 characters, without line breaks, signs that are not seen, or marks that change the direction of text.";
     NAME_MISSING: "Escribe tu nombre.", "Enter your name.";
     PASSWORD_MISSING: "Elige una contraseña.", "Choose a password.";
     NEW_PASSWORD_MISSING: "Elige una contraseña nueva.", "Choose a new password.";

@@ -71,6 +71,7 @@ macro_rules! routes {
 }
 
 routes! {
+    "/" => get(account::root);
     "/login" => get(sign_in::login_form).post(sign_in::login);
     "/register" => get(sign_in::register_form).post(sign_in::register);
     "/register/sent" => get(sign_in::register_sent);

@@ -5,7 +5,7 @@ const words = lang === "es" ? ["Mostrar", "Ocultar"] : ["Show", "Hide"];
 
 const format = new Intl.DateTimeFormat(navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang, {
   dateStyle: "medium",
-  timeStyle: "short",
+  timeStyle: document.body.classList.contains("admin") ? "medium" : "short",
 });
 for (const time of document.querySelectorAll("time")) {
   time.title = time.textContent;

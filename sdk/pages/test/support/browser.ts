@@ -9,6 +9,14 @@ import { takePicture } from "./pictures.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** Both languages and both themes, at the narrowest and at a wide width. */
+export const WAYS = [
+  { locale: "es-MX", colorScheme: "light", viewport: { width: 320, height: 640 } },
+  { locale: "es-ES", colorScheme: "dark", viewport: { width: 1280, height: 800 } },
+  { locale: "en-GB", colorScheme: "dark", viewport: { width: 320, height: 640 } },
+  { locale: "en-US", colorScheme: "light", viewport: { width: 1280, height: 800 } },
+] as const;
+
 export async function launch(context: TestContext): Promise<Browser> {
   const executablePath = process.env.CERROJO_CHROMIUM ?? "/usr/bin/chromium";
   // As root, as in the gate, Chromium starts in no sandbox.

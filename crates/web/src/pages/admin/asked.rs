@@ -1,47 +1,26 @@
 //! What the address of a list asks for. Whatever cannot be meant is passed over: a page is shown all the same.
 
-use std::convert::Infallible;
-
-use axum::extract::FromRequestParts;
 use cerrojo_app::administer::{UserSearch, UserSort};
 use cerrojo_domain::{RoleId, Status};
-use http::request::Parts;
 
-use crate::Web;
+use super::query::{Query, encoded};
 
 /// Items of a list on one page: it has at most 50 kB in all.
 pub(super) const ON_A_PAGE: i64 = 25;
 
-/// The names and values behind the question mark.
-pub(in crate::pages) struct Query(Vec<(String, String)>);
-
-impl FromRequestParts<Web> for Query {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self, Infallible> {
-        let query = parts.uri.query().unwrap_or_default().as_bytes();
-        Ok(Self(crate::form::pairs(query).unwrap_or_default()))
-    }
-}
-
 impl Query {
-    /// A value as typed; empty: none.
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
-    }
-
     /// Which page of the list, if it says that.
     pub(super) fn page(&self) -> Option<i64> {
-        self.text("page").parse().ok().filter(|page| *page >= 1)
+        self.number("page").filter(|page| *page >= 1)
     }
 
     /// Which users.
     pub(super) fn users(&self) -> UserSearch {
         UserSearch {
-            text: self.text("search").to_owned(),
-            status: Status::parse(self.text("status")),
-            role_id: self.text("role_id").parse::<RoleId>().ok(),
-            sort: UserSort::parse(self.text("sort")).unwrap_or_default(),
+            text: self.typed("search").to_owned(),
+            status: self.text("status").as_deref().and_then(Status::parse),
+            role_id: self.text("role_id").and_then(|role| role.parse::<RoleId>().ok()),
+            sort: self.text("sort").as_deref().and_then(UserSort::parse).unwrap_or_default(),
         }
     }
 }
@@ -55,21 +34,12 @@ pub(super) fn query_of(search: &UserSearch) -> String {
     given.map(|(name, value)| format!("{name}={}&", encoded(value))).collect::<Vec<String>>().concat()
 }
 
-/// A text as the value of a query (URL standard, section 5.2).
-fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect::<Vec<String>>().concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn query(text: &str) -> Query {
-        Query(crate::form::pairs(text.as_bytes()).unwrap_or_default())
+        Query::of(text.as_bytes())
     }
 
     #[test]

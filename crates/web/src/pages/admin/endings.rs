@@ -20,7 +20,7 @@ use crate::pages::{Language, written};
 use crate::problem::Problem;
 
 /// Rows on a page.
-pub(super) const MOST: i64 = 40;
+pub(super) const MOST: i64 = 35;
 
 const HERE: &str = "/admin/endings";
 

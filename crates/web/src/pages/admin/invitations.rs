@@ -6,7 +6,7 @@ use cerrojo_domain::{ADMIN_ROLE, USER_ROLE};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use super::asked::Query;
+use super::query::Query;
 use super::users::{Asks, role, roles};
 use super::{Administrator, Consent, Weight};
 use crate::api::invitations::InvitationView;
@@ -141,7 +141,7 @@ fn asked(administrator: &Administrator, invitation: &Invitation, act: Act) -> Vi
 }
 
 async fn ask(administrator: &Administrator, query: &Query, act: Act) -> Response {
-    match waiting(administrator, query.text("id")).await {
+    match waiting(administrator, &query.text("id").unwrap_or_default()).await {
         Ok(invitation) => administrator.show(asked(administrator, &invitation, act)).await,
         Err(error) => answer(administrator, Err(error), act).await,
     }

@@ -17,17 +17,25 @@ impl FromRequestParts<Web> for Query {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self, Infallible> {
-        let query = parts.uri.query().unwrap_or_default().as_bytes();
-        Ok(Self(crate::form::pairs(query).unwrap_or_default()))
+        Ok(Self::of(parts.uri.query().unwrap_or_default().as_bytes()))
     }
 }
 
 impl Query {
+    pub(super) fn of(query: &[u8]) -> Self {
+        Self(crate::form::pairs(query).unwrap_or_default())
+    }
+
     /// A value without spaces around it.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let mut values = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.trim());
         let value = values.next().filter(|value| !value.is_empty() && value.chars().count() <= LONGEST)?;
         values.next().is_none().then(|| value.to_owned())
+    }
+
+    /// A value as typed, however long: for what is refused where it is looked for.
+    pub(super) fn typed(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
     /// A whole number.
@@ -43,7 +51,7 @@ impl Query {
 }
 
 /// A value of a query (URL standard, section 5.2).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
         byte => format!("%{byte:02X}"),
@@ -55,18 +63,14 @@ fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn of(query: &[u8]) -> Query {
-        Query(crate::form::pairs(query).unwrap_or_default())
-    }
-
     #[test]
     fn what_is_asked_for_is_read_once_and_written_again_as_it_was() {
-        let query = of(b"user=+ana%40example.com+&kind=session&by=1&by=2&since=&before=7&x=%22%3E%26");
+        let query = Query::of(b"user=+ana%40example.com+&kind=session&by=1&by=2&since=&before=7&x=%22%3E%26");
         assert_eq!(query.text("user").as_deref(), Some("ana@example.com"));
         assert_eq!((query.text("by"), query.text("since"), query.number("before")), (None, None, Some(7)));
         assert_eq!(query.again(&["user", "by", "kind", "x"]), "user=ana%40example.com&kind=session&x=%22%3E%26&");
-        assert_eq!(of(b"user=%zz&kind=session").text("kind"), None);
-        assert_eq!(of(&[b"user=".as_slice(), &b"a".repeat(301)].concat()).text("user"), None);
-        assert_eq!(of(b"before=99999999999999999999").number("before"), None);
+        assert_eq!(Query::of(b"user=%zz&kind=session").text("kind"), None);
+        assert_eq!(Query::of(&[b"user=".as_slice(), &b"a".repeat(301)].concat()).text("user"), None);
+        assert_eq!(Query::of(b"before=99999999999999999999").number("before"), None);
     }
 }

@@ -7,7 +7,8 @@ use minijinja::{Value, context};
 
 use super::Administrator;
 use super::about::{path, shown};
-use super::asked::{ON_A_PAGE, Query, query_of};
+use super::asked::{ON_A_PAGE, query_of};
+use super::query::Query;
 use crate::pages::faults::Faults;
 use crate::pages::form::Form;
 use crate::pages::stage::View;
