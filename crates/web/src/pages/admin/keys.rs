@@ -65,9 +65,11 @@ pub(in crate::pages) async fn page(administrator: Administrator) -> Response {
 }
 
 /// The newest key there is: whoever confirms new ones twice means them once.
-async fn newest(administrator: &Administrator) -> String {
-    let standing = keys::standing(&administrator.stage.web, administrator.by()).await;
-    standing.ok().and_then(|standing| Some(standing.keys.first()?.0.id.to_string())).unwrap_or_default()
+async fn newest(administrator: &Administrator) -> Result<String, Response> {
+    match keys::list(&administrator.stage.web).await {
+        Ok(keys) => Ok(keys.last().map(|key| key.id.to_string()).unwrap_or_default()),
+        Err(trouble) => Err(administrator.stage.fail(trouble.into())),
+    }
 }
 
 fn rotate_page(administrator: &Administrator, newest: String) -> View<'static> {
@@ -94,13 +96,18 @@ fn rotate_page(administrator: &Administrator, newest: String) -> View<'static> {
 
 /// Asks whether new keys are to be made.
 pub(in crate::pages) async fn rotate_form(administrator: Administrator) -> Response {
-    let page = rotate_page(&administrator, newest(&administrator).await);
-    administrator.show(page).await
+    match newest(&administrator).await {
+        Ok(newest) => administrator.show(rotate_page(&administrator, newest)).await,
+        Err(failed) => failed,
+    }
 }
 
 /// Makes new keys.
 pub(in crate::pages) async fn rotate(form: Form, administrator: Administrator) -> Response {
-    let newest = newest(&administrator).await;
+    let newest = match newest(&administrator).await {
+        Ok(newest) => newest,
+        Err(failed) => return failed,
+    };
     let shown = form.text("newest").unwrap_or_else(|| newest.clone());
     if let Err(problem) = administrator.confirm(&form).await {
         return administrator.refuse(rotate_page(&administrator, shown), problem);
