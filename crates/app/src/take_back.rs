@@ -75,14 +75,17 @@ impl<E: Into<Trouble>> From<E> for TakeBackError {
 /// # Errors
 /// [`Trouble`] if the database cannot be read.
 pub async fn works(app: &App, notice: Notice, token: &str) -> Result<Option<Email>, Trouble> {
-    let Some(code) = codes::look_up(app, token).await?.filter(|code| code.purpose == notice.purpose()) else {
-        return Ok(None);
-    };
-    let Some(id) = code.user() else { return Ok(None) };
+    let Some((code, id)) = look_up(app, notice, token).await? else { return Ok(None) };
     let mut reader = app.store.reader();
     let Some(user) = users::by_id(&mut reader, id).await? else { return Ok(None) };
     let right = is_for(&mut reader, (&code, &user), app.clock.now()).await?;
     Ok(right.map(|right| right.address))
+}
+
+/// The code of such a link and whose it is, if its time is not over. It is not used up.
+async fn look_up(app: &App, notice: Notice, token: &str) -> Result<Option<(Code, UserId)>, StoreError> {
+    let code = codes::look_up(app, token).await?.filter(|code| code.purpose == notice.purpose());
+    Ok(code.and_then(|code| code.user().map(|user| (code, user))))
 }
 
 /// Whether there is something that the link can do: the notice of a new device speaks for the address in force alone, and the one of
@@ -127,9 +130,7 @@ async fn take_link(
     (notice, token): (Notice, Option<String>),
 ) -> Result<String, TakeBackError> {
     let token = filled(token).ok_or(TakeBackError::TokenMissing)?;
-    let code = codes::look_up(app, &token).await?.filter(|code| code.purpose == notice.purpose());
-    let code = code.ok_or(TakeBackError::InvalidToken)?;
-    let id = code.user().ok_or(TakeBackError::InvalidToken)?;
+    let (code, id) = look_up(app, notice, &token).await?.ok_or(TakeBackError::InvalidToken)?;
     let (at, place) = (app.clock.now(), Some(origin.address));
     let mut tx = app.store.begin_ending().await?;
     // Before the users row, as whoever confirms such a registration has it: the other way round the two could wait for each other.

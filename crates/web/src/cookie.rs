@@ -53,8 +53,7 @@ impl SessionCookie {
     /// The token of the one cookie of this name. `None`: there is none, or there are several, of which somebody else may have
     /// set the one that was taken.
     pub(crate) fn token<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-        let mut values = pairs.filter_map(|pair| self.value(pair));
+        let mut values = self.values(headers);
         let value = values.next()?;
         if values.next().is_some() {
             return None;
@@ -64,9 +63,13 @@ impl SessionCookie {
 
     /// The tokens of all cookies of this name: to be signed out of whichever it is. A few more than [`MOST_TOKENS`] at most.
     pub(crate) fn tokens(&self, headers: &HeaderMap) -> Vec<String> {
-        let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-        let values = pairs.filter_map(|pair| self.value(pair)).filter_map(|value| std::str::from_utf8(value).ok());
+        let values = self.values(headers).filter_map(|value| std::str::from_utf8(value).ok());
         values.filter(|token| !token.is_empty()).take(MOST_TOKENS + 1).map(str::to_owned).collect()
+    }
+
+    fn values<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h [u8]> {
+        let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+        pairs.filter_map(|pair| self.value(pair))
     }
 
     fn value<'p>(&self, pair: &'p [u8]) -> Option<&'p [u8]> {

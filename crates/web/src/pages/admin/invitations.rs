@@ -30,8 +30,7 @@ async fn page(
 ) -> Result<View<'static>, Problem> {
     let web = &administrator.stage.web;
     let roles_known = &web.settings.roles;
-    let asked_for = (asked, Some(ON_THIS_PAGE));
-    let listed = administer::list_invitations(web, administrator.by(), asked_for.0, asked_for.1).await;
+    let listed = administer::list_invitations(web, administrator.by(), asked, Some(ON_THIS_PAGE)).await;
     let Page { items, current_page, total_pages, total_items, .. } = listed.map_err(Problem::from)?;
     let invitations: Value =
         items.iter().map(|one| Value::from(Serde(InvitationView::new(one, roles_known)))).collect();
